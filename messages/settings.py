@@ -1,0 +1,130 @@
+"""The types of the configuration. Reading and checking TOML is the console's work.
+
+Fractions are plain: 0.0005 is 0.05 %. Defaults are those of `mission.md`.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+
+from messages.values import Secret
+from messages.venue import OrderType
+
+
+class Mode(StrEnum):
+    OBSERVE = "observe"
+    ENFORCE = "enforce"
+
+
+class OnUnknown(StrEnum):
+    PROCEED = "proceed"
+    WAIT = "wait"
+
+
+class OrphanPolicy(StrEnum):
+    ALERT = "alert"
+    ADOPT = "adopt"
+    PROTECT = "protect"
+    CLOSE = "close"
+
+
+class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One login. `connect` ("host:port") carries all its traffic there, URLs untouched."""
+
+    name: str
+    exchange: str
+    key: Secret
+    secret: Secret
+    password: Secret | None = None
+    connect: str | None = None
+    ca_file: Path | None = None
+    on_unknown: OnUnknown = OnUnknown.PROCEED
+    orphans: OrphanPolicy = OrphanPolicy.ALERT
+    orphan_allow: tuple[str, ...] = ()
+    orphan_deny: tuple[str, ...] = ()
+    orphan_actions_per_hour: int = 3
+    protect_distance: Decimal = Decimal("0.05")
+    settles: tuple[str, ...] = ("USDT",)
+    stream: bool = True
+    request_timeout: timedelta = timedelta(seconds=10)
+    options: dict[str, str] = {}
+
+
+class AgedSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`validate_every` None switches periodic validation off, not the one before a close."""
+
+    max_age: timedelta = timedelta(hours=3)
+    grace: timedelta = timedelta(hours=8)
+    fee: Decimal = Decimal("0.0005")
+    loss_step: Decimal = Decimal("0.005")
+    max_loss: Decimal = Decimal("0.10")
+    market_after: timedelta = timedelta(hours=20)
+    scan_every: timedelta = timedelta(minutes=5)
+    validate_every: timedelta | None = timedelta(minutes=5)
+    check_every: timedelta = timedelta(seconds=10)
+
+
+class VerdictSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`fresh` is the window within which all askers share one read."""
+
+    confirm_after: timedelta = timedelta(seconds=2)
+    settle: timedelta = timedelta(seconds=60)
+    fresh: timedelta = timedelta(seconds=1)
+
+
+class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The order ladder (`mission.md` B4). Back-off doubles from first to last."""
+
+    ladder: tuple[OrderType, ...] = (
+        OrderType.MARKET,
+        OrderType.LIMIT_AGGRESSIVE,
+        OrderType.LIMIT_MAKER,
+    )
+    attempts: int = 3
+    backoff_first: timedelta = timedelta(seconds=0.5)
+    backoff_last: timedelta = timedelta(seconds=5)
+    rate_limit_wait: timedelta = timedelta(seconds=15)
+    aggressive_offset: Decimal = Decimal("0.001")
+    maker_wait: timedelta = timedelta(seconds=20)
+    fill_wait: timedelta = timedelta(seconds=10)
+
+
+class OrphanSettings(msgspec.Struct, frozen=True, kw_only=True):
+    every: timedelta = timedelta(minutes=5)
+    remind_every: timedelta = timedelta(hours=1)
+
+
+class ReconciliationSettings(msgspec.Struct, frozen=True, kw_only=True):
+    every: timedelta = timedelta(minutes=10)
+
+
+class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`url` may carry a password, so it is a secret."""
+
+    url: Secret
+    lease: timedelta = timedelta(seconds=15)
+
+
+class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
+    socket: Path
+    http: str | None = None
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole configuration, checked."""
+
+    mode: Mode
+    data_dir: Path
+    storage: StorageSettings
+    control: ControlSettings
+    accounts: tuple[AccountSettings, ...]
+    aged: AgedSettings = AgedSettings()
+    verdict: VerdictSettings = VerdictSettings()
+    orders: OrderSettings = OrderSettings()
+    orphans: OrphanSettings = OrphanSettings()
+    reconciliation: ReconciliationSettings = ReconciliationSettings()

@@ -1,0 +1,104 @@
+"""Words that every room shares: sides, legs, secrets."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import NoReturn
+
+import msgspec
+
+
+class OrderSide(StrEnum):
+    """Which way an order trades."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def opposite(self) -> OrderSide:
+        return OrderSide.SELL if self is OrderSide.BUY else OrderSide.BUY
+
+
+class Side(StrEnum):
+    """Position side. In hedge mode one symbol has one leg a side."""
+
+    LONG = "long"
+    SHORT = "short"
+
+    @property
+    def closing(self) -> OrderSide:
+        """The order side that reduces a leg of this side."""
+        return OrderSide.SELL if self is Side.LONG else OrderSide.BUY
+
+    @property
+    def sign(self) -> int:
+        """+1 for long, -1 for short: the direction in which a rising price pays."""
+        return 1 if self is Side.LONG else -1
+
+    @property
+    def opposite(self) -> Side:
+        return Side.SHORT if self is Side.LONG else Side.LONG
+
+
+class LegKey(msgspec.Struct, frozen=True, order=True):
+    """A leg: what every decision is made for. `symbol` is ccxt's unified symbol."""
+
+    account: str
+    symbol: str
+    side: Side
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.symbol} {self.side}"
+
+    @property
+    def actor_name(self) -> str:
+        """The leg's name in an actor path: `BTCUSDT.long`.
+
+        `BTC/USDT:USDT` is BTCUSDT, `BTC/USD:BTC` BTCUSD, `BTC/USDT:USDT-261225` BTCUSDT-261225;
+        a settle currency that is neither base nor quote is appended, so that names stay apart.
+        """
+        pair, _, contract = self.symbol.partition(":")
+        base, _, quote = pair.partition("/")
+        settle, dash, expiry = contract.partition("-")
+        extra = f"_{settle}" if settle not in (base, quote, "") else ""
+        return f"{base}{quote}{extra}{dash}{expiry}.{self.side}"
+
+
+class Secret:
+    """A string that never prints: keys and passwords travel in this type only.
+
+    `reveal()` is the one way out. It refuses to be pickled or encoded, and shows as `***` in
+    repr, str, format and dumps.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "***"
+
+    __str__ = __repr__
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._text))
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled; pass the setting that names it instead")
+
+
+ZERO = Decimal(0)

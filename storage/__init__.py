@@ -1,0 +1,1 @@
+"""The ledger: what must survive, in SQLite or PostgreSQL. SQL stops at this folder."""

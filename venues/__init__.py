@@ -1,0 +1,1 @@
+"""The exchange side: the typed gateway on ccxt, and the simulated venue."""
