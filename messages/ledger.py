@@ -18,7 +18,7 @@ class RowStatus(StrEnum):
 
 
 class ExitSource(StrEnum):
-    """Where a closed row's exit price comes from. UNKNOWN: exit = entry and PnL = 0 are stand-ins."""
+    """Where an exit price comes from. UNKNOWN: exit = entry and PnL = 0 are stand-ins."""
 
     FILL = "fill"
     VENUE_HISTORY = "venue_history"

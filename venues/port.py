@@ -1,0 +1,85 @@
+"""The face that every venue shows to the actors: the ccxt gateway, and the market in memory.
+
+Nothing here raises for what the outside world may rightly do: refusals, time-outs, damaged
+replies and outages are values. An exception that leaves one of these calls is a bug.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Protocol
+
+from messages.values import LegKey
+from messages.venue import (
+    Canceled,
+    Connected,
+    Fills,
+    KeyRights,
+    NoSuchOrder,
+    OpenOrders,
+    OrderLookup,
+    OrderRequest,
+    Placement,
+    PositionHint,
+    Protection,
+    Quote,
+    Snapshot,
+    VenueError,
+)
+
+
+class Venue(Protocol):
+    """One account at one exchange. `now` given at construction is the only clock it uses."""
+
+    @property
+    def account(self) -> str: ...
+
+    async def connect(self) -> Connected | VenueError:
+        """Load the markets (again). Idempotent; the first call may take seconds."""
+
+    async def fetch_positions(self) -> Snapshot:
+        """Read every open leg in the account's scope, all pages. Damage goes into `problems`."""
+
+    async def fetch_position(self, key: LegKey) -> Snapshot:
+        """Read one symbol's legs affirmatively, where the venue can; else all legs."""
+
+    async def fetch_quote(self, symbol: str) -> Quote | VenueError: ...
+
+    async def fetch_protection(self, symbols: tuple[str, ...]) -> Protection:
+        """Read the working stops and take-profits that rest as orders of their own."""
+
+    async def place(self, order: OrderRequest) -> Placement:
+        """Send a reduce-only order once. Never retried here."""
+
+    async def find_order(self, symbol: str, client_order_id: str) -> OrderLookup:
+        """Look an order up by client order id, in open orders and in the history."""
+
+    async def open_orders(self, symbol: str) -> OpenOrders | VenueError:
+        """Resting orders of one symbol, trigger orders among them."""
+
+    async def cancel(
+        self, symbol: str, order_id: str, *, trigger: bool = False
+    ) -> Canceled | NoSuchOrder | VenueError:
+        """Cancel one order and read its record afterwards."""
+
+    async def fetch_fills(self, symbol: str, since: datetime) -> Fills | VenueError:
+        """The account's executions of a symbol since an instant, all pages, oldest first."""
+
+    async def server_time(self) -> datetime | VenueError: ...
+
+    async def key_rights(self) -> KeyRights | VenueError: ...
+
+    async def watch(
+        self, on_hint: Callable[[PositionHint], None], on_connected: Callable[[], None]
+    ) -> VenueError:
+        """Follow the position stream until it ends, and say why it ended.
+
+        `on_connected` is called each time the subscription stands; whoever listens takes a fresh
+        REST read then, since whatever happened before it is not in the stream.
+        """
+
+    def calls(self) -> dict[str, int]:
+        """How many requests were sent, by endpoint (method name of this face)."""
+
+    async def close(self) -> None: ...
