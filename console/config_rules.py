@@ -1,0 +1,128 @@
+"""Which values of the configuration make sense: ranges, and values that must fit one another.
+
+Leaves notation to `console.config_values`, and reading and reporting to `console.config`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from console.config_values import Refused, host_port
+from messages.settings import AccountSettings, Settings
+from messages.venue import OrderType
+
+# Linux holds a socket's path in 108 bytes, the closing zero among them.
+SOCKET_PATH_BYTES = 107
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A range that a single value must lie in."""
+
+    holds: Callable[[Any], bool]
+    allowed: str
+
+
+_ZERO = timedelta(0)
+_LATER_THAN_NOW = Limit(lambda d: d > _ZERO, "a duration above zero")
+_A_TENTH = Limit(lambda d: d >= timedelta(seconds=0.1), "a duration of at least 100ms")
+_SECONDS = Limit(lambda d: d >= timedelta(seconds=1), "a duration of at least 1s")
+
+
+def _percent(low: str, high: str) -> Limit:
+    least, most = Decimal(low) / 100, Decimal(high) / 100
+    return Limit(lambda value: least <= value <= most, f'from "{low}%" to "{high}%"')
+
+
+LIMITS: dict[str, Limit] = {
+    "storage.lease": _SECONDS,
+    "aged.max_age": _LATER_THAN_NOW,
+    "aged.fee": _percent("0", "5"),
+    "aged.loss_step": _percent("0", "100"),
+    "aged.max_loss": _percent("0", "100"),
+    "aged.scan_every": _A_TENTH,
+    "aged.validate_every": _A_TENTH,
+    "aged.check_every": _A_TENTH,
+    "verdict.confirm_after": _LATER_THAN_NOW,
+    "orders.attempts": Limit(lambda n: 1 <= n <= 20, "a whole number from 1 to 20"),
+    "orders.aggressive_offset": _percent("0", "10"),
+    "orders.maker_wait": _LATER_THAN_NOW,
+    "orders.fill_wait": _LATER_THAN_NOW,
+    "orders.ladder": Limit(
+        lambda rungs: bool(rungs) and OrderType.STOP_MARKET not in rungs,
+        'at least one of "market", "limit_aggressive", "limit_maker"',
+    ),
+    "orphans.every": _A_TENTH,
+    "orphans.remind_every": _SECONDS,
+    "reconciliation.every": _A_TENTH,
+    "accounts.*.orphan_actions_per_hour": Limit(lambda n: n >= 0, "a whole number from 0"),
+    "accounts.*.protect_distance": _percent("0.1", "90"),
+    "accounts.*.request_timeout": _A_TENTH,
+    "accounts.*.settles": Limit(bool, 'at least one settle currency, such as ["USDT"]'),
+}
+
+
+@cache
+def known_exchanges() -> frozenset[str]:
+    """The ids that ccxt can talk to. Its files are listed: importing it takes a second."""
+    spec = importlib.util.find_spec("ccxt.async_support")
+    if spec is None or not spec.submodule_search_locations:
+        return frozenset()
+    folder = Path(spec.submodule_search_locations[0])
+    return frozenset(file.stem for file in folder.glob("[a-z]*.py"))
+
+
+def account_problem(account: AccountSettings) -> tuple[str, str, str] | None:
+    """What is wrong with an account beyond its single values: key, value, what is allowed."""
+    known = known_exchanges()
+    if known and account.exchange not in known:
+        return (
+            "exchange",
+            account.exchange,
+            "an exchange id of ccxt, such as bybit, binanceusdm, okx, bitget, gate",
+        )
+    if account.connect is not None:
+        answer = host_port(account.connect)
+        if isinstance(answer, Refused):
+            return "connect", account.connect, answer.allowed
+    if account.ca_file is not None and account.connect is None:
+        return "ca_file", str(account.ca_file), 'only together with connect = "host:port"'
+    return None
+
+
+def socket_problem(socket: Path) -> str:
+    """Why a unix socket can't have this path, or nothing."""
+    length = len(bytes(socket))
+    if length > SOCKET_PATH_BYTES:
+        return f"a path of at most {SOCKET_PATH_BYTES} bytes; this one has {length}"
+    return ""
+
+
+def cross_problems(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """Values that are good alone, but not together: key, value, what is allowed."""
+    orders = settings.orders
+    if orders.backoff_last < orders.backoff_first:
+        yield (
+            "orders.backoff_last",
+            f"{orders.backoff_last.total_seconds():g}s",
+            f"no less than orders.backoff_first ({orders.backoff_first.total_seconds():g}s)",
+        )
+    if settings.control.http is not None:
+        answer = host_port(settings.control.http)
+        if isinstance(answer, Refused):
+            yield "control.http", settings.control.http, answer.allowed
+    for account in settings.accounts:
+        both = sorted(set(account.orphan_allow) & set(account.orphan_deny))
+        if both:
+            yield (
+                f"accounts.{account.name}.orphan_deny",
+                ", ".join(both),
+                "symbols that are not in orphan_allow as well",
+            )

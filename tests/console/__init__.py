@@ -1,0 +1,1 @@
+"""Tests of what people touch: configuration, control socket, commands, demo."""
