@@ -52,7 +52,10 @@ class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """A row to be written: by an operator, by an adoption, by the bot's side."""
+    """A row to be written: by an operator, by an adoption, by the bot's side.
+
+    The same `request_id` twice is one row, so that a write may be repeated after a lost reply.
+    """
 
     account: str
     symbol: str
@@ -63,6 +66,7 @@ class NewPosition(msgspec.Struct, frozen=True, kw_only=True):
     stop_price: Decimal | None = None
     trailing_active: bool = False
     held: bool = False
+    request_id: str | None = None
 
 
 class LedgerLeg(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,6 +263,35 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
     holder: str
     token: int
     expires_at: datetime
+
+
+class HeldBy(msgspec.Struct, frozen=True, kw_only=True):
+    """Another guard holds the account's lease. `expires_at` is by the asker's own clock."""
+
+    account: str
+    holder: str
+    expires_at: datetime
+
+
+class NoticeKind(StrEnum):
+    """Why an alert is told: it is new, it still lasts, it is over."""
+
+    RAISED = "raised"
+    REMINDER = "reminder"
+    RESOLVED = "resolved"
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One notice of an alert that waits to be delivered through one channel."""
+
+    id: int
+    alert: Alert
+    kind: NoticeKind
+    channel: str
+    created_at: datetime
+    attempts: int = 0
+    tried_at: datetime | None = None
+    last_error: str = ""
 
 
 class ClosedRows(msgspec.Struct, frozen=True, kw_only=True):
