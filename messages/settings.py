@@ -70,11 +70,15 @@ class AgedSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VerdictSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`fresh` is the window within which all askers share one read."""
+    """`fresh` is the window within which all askers share one read.
+
+    A read that ended longer ago than `stale_after` says nothing of the present any more.
+    """
 
     confirm_after: timedelta = timedelta(seconds=2)
     settle: timedelta = timedelta(seconds=60)
     fresh: timedelta = timedelta(seconds=1)
+    stale_after: timedelta = timedelta(seconds=60)
 
 
 class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):

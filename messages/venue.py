@@ -120,12 +120,18 @@ class VenuePosition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """What a read covers. It may say absent only for symbols inside it."""
+    """What a read covers. It may say absent only for symbols inside it.
+
+    `symbols` is set for a read of single symbols: it says nothing of any other. None: all.
+    """
 
     settles: frozenset[str]
+    symbols: frozenset[str] | None = None
 
     def covers(self, symbol: str) -> bool:
-        """Whether a unified symbol's settle currency was asked for."""
+        """Whether a unified symbol, and its settle currency, was asked for."""
+        if self.symbols is not None and symbol not in self.symbols:
+            return False
         settle = symbol.partition(":")[2].partition("-")[0]
         return settle in self.settles
 

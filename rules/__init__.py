@@ -1,6 +1,7 @@
-"""Pure decisions: facts in, a decision as a value out.
+"""What to do, decided purely: facts go in, a decision comes out as a value.
 
 Lives here: verdicts, the diff of two views of the legs, phases and target prices, sizing,
-symbols, what a venue's errors mean for a close. Does not live here: I/O, clocks, randomness,
-logging, actors. Every function may be called twice with the same facts and says the same.
+symbols, exits and PnL, the meaning of refusals, the order ladder, protection, orphans, order
+ids, leftovers. Does not live here: any I/O, any clock, any log line, any state that outlives a
+call. Whoever calls says what time it is.
 """

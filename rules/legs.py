@@ -1,0 +1,127 @@
+"""From ledger rows, as the bot wrote them, to legs. Leaves the venue's view to diff.py.
+
+A row that cannot be used is named with its reason and never dropped: dropped, its position at
+the venue would look like an orphan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import TypeVar
+
+import msgspec
+
+from messages.ledger import LedgerLeg, PositionRow, RowStatus
+from messages.values import ZERO, LegKey, Side
+from rules.symbols import SymbolIndex
+
+_V = TypeVar("_V")
+
+_SIDES = {"long": Side.LONG, "buy": Side.LONG, "short": Side.SHORT, "sell": Side.SHORT}
+
+
+class UnusableRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An active row that says too little. `key` is known where symbol and side are."""
+
+    row: PositionRow
+    why: str
+    key: LegKey | None = None
+
+
+class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger says of one account. Reports of unusable rows come in the rows' order."""
+
+    legs: dict[LegKey, LedgerLeg]
+    unusable: tuple[UnusableRow, ...] = ()
+
+    @property
+    def doubtful(self) -> frozenset[LegKey]:
+        """Legs that an unusable row speaks of: known to the ledger, though not how much."""
+        return frozenset(bad.key for bad in self.unusable if bad.key is not None)
+
+    @property
+    def nameless(self) -> bool:
+        """Whether an unusable row speaks of a leg that nobody can name."""
+        return any(bad.key is None for bad in self.unusable)
+
+
+def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -> LedgerView:
+    """The legs of an account's active rows; rows of other accounts or states are passed over.
+
+    Sides may be spelled long/short or buy/sell, in any case. Quantities are base units.
+    """
+    grouped: dict[LegKey, list[PositionRow]] = {}
+    unusable: list[UnusableRow] = []
+    for row in rows:
+        if row.account != account or row.status.lower() != RowStatus.ACTIVE:
+            continue
+        symbol, side = index.find(row.symbol), _SIDES.get(row.side.strip().lower())
+        key = LegKey(account, symbol, side) if symbol is not None and side is not None else None
+        why = _unusable(row, symbol, side)
+        if key is None or why:
+            unusable.append(UnusableRow(row=row, why=why, key=key))
+        else:
+            grouped.setdefault(key, []).append(row)
+    return LedgerView(
+        legs={key: _leg(key, of_leg) for key, of_leg in grouped.items()},
+        unusable=tuple(unusable),
+    )
+
+
+def _unusable(row: PositionRow, symbol: str | None, side: Side | None) -> str:
+    reasons = []
+    if symbol is None:
+        reasons.append(f"symbol {row.symbol!r} is unknown or ambiguous at this venue")
+    if side is None:
+        reasons.append(f"side {row.side!r} is neither long nor short")
+    if not _positive(row.quantity):
+        reasons.append(f"quantity {row.quantity} is not a positive number")
+    if not _positive(row.entry_price):
+        reasons.append(f"entry price {row.entry_price} is not a positive number")
+    if row.opened_at is None:
+        reasons.append("it does not say when it was opened")
+    elif row.opened_at.tzinfo is None:
+        reasons.append("its opening time has no time zone")
+    return "; ".join(reasons)
+
+
+def _positive(number: Decimal | None) -> bool:
+    return number is not None and number.is_finite() and number > ZERO
+
+
+def _leg(key: LegKey, rows: Sequence[PositionRow]) -> LedgerLeg:
+    quantity = sum((_known(row.quantity) for row in rows), ZERO)
+    if len(rows) == 1:
+        entry = _known(rows[0].entry_price)
+    else:
+        paid = sum((_known(row.quantity) * _known(row.entry_price) for row in rows), ZERO)
+        entry = paid / quantity
+    opened = [_known(row.opened_at) for row in rows]
+    changed = [row.updated_at for row in rows if row.updated_at is not None]
+    return LedgerLeg(
+        key=key,
+        rows=tuple(rows),
+        quantity=quantity,
+        entry_price=entry,
+        opened_at=min(opened),
+        updated_at=max(opened + changed),
+        stop_price=_furthest_stop(key.side, rows),
+        trailing_active=any(row.trailing_active for row in rows),
+        held=any(row.held for row in rows),
+    )
+
+
+def _furthest_stop(side: Side, rows: Sequence[PositionRow]) -> Decimal | None:
+    """The stop beyond which no row is left unprotected; None if any row has none."""
+    stops = [row.stop_price for row in rows if row.stop_price is not None]
+    if len(stops) < len(rows):
+        return None
+    return min(stops) if side is Side.LONG else max(stops)
+
+
+def _known(value: _V | None) -> _V:
+    """A field of a row that has passed `_unusable`."""
+    if value is None:
+        raise ValueError("a row without this field is unusable and belongs to no leg")
+    return value

@@ -1,0 +1,229 @@
+"""The exit of a leg: price, PnL and fees, from the venue's fills or from our own order.
+
+Entry fees are not among the closing fills, so they are estimated: `entry_fee` (a fraction) of
+the entry's worth, by default the guard's configured fee. Fees in a currency other than the
+settle currency (BNB, say) are listed apart and not converted: no rate is known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from decimal import Context, Decimal
+from enum import StrEnum
+
+import msgspec
+
+from messages.ledger import ExitSource, LedgerLeg, RowClose
+from messages.settings import AgedSettings
+from messages.values import ZERO, LegKey, Side
+from messages.venue import Fill, FillKind, Kind
+from rules.rounding import to_places
+from rules.verdict import closed_by
+
+PLACES = 12
+"""Decimal places of every PnL and fee: few enough that shares add up exactly."""
+
+_FEE = AgedSettings().fee
+_WIDE = Context(prec=60)
+
+
+class ExitKind(StrEnum):
+    """What ended a leg. A liquidation among the fills makes the whole exit one."""
+
+    TRADE = "trade"
+    LIQUIDATION = "liquidation"
+    ADL = "adl"
+
+
+class Exit(msgspec.Struct, frozen=True, kw_only=True):
+    """How a leg ended. `price` is the mean, `pnl` is after `fees`, both in settle currency.
+
+    `source` UNKNOWN: the entry price and a PnL of zero are stand-ins, and `at` is None.
+    """
+
+    price: Decimal
+    quantity: Decimal
+    pnl: Decimal
+    fees: Decimal
+    source: ExitSource
+    kind: ExitKind = ExitKind.TRADE
+    at: datetime | None = None
+    other_fees: tuple[tuple[str, Decimal], ...] = ()
+
+
+def exit_of(
+    leg: LedgerLeg,
+    fills: Sequence[Fill],
+    since: datetime,
+    *,
+    entry_fee: Decimal = _FEE,
+    kind: Kind = Kind.LINEAR,
+) -> Exit:
+    """The exit of a leg that somebody else closed, from fills at `since` or later.
+
+    Counted from the newest fill back, since the newest ones made it flat, until they account
+    for the leg's quantity less what was opened in between; where they never do, the exit is
+    unknown.
+    """
+    used = _accounting(leg, (fill for fill in fills if fill.at >= since))
+    if not used:
+        return _unknown_exit(leg)
+    quantity = sum((taken for _, taken in used), ZERO)
+    settle = settle_currency(leg.key)
+    fees, others = ZERO, dict[str, Decimal]()
+    for fill, taken in used:
+        share = fill.fee * taken / fill.quantity
+        if fill.fee_currency in (None, settle):
+            fees += share
+        elif fill.fee_currency is not None:
+            others[fill.fee_currency] = others.get(fill.fee_currency, ZERO) + share
+    kinds = {fill.kind for fill, _ in used}
+    return _exit(
+        leg,
+        quantity=quantity,
+        price=sum((taken * fill.price for fill, taken in used), ZERO) / quantity,
+        fee=fees,
+        at=max(fill.at for fill, _ in used),
+        source=ExitSource.VENUE_HISTORY,
+        ended=_kind(kinds),
+        entry_fee=entry_fee,
+        kind=kind,
+        others=tuple(sorted(others.items())),
+    )
+
+
+def own_exit(
+    leg: LedgerLeg,
+    *,
+    quantity: Decimal,
+    average: Decimal,
+    fee: Decimal,
+    at: datetime,
+    entry_fee: Decimal = _FEE,
+    kind: Kind = Kind.LINEAR,
+) -> Exit:
+    """The exit that our own order made: `quantity` filled at `average`, for `fee` in all."""
+    return _exit(
+        leg,
+        quantity=quantity,
+        price=average,
+        fee=fee,
+        at=at,
+        source=ExitSource.FILL,
+        ended=ExitKind.TRADE,
+        entry_fee=entry_fee,
+        kind=kind,
+    )
+
+
+def split_exit(
+    leg: LedgerLeg,
+    exit_: Exit,
+    *,
+    reason: str,
+    closed_at: datetime,
+    kind: Kind = Kind.LINEAR,
+) -> tuple[RowClose, ...]:
+    """One closing for each row of the leg; their PnLs add up to the exit's exactly.
+
+    Each row gets its own price difference and its share of the fees by quantity; the last one
+    takes what rounding left. Of an unknown exit each row gets its own entry price and zero.
+    """
+    closes: list[RowClose] = []
+    left = exit_.pnl
+    for row in leg.rows:
+        entry = leg.entry_price if row.entry_price is None else row.entry_price
+        share = (row.quantity or ZERO) / leg.quantity
+        known = exit_.source is not ExitSource.UNKNOWN
+        if row is leg.rows[-1]:
+            pnl = left
+        elif known:
+            gross = _gross(leg.key.side, entry, exit_.price, exit_.quantity * share, kind)
+            pnl = to_places(gross - exit_.fees * share, PLACES)
+        else:
+            pnl = ZERO
+        left = _WIDE.subtract(left, pnl)
+        closes.append(
+            RowClose(
+                row_id=row.id,
+                reason=reason,
+                exit_price=exit_.price if known else entry,
+                exit_source=exit_.source,
+                realized_pnl=pnl,
+                closed_at=closed_at,
+            )
+        )
+    return tuple(closes)
+
+
+def settle_currency(key: LegKey) -> str:
+    """The currency that a leg's PnL is paid in: USDT of `BTC/USDT:USDT-261225`."""
+    return key.symbol.partition(":")[2].partition("-")[0]
+
+
+def _accounting(leg: LedgerLeg, fills: Iterable[Fill]) -> list[tuple[Fill, Decimal]]:
+    """The closing fills that account for the leg, and how much of each, or nothing."""
+    side = leg.key.side
+    owed, used = leg.quantity, list[tuple[Fill, Decimal]]()
+    for fill in sorted(fills, key=lambda fill: fill.at, reverse=True):
+        if fill.symbol != leg.key.symbol or fill.quantity <= ZERO:
+            continue
+        closed = min(closed_by(fill, side), owed)
+        if closed > ZERO:
+            used.append((fill, closed))
+            owed -= closed
+        if owed <= ZERO:
+            return used[::-1]
+    return []
+
+
+def _unknown_exit(leg: LedgerLeg) -> Exit:
+    return Exit(
+        price=leg.entry_price,
+        quantity=leg.quantity,
+        pnl=ZERO,
+        fees=ZERO,
+        source=ExitSource.UNKNOWN,
+    )
+
+
+def _exit(
+    leg: LedgerLeg,
+    *,
+    quantity: Decimal,
+    price: Decimal,
+    fee: Decimal,
+    at: datetime,
+    source: ExitSource,
+    ended: ExitKind,
+    entry_fee: Decimal,
+    kind: Kind,
+    others: tuple[tuple[str, Decimal], ...] = (),
+) -> Exit:
+    worth = quantity * leg.entry_price if kind is Kind.LINEAR else quantity / leg.entry_price
+    fees = to_places(fee + entry_fee * worth, PLACES)
+    gross = _gross(leg.key.side, leg.entry_price, price, quantity, kind)
+    return Exit(
+        price=price,
+        quantity=quantity,
+        pnl=to_places(gross - fees, PLACES),
+        fees=fees,
+        source=source,
+        kind=ended,
+        at=at,
+        other_fees=others,
+    )
+
+
+def _gross(side: Side, entry: Decimal, price: Decimal, quantity: Decimal, kind: Kind) -> Decimal:
+    """Before fees. An inverse contract's quantity is in quote and its PnL in base."""
+    if kind is Kind.INVERSE:
+        return side.sign * quantity * (1 / entry - 1 / price)
+    return side.sign * quantity * (price - entry)
+
+
+def _kind(kinds: set[FillKind]) -> ExitKind:
+    if FillKind.LIQUIDATION in kinds:
+        return ExitKind.LIQUIDATION
+    return ExitKind.ADL if FillKind.ADL in kinds else ExitKind.TRADE
