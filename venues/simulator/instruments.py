@@ -1,0 +1,182 @@
+"""What the simulated exchanges list: instruments with real-like steps, fees and first prices.
+
+Left to others: how prices move (`prices.py`) and how each exchange words an instrument.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from messages.venue import Instrument, Kind
+
+
+class Exchange(StrEnum):
+    """The exchanges that are simulated, by their ccxt ids."""
+
+    BYBIT = "bybit"
+    BINANCE = "binanceusdm"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """One instrument at one exchange. Fees are fractions; `price` is its first price.
+
+    `underlying` names the walk that it follows, `basis` its distance from it as a fraction.
+    """
+
+    exchange: Exchange
+    instrument: Instrument
+    price: Decimal
+    underlying: str
+    basis: Decimal = Decimal(0)
+    taker_fee: Decimal = Decimal("0.00055")
+    maker_fee: Decimal = Decimal("0.0002")
+    price_band: Decimal = Decimal("0.05")
+
+    @property
+    def symbol(self) -> str:
+        return self.instrument.symbol
+
+    @property
+    def id(self) -> str:
+        return self.instrument.venue_id
+
+    @property
+    def inverse(self) -> bool:
+        return self.instrument.kind is Kind.INVERSE
+
+    def value(self, contracts: Decimal, price: Decimal) -> Decimal:
+        """What that many contracts are worth, in settle currency."""
+        size = contracts * self.instrument.contract_size
+        return size / price if self.inverse else size * price
+
+    def to_tick(self, price: Decimal) -> Decimal:
+        step = self.instrument.price_step
+        return max(step, (price / step).quantize(Decimal(1)) * step)
+
+
+# base, first price, price step, quantity step, least quantity, most in one market order
+_LINEAR: tuple[tuple[str, str, str, str, str, str], ...] = (
+    ("BTC", "64250.0", "0.10", "0.001", "0.001", "120"),
+    ("ETH", "3120.00", "0.01", "0.01", "0.01", "2000"),
+    ("SOL", "148.200", "0.01", "0.1", "0.1", "8000"),
+    ("AVL", "0.2145", "0.0001", "1", "1", "900000"),
+    ("XRP", "0.5321", "0.0001", "0.1", "0.1", "2000000"),
+    ("DOGE", "0.12110", "0.00001", "1", "1", "9000000"),
+    ("LINK", "13.450", "0.001", "0.1", "0.1", "100000"),
+    ("ADA", "0.4410", "0.0001", "1", "1", "3000000"),
+    ("1000PEPE", "0.0093210", "0.0000001", "100", "100", "120000000"),
+    ("PEPE", "0.000009321", "0.000000001", "1000", "5000", "90000000000"),
+)
+
+
+def quarter_end(after: datetime) -> datetime:
+    """The last Friday of the first quarter's end that is at least 14 days away, 08:00 UTC."""
+    year, month = after.year, (after.month - 1) // 3 * 3 + 3
+    while True:
+        first_of_next = datetime(year + month // 12, month % 12 + 1, 1, 8, tzinfo=UTC)
+        last_day = first_of_next - timedelta(days=1)
+        friday = last_day - timedelta(days=(last_day.weekday() - 4) % 7)
+        if friday - after >= timedelta(days=14):
+            return friday
+        year, month = (year, month + 3) if month < 12 else (year + 1, 3)
+
+
+def linear(
+    exchange: Exchange,
+    base: str,
+    price: str,
+    price_step: str,
+    amount_step: str,
+    min_amount: str | None = None,
+    max_market: str = "1000000",
+    *,
+    settle: str = "USDT",
+) -> Listing:
+    """A linear perpetual of one base unit a contract, as both exchanges list them."""
+    bybit = exchange is Exchange.BYBIT
+    venue_id = f"{base}PERP" if settle == "USDC" and bybit else f"{base}{settle}"
+    return Listing(
+        exchange=exchange,
+        instrument=Instrument(
+            symbol=f"{base}/{settle}:{settle}",
+            venue_id=venue_id,
+            base=base,
+            quote=settle,
+            settle=settle,
+            kind=Kind.LINEAR,
+            contract_size=Decimal(1),
+            amount_step=Decimal(amount_step),
+            min_amount=Decimal(min_amount or amount_step),
+            price_step=Decimal(price_step),
+            min_notional=Decimal(5),
+            max_market_amount=Decimal(max_market),
+        ),
+        price=Decimal(price),
+        underlying=base,
+        taker_fee=Decimal("0.00055") if bybit else Decimal("0.0005"),
+    )
+
+
+def _dated(exchange: Exchange, now: datetime) -> Listing:
+    expiry = quarter_end(now)
+    bybit = exchange is Exchange.BYBIT
+    code = expiry.strftime("%y%m%d")
+    venue_id = f"BTCUSDT-{expiry.strftime('%d%b%y').upper()}" if bybit else f"BTCUSDT_{code}"
+    return Listing(
+        exchange=exchange,
+        instrument=Instrument(
+            symbol=f"BTC/USDT:USDT-{code}",
+            venue_id=venue_id,
+            base="BTC",
+            quote="USDT",
+            settle="USDT",
+            kind=Kind.LINEAR,
+            contract_size=Decimal(1),
+            amount_step=Decimal("0.001"),
+            min_amount=Decimal("0.001"),
+            price_step=Decimal("0.10"),
+            min_notional=Decimal(5),
+            max_market_amount=Decimal(50),
+            expires_at=expiry,
+        ),
+        price=Decimal("64892.5"),
+        underlying="BTC",
+        basis=Decimal("0.01"),
+        taker_fee=Decimal("0.00055") if bybit else Decimal("0.0005"),
+    )
+
+
+def _inverse_btc() -> Listing:
+    return Listing(
+        exchange=Exchange.BYBIT,
+        instrument=Instrument(
+            symbol="BTC/USD:BTC",
+            venue_id="BTCUSD",
+            base="BTC",
+            quote="USD",
+            settle="BTC",
+            kind=Kind.INVERSE,
+            contract_size=Decimal(1),
+            amount_step=Decimal(1),
+            min_amount=Decimal(1),
+            price_step=Decimal("0.10"),
+            max_market_amount=Decimal(5_000_000),
+        ),
+        price=Decimal("64250.0"),
+        underlying="BTC",
+    )
+
+
+def default_listings(now: datetime) -> list[Listing]:
+    """What both exchanges list by default; `now` decides which quarter's future is trading."""
+    listings: list[Listing] = []
+    for exchange in Exchange:
+        listings += [linear(exchange, *row) for row in _LINEAR]
+        listings.append(linear(exchange, "BTC", "64250.0", "0.10", "0.001", settle="USDC"))
+        listings.append(_dated(exchange, now))
+    listings.append(_inverse_btc())
+    return listings
