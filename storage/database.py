@@ -1,0 +1,121 @@
+"""Runs transactions: one at a time to its end, whatever becomes of the one who asked.
+
+A job is a plain function of a SQLAlchemy connection. It runs in a task of its own, so that an
+actor killed in mid-write leaves a transaction that commits or rolls back as a whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messages.ledger import Lease
+from storage.engine import Engines
+from storage.errors import LedgerUnavailable, translated
+
+T = TypeVar("T")
+Job = Callable[[Connection], T]
+
+# Deadlocks and serialisation failures are answers that mean "once more".
+CONFLICTS = ("40001", "40P01")
+CONFLICT_TRIES = 3
+
+
+class Database:
+    """The engines, and the rules under which transactions run on them.
+
+    `patience` is how many seconds a caller waits for one transaction before it is told that the
+    ledger is unavailable; the transaction itself is left to finish.
+    """
+
+    def __init__(
+        self, engines: Engines, *, now: Callable[[], datetime], patience: float = 30.0
+    ) -> None:
+        self.engines = engines
+        self.now = now
+        self._patience = patience
+        self._running: set[asyncio.Task[object]] = set()
+
+    @property
+    def sqlite(self) -> bool:
+        return self.engines.sqlite
+
+    async def read(self, job: Job[T]) -> T:
+        """Run a reading job in a transaction. Raises LedgerUnavailable or LedgerRefused."""
+        return await self._shielded(self.engines.read, job, None)
+
+    async def write(self, job: Job[T], *, lease: Lease | None = None) -> T:
+        """Run a writing job in a transaction that commits as a whole.
+
+        Raises StaleLease where `lease` is no longer the account's own, LedgerUnavailable or
+        LedgerRefused; in each case nothing was written, but after LedgerUnavailable because of a
+        lost connection nobody knows: repeat the call.
+        """
+        return await self._shielded(self.engines.write, job, lease)
+
+    async def close(self) -> None:
+        """Wait for what runs, then close all connections."""
+        if self._running:
+            await asyncio.wait(self._running)
+        await self.engines.write.dispose()
+        if self.engines.read is not self.engines.write:
+            await self.engines.read.dispose()
+
+    async def _shielded(self, engine: AsyncEngine, job: Job[T], lease: Lease | None) -> T:
+        task = asyncio.ensure_future(self._transaction(engine, job, lease))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        done, _ = await asyncio.wait({task}, timeout=self._patience)
+        if not done:
+            raise LedgerUnavailable(
+                f"the ledger has not answered for {self._patience:g} s; is its database hanging?"
+            )
+        return task.result()
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # a caller who went away leaves nobody else to look at it
+
+    async def _transaction(self, engine: AsyncEngine, job: Job[T], lease: Lease | None) -> T:
+        for tries_left in reversed(range(CONFLICT_TRIES)):
+            try:
+                async with engine.begin() as connection:
+                    return await connection.run_sync(_fenced, job, lease)
+            except (sa.exc.SQLAlchemyError, OSError) as error:
+                if tries_left and _conflict(error):
+                    continue
+                outage = translated(error)
+                if outage is None:
+                    raise
+                raise outage from error
+        raise AssertionError("the last try either returns or raises")
+
+
+def _fenced(connection: Connection, job: Job[T], lease: Lease | None) -> T:
+    if lease is not None:
+        check_lease(connection, lease)
+    return job(connection)
+
+
+def check_lease(connection: Connection, lease: Lease) -> None:
+    """Raise StaleLease unless the lease is the account's own; hold its row until the commit."""
+
+
+def _conflict(error: BaseException) -> bool:
+    orig = getattr(error, "orig", None)
+    return getattr(orig, "sqlstate", None) in CONFLICTS
+
+
+def insert(connection: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """The dialect's own INSERT: both know ON CONFLICT, SQLAlchemy's general one doesn't."""
+    if connection.dialect.name == "postgresql":
+        return postgresql.insert(table)
+    return sqlite.insert(table)

@@ -1,0 +1,137 @@
+"""From `storage.url` to SQLAlchemy engines, with each database's connection settings.
+
+SQLite gets one connection that writes and a few that read; a database in memory is one
+connection for both. PostgreSQL gets one pool.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from messages.values import Secret
+from storage.errors import LedgerRefused, LedgerUnavailable
+
+SQLITE_BUSY_SECONDS = 5.0
+SQLITE_READERS = 3
+POSTGRES_CONNECTIONS = 6
+POOL_WAIT_SECONDS = 30.0
+
+# A server that hangs, or a cut network, must end as an error within seconds, not as silence.
+POSTGRES_ARGS: dict[str, object] = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "application_name": "sexton",
+    "options": "-c statement_timeout=20s -c lock_timeout=5s"
+    " -c idle_in_transaction_session_timeout=30s -c timezone=UTC",
+}
+
+
+class Engines(msgspec.Struct, frozen=True):
+    """`read` and `write` are the same engine where there is one pool. `file` is SQLite's."""
+
+    write: AsyncEngine
+    read: AsyncEngine
+    file: Path | None
+
+    @property
+    def sqlite(self) -> bool:
+        return self.write.dialect.name == "sqlite"
+
+
+def parse(url: Secret | str) -> URL:
+    """The URL with the async driver in it. Raises LedgerRefused without showing the URL."""
+    text = url.reveal() if isinstance(url, Secret) else url
+    try:
+        parsed = make_url(text)
+    except (sa.exc.ArgumentError, ValueError):
+        raise LedgerRefused(
+            "storage.url is no database URL; write sqlite:///PATH or postgresql://USER@HOST/NAME"
+        ) from None
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return parsed.set(drivername="sqlite+aiosqlite")
+    if backend in ("postgresql", "postgres"):
+        return parsed.set(drivername="postgresql+psycopg")
+    raise LedgerRefused(f"storage.url names {backend!r}; only sqlite and postgresql are known")
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """The file of a SQLite URL; None for a database in memory."""
+    name = url.database or ""
+    if name in ("", ":memory:") or name.startswith("file::memory:"):
+        return None
+    return Path(name.removeprefix("file:"))
+
+
+def make_engines(url: Secret | str) -> Engines:
+    """Engines for a URL. Connects to nothing yet; makes the SQLite file's folder.
+
+    Raises LedgerRefused for an unusable URL, LedgerUnavailable where the folder can't be made.
+    """
+    parsed = parse(url)
+    if parsed.get_backend_name() == "postgresql":
+        engine = create_async_engine(
+            parsed,
+            connect_args=POSTGRES_ARGS,
+            pool_size=POSTGRES_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=POOL_WAIT_SECONDS,
+            pool_pre_ping=True,
+            pool_use_lifo=True,
+        )
+        return Engines(engine, engine, None)
+    file = sqlite_file(parsed)
+    if file is None:
+        engine = _sqlite_engine(parsed, size=1, begin="BEGIN IMMEDIATE")
+        return Engines(engine, engine, None)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LedgerUnavailable(f"the SQLite file's folder can't be made: {error}") from error
+    return Engines(
+        _sqlite_engine(parsed, size=1, begin="BEGIN IMMEDIATE"),
+        _sqlite_engine(parsed, size=SQLITE_READERS, begin="BEGIN"),
+        file,
+    )
+
+
+def _sqlite_engine(url: URL, *, size: int, begin: str) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        # Without this the driver would open transactions by itself, and only before some writes.
+        connect_args={"timeout": SQLITE_BUSY_SECONDS, "isolation_level": None},
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        pool_reset_on_return=None,
+    )
+
+    @sa.event.listens_for(engine.sync_engine, "connect")
+    def _connected(connection: Any, _record: object) -> None:
+        connection.driver_connection.text_factory = _lenient_text
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @sa.event.listens_for(engine.sync_engine, "begin")
+    def _begun(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _lenient_text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

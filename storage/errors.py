@@ -1,0 +1,118 @@
+"""What can go wrong with a database, and what each of its errors means to the guard.
+
+SQL errors that are bugs of ours (a syntax error, a violated constraint) are left as they are.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+import psycopg
+from sqlalchemy import exc
+
+
+class LedgerUnavailable(Exception):  # noqa: N818 - a state of the world, not a bug
+    """The ledger can't be had now, and waiting or an operator's hand may cure it.
+
+    Nothing that was committed is lost; the call may be repeated. The message names the cause
+    and the cure.
+    """
+
+
+class LedgerRefused(Exception):  # noqa: N818 - a state of the world, not a bug
+    """The ledger can't be used at all, and waiting doesn't help. The message says why."""
+
+
+class StaleLease(Exception):  # noqa: N818 - a state of the world, not a bug
+    """Another guard holds the account's lease now. Nothing was written."""
+
+
+_SQLITE_BUSY = (
+    "another process has kept the SQLite file locked for too long; find the program that holds a"
+    " transaction open on it"
+)
+_SQLITE_OUTAGES = {
+    "SQLITE_BUSY": _SQLITE_BUSY,
+    "SQLITE_LOCKED": _SQLITE_BUSY,
+    "SQLITE_FULL": "the disk is full; free space on it",
+    "SQLITE_READONLY": "the SQLite file is read-only; make file and folder writable for this user",
+    "SQLITE_CANTOPEN": "the SQLite file can't be opened; check that its folder exists and is"
+    " writable for this user",
+    "SQLITE_PERM": "access to the SQLite file is denied; check its owner and mode",
+    "SQLITE_IOERR": "the disk fails to read or write the SQLite file; check disk, quota and mount",
+    "SQLITE_PROTOCOL": "the SQLite file's locks are contended; try again",
+    "SQLITE_NOMEM": "SQLite is out of memory; free some",
+}
+_SQLITE_REFUSALS = {
+    "SQLITE_CORRUPT": "the SQLite file is damaged; restore it from a backup, or recover it with"
+    " `sqlite3 FILE .recover`",
+    "SQLITE_NOTADB": "the file is no SQLite database; check storage.url, or restore a backup",
+}
+_POSTGRES_OUTAGES = {
+    "08": "the connection to PostgreSQL is lost",
+    "53": "PostgreSQL is out of a resource (disk, memory or connections); see its log",
+    "57": "PostgreSQL is stopping, starting or cancelled the statement",
+    "58": "PostgreSQL has trouble with its disk; see its log",
+    "40": "PostgreSQL rolled the transaction back in a conflict; try again",
+    "55": "a lock in PostgreSQL was held by another session for too long",
+    "25006": "PostgreSQL is read-only (a standby, or default_transaction_read_only); connect to"
+    " the primary",
+}
+_POSTGRES_REFUSALS = {
+    "28": "PostgreSQL refuses the login; check user and password in storage.url",
+    "3D000": "the PostgreSQL database doesn't exist; create it, or correct storage.url",
+    "42501": "the PostgreSQL user lacks a right; grant it on the ledger's schema",
+    "XX001": "PostgreSQL reports damaged data; restore a backup",
+    "XX002": "PostgreSQL reports a damaged index; reindex, or restore a backup",
+}
+# libpq gives no SQLSTATE for a refused connection attempt: only the server's words tell.
+_CONNECT_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry")
+
+
+def translated(error: BaseException) -> LedgerUnavailable | LedgerRefused | None:
+    """The ledger's own error for what a database driver raised; None where it is a bug of ours."""
+    if isinstance(error, exc.TimeoutError):
+        return LedgerUnavailable("all connections to the ledger are busy; its database hangs")
+    if isinstance(error, exc.DBAPIError):
+        if isinstance(error.orig, sqlite3.Error):
+            return _sqlite(error.orig)
+        if isinstance(error.orig, psycopg.Error):
+            return _postgres(error.orig, lost=error.connection_invalidated)
+        return None
+    if isinstance(error, sqlite3.Error):
+        return _sqlite(error)
+    if isinstance(error, psycopg.Error):
+        return _postgres(error, lost=False)
+    if isinstance(error, OSError):
+        return LedgerUnavailable(f"the system refuses the ledger's file or socket: {error}")
+    return None
+
+
+def _sqlite(error: sqlite3.Error) -> LedgerUnavailable | LedgerRefused | None:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    primary = "_".join(name.split("_")[:2])
+    if primary in _SQLITE_OUTAGES:
+        return LedgerUnavailable(f"{_SQLITE_OUTAGES[primary]} ({error})")
+    if primary in _SQLITE_REFUSALS:
+        return LedgerRefused(f"{_SQLITE_REFUSALS[primary]} ({error})")
+    return None
+
+
+def _postgres(error: psycopg.Error, *, lost: bool) -> LedgerUnavailable | LedgerRefused | None:
+    state = error.sqlstate or ""
+    said = str(error).strip().partition("\n")[0]
+    for table, kind in (
+        (_POSTGRES_REFUSALS, LedgerRefused),
+        (_POSTGRES_OUTAGES, LedgerUnavailable),
+    ):
+        cause = table.get(state) or table.get(state[:2])
+        if cause:
+            return kind(f"{cause} ({said})")
+    connection = isinstance(error, (psycopg.OperationalError, psycopg.InterfaceError))
+    if connection and not state:
+        if any(words in said for words in _CONNECT_REFUSALS):
+            return LedgerRefused(f"PostgreSQL refuses the connection; correct storage.url ({said})")
+        lost = True
+    if lost:
+        return LedgerUnavailable(f"{_POSTGRES_OUTAGES['08']}; is the server up? ({said})")
+    return None

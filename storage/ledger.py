@@ -1,0 +1,66 @@
+"""The ledger as the actors know it: every method is one transaction, typed, repeatable.
+
+Each method may raise LedgerUnavailable (repeat it later) or LedgerRefused; writes that carry a
+lease may raise StaleLease. A method that is repeated after LedgerUnavailable has the effect of
+one, except `bump`. What the methods are is in the modules that the class is put together from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+
+from messages.values import Secret
+from storage.alarms import Alerts
+from storage.audit import Events
+from storage.counts import Counters
+from storage.database import Database
+from storage.engine import make_engines
+from storage.migrate import back_up, migrate
+from storage.orders import Intents
+from storage.positions import Positions
+from storage.records import Records
+
+
+class Ledger(Positions, Intents, Events, Alerts, Counters, Records):
+    """An open ledger. Close it, or use it as an async context manager."""
+
+    def __init__(self, database: Database) -> None:
+        self._db = database
+
+    async def close(self) -> None:
+        """Let running transactions end, then close every connection."""
+        await self._db.close()
+
+    async def __aenter__(self) -> Ledger:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+
+async def open_ledger(
+    url: Secret | str, *, now: Callable[[], datetime], data_dir: Path | None = None
+) -> Ledger:
+    """Open the database at `url` and bring its schema up to date.
+
+    `now` is the clock for what the ledger stamps itself. With `data_dir`, a SQLite file of an
+    older schema is copied there before it is upgraded. Raises LedgerUnavailable, or
+    LedgerRefused for a newer schema, a damaged file or an unusable URL.
+    """
+    database = Database(make_engines(url), now=now)
+    try:
+        if data_dir is not None and database.engines.file is not None:
+            back_up(database.engines.file, data_dir)
+        await database.write(migrate)
+    except BaseException:
+        await database.close()
+        raise
+    return Ledger(database)

@@ -1,0 +1,158 @@
+"""Intents: the durable record of each order, written before the order leaves."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, RowMapping
+
+from messages.ledger import EventDraft, Intent, IntentState, Lease
+from messages.values import ZERO, LegKey, Side
+from messages.venue import OrderType
+from storage import audit
+from storage.database import Database, insert
+from storage.tables import intents
+
+_OPEN = tuple(state for state in IntentState if not state.final)
+_ZERO = sa.bindparam("nothing", ZERO, intents.c.filled.type)
+
+
+def intent_of(row: RowMapping) -> Intent:
+    fields = {name: value for name, value in row.items() if name != "seq"}
+    key = LegKey(fields.pop("account"), fields.pop("symbol"), Side(fields.pop("side")))
+    fields["row_ids"] = tuple(fields["row_ids"])
+    fields["type"] = OrderType(fields["type"])
+    fields["state"] = IntentState(fields["state"])
+    return Intent(key=key, **fields)
+
+
+def _values(intent: Intent) -> dict[str, object]:
+    return {
+        "client_order_id": intent.client_order_id,
+        "account": intent.key.account,
+        "symbol": intent.key.symbol,
+        "side": intent.key.side,
+        "purpose": intent.purpose,
+        "row_ids": intent.row_ids,
+        "attempt": intent.attempt,
+        "type": intent.type,
+        "quantity": intent.quantity,
+        "seen_quantity": intent.seen_quantity,
+        "created_at": intent.created_at,
+        "price": intent.price,
+        "trigger_price": intent.trigger_price,
+        "hedged": intent.hedged,
+        "phase": intent.phase,
+        "state": intent.state,
+        "order_id": intent.order_id,
+        "filled": intent.filled,
+        "average": intent.average,
+        "fee": intent.fee,
+        "error": intent.error,
+        "settled_at": intent.settled_at,
+        "booked": intent.booked,
+    }
+
+
+def put_intent(connection: Connection, intent: Intent) -> None:
+    """Write an intent as it is now, whether or not its id is there already."""
+    values = _values(intent)
+    changes = {name: value for name, value in values.items() if name != "client_order_id"}
+    connection.execute(
+        insert(connection, intents)
+        .values(**values)
+        .on_conflict_do_update(index_elements=[intents.c.client_order_id], set_=changes)
+    )
+
+
+class Intents:
+    """The ledger's methods about intents."""
+
+    _db: Database
+
+    async def commit_intent(
+        self, intent: Intent, *, event: EventDraft | None = None, lease: Lease | None = None
+    ) -> Intent:
+        """Store an intent so that it survives a power cut. The stored one is returned.
+
+        Where its client order id is there already, nothing changes and the older twin is
+        returned: whoever asks learns what has become of it.
+        """
+
+        def job(connection: Connection) -> Intent:
+            statement = (
+                insert(connection, intents)
+                .values(**_values(intent))
+                .on_conflict_do_nothing(index_elements=[intents.c.client_order_id])
+                .returning(intents.c.seq)
+            )
+            if connection.execute(statement).scalar_one_or_none() is not None:
+                if event is not None:
+                    audit.append(connection, (event,))
+                return intent
+            stored = _by_id(intent.client_order_id)
+            return intent_of(connection.execute(stored).mappings().one())
+
+        return await self._db.write(job, lease=lease)
+
+    async def update_intent(
+        self, intent: Intent, *, event: EventDraft | None = None, lease: Lease | None = None
+    ) -> None:
+        """Write what has become of a committed intent.
+
+        Raises LookupError for one that was never committed: that is a bug of the caller's.
+        """
+
+        def job(connection: Connection) -> None:
+            if connection.execute(_by_id(intent.client_order_id)).first() is None:
+                raise LookupError(f"intent {intent.client_order_id} was never committed")
+            put_intent(connection, intent)
+            if event is not None:
+                audit.append(connection, (event,))
+
+        await self._db.write(job, lease=lease)
+
+    async def intent(self, client_order_id: str) -> Intent | None:
+        """One intent by its client order id."""
+
+        def job(connection: Connection) -> Intent | None:
+            row = connection.execute(_by_id(client_order_id)).mappings().one_or_none()
+            return None if row is None else intent_of(row)
+
+        return await self._db.read(job)
+
+    async def intents(
+        self,
+        *,
+        account: str | None = None,
+        key: LegKey | None = None,
+        open_only: bool = False,
+        unbooked_only: bool = False,
+    ) -> tuple[Intent, ...]:
+        """Intents that match, oldest first.
+
+        `open_only`: not final. `unbooked_only`: not booked, and either not final or filled at
+        least in part; so a final one that filled nothing is not shown.
+        """
+        query = sa.select(intents).order_by(intents.c.seq)
+        if account is not None:
+            query = query.where(intents.c.account == account)
+        if key is not None:
+            query = query.where(
+                intents.c.account == key.account,
+                intents.c.symbol == key.symbol,
+                intents.c.side == key.side,
+            )
+        if open_only:
+            query = query.where(intents.c.state.in_(_OPEN))
+        if unbooked_only:
+            query = query.where(
+                intents.c.booked == sa.false(),
+                sa.or_(intents.c.state.in_(_OPEN), intents.c.filled != _ZERO),
+            )
+        return await self._db.read(
+            lambda connection: tuple(map(intent_of, connection.execute(query).mappings()))
+        )
+
+
+def _by_id(client_order_id: str) -> sa.Select[tuple[object, ...]]:
+    return sa.select(intents).where(intents.c.client_order_id == client_order_id)
