@@ -1,0 +1,1 @@
+"""Deterministic simulation: the real code on a loop with virtual time."""

@@ -1,0 +1,1 @@
+"""The ledger, on real databases: SQLite files, and a PostgreSQL that the tests start."""
