@@ -6,8 +6,10 @@ import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
+import aiosqlite.core
 import detangle
 import pytest
 
@@ -59,7 +61,7 @@ def test_the_ledger_runs_in_virtual_time_and_a_seed_repeats_its_history(
     with aiosqlite_on_loop():
         for turn, seed in enumerate((1, 1, 2, 3)):
             url = "sqlite://" if place == "memory" else f"sqlite:///{tmp_path}/{turn}.db"
-            histories.append(detangle.run(lambda url=url: _three_writers(url), seed=seed))
+            histories.append(detangle.run(partial(_three_writers, url), seed=seed))
     first, again, *others = histories
     assert first == again
     assert sorted(first[0]) == sorted(f"{name}{number}" for name in "abc" for number in range(4))
@@ -82,9 +84,9 @@ def test_no_thread_is_started_while_sqlite_runs_on_the_loop(tmp_path: Path) -> N
 
 
 def test_aiosqlite_is_as_it_was_afterwards() -> None:
-    import aiosqlite.core
-
-    before = aiosqlite.core.SimpleQueue, aiosqlite.core.Thread
+    core = vars(aiosqlite.core)
+    before = core["SimpleQueue"], core["Thread"]
     with aiosqlite_on_loop():
-        assert (aiosqlite.core.SimpleQueue, aiosqlite.core.Thread) != before
-    assert (aiosqlite.core.SimpleQueue, aiosqlite.core.Thread) == before
+        assert core["SimpleQueue"] is not before[0]
+        assert core["Thread"] is not before[1]
+    assert (core["SimpleQueue"], core["Thread"]) == before
