@@ -1,0 +1,183 @@
+"""Opens and keeps one ccxt instance: session, strict hook, exact numbers, shared markets.
+
+For it: everything about *having* a ccxt client. Left to others: what is asked of it. ccxt is
+imported in a worker thread at the first connect, since the import costs a second and 94 MB, and
+neither `--help` nor the event loop may pay for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from weakref import WeakValueDictionary
+
+import aiohttp
+
+from messages.settings import AccountSettings
+from messages.values import LegKey
+from messages.venue import Instrument, VenueError
+from venues.errors import classify
+from venues.facts import VENUES, VenueFacts
+from venues.markets import read_instruments
+from venues.strict import Capture, MalformedReplyError, capturing, demand_strict_replies
+from venues.transport import loopback_session
+
+_with_markets: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""An instance with loaded markets for each exchange, so that accounts share one copy of them."""
+
+
+class VenueCallError(Exception):
+    """A call's typed failure on its way out of the gateway; it never leaves it.
+
+    `refusal` says that the venue itself said no, so that nothing was done; `sent` are the
+    requests that had left by then, as (HTTP method, path).
+    """
+
+    def __init__(
+        self,
+        error: VenueError,
+        *,
+        refusal: bool = False,
+        sent: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.refusal = refusal
+        self.sent = sent
+
+
+class Client:
+    """One account's ccxt instance. `now` is the account's clock; ccxt signs by the machine's."""
+
+    def __init__(self, settings: AccountSettings, now: Callable[[], datetime]) -> None:
+        self.settings = settings
+        self.facts: VenueFacts = VENUES[settings.exchange]
+        self.now = now
+        self.counts: Counter[str] = Counter()
+        self.instruments: dict[str, Instrument] = {}
+        self.margin: dict[LegKey, dict[str, str]] = {}
+        self._ccxt: Any = None
+        self._exchange: Any = None
+        self._session: aiohttp.ClientSession | None = None
+        self._connecting = asyncio.Lock()
+
+    @property
+    def exchange(self) -> Any:
+        """The ccxt instance. Raises RuntimeError before the first connect: that is a bug here."""
+        if self._exchange is None:
+            raise RuntimeError("connect() first")
+        return self._exchange
+
+    @property
+    def connected(self) -> bool:
+        return bool(self.instruments)
+
+    async def ready(self) -> None:
+        """Connect where that has not been done. Raises `VenueCallError`."""
+        if not self.connected:
+            await self.load(reload=False)
+
+    async def load(self, *, reload: bool) -> None:
+        """Load the markets, from a sister account's where it has them. Raises `VenueCallError`."""
+        async with self._connecting:
+            if self.connected and not reload:
+                return
+            await self._open()
+            sister = _with_markets.get(self._market_key())
+            async with self.call("connect"):
+                if sister is not None and sister is not self._exchange and not reload:
+                    self._exchange.set_markets_from_exchange(sister)
+                else:
+                    await self._exchange.load_markets(True)
+            self.instruments = read_instruments(self._exchange.markets)
+            _with_markets[self._market_key()] = self._exchange
+
+    def _market_key(self) -> str:
+        # Accounts on one simulated venue share its markets, but not the real venue's.
+        return f"{self.settings.exchange} {self.settings.connect or ''}"
+
+    async def _open(self) -> None:
+        if self._exchange is not None:
+            return
+        self._ccxt = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")
+        self._session = self.new_session()
+        self._exchange = self.make(self._ccxt, self._session)
+
+    def new_session(self) -> aiohttp.ClientSession | None:
+        """A session to the settings' loopback address, or None: ccxt then makes its own."""
+        if self.settings.connect is None:
+            return None
+        return loopback_session(self.settings.connect, self.settings.ca_file or Path())
+
+    def make(self, module: Any, session: aiohttp.ClientSession | None) -> Any:
+        """A ccxt instance of a module's class for this account, with the strict hook in place."""
+        settings, facts = self.settings, self.facts
+        options = dict(facts.options)
+        if settings.exchange == "bybit":
+            inverse = any(settle not in ("USDT", "USDC") for settle in settings.settles)
+            options["fetchMarkets"] = {"types": ["linear", "inverse"] if inverse else ["linear"]}
+            # Only spot orders differ by account type: two calls before the first order saved.
+            options |= {"enableUnifiedMargin": False, "enableUnifiedAccount": True}
+        config: dict[str, Any] = {
+            "timeout": int(settings.request_timeout.total_seconds() * 1000),
+            "enableRateLimit": True,
+            "maxRetriesOnFailure": 0,
+            "options": {**options, **settings.options},
+        }
+        if facts.wallet:
+            config["walletAddress"] = settings.key.reveal()
+            config["privateKey"] = settings.secret.reveal()
+        else:
+            config["apiKey"] = settings.key.reveal()
+            config["secret"] = settings.secret.reveal()
+        if settings.password is not None:
+            config["password"] = settings.password.reveal()
+        if session is not None:
+            config["session"] = session
+        exchange = getattr(module, settings.exchange)(config)
+        # ccxt's own way to keep numbers as they were written.
+        exchange.number = str
+        exchange.timeout_on_exit = 0
+        demand_strict_replies(exchange, facts)
+        return exchange
+
+    @asynccontextmanager
+    async def call(self, name: str) -> AsyncIterator[Capture]:
+        """Run ccxt calls inside: count their requests under `name`, turn failures into one type.
+
+        Raises `VenueCallError` only. Type and key errors are turned too: ccxt raises them for
+        replies of an unforeseen shape, and a damaged reply is not a crash.
+        """
+        with capturing() as capture:
+            try:
+                yield capture
+            except VenueCallError:
+                raise
+            except self._expected() as error:
+                found = classify(self.settings, self.facts.exchange, error, capture.answer)
+                raise VenueCallError(
+                    found.error, refusal=found.refusal, sent=tuple(capture.sent)
+                ) from error
+            finally:
+                self.counts[name] += len(capture.sent)
+
+    def _expected(self) -> tuple[type[Exception], ...]:
+        shapes = (TypeError, KeyError, IndexError, AttributeError, ValueError, ArithmeticError)
+        weather = (aiohttp.ClientError, TimeoutError, OSError)
+        return (self._ccxt.BaseError, MalformedReplyError, *weather, *shapes)
+
+    async def close(self) -> None:
+        """Give the sockets back. The client may be opened again afterwards."""
+        exchange, self._exchange = self._exchange, None
+        session, self._session = self._session, None
+        self.instruments = {}
+        if exchange is not None:
+            await exchange.close()
+        if session is not None:
+            await session.close()

@@ -1,0 +1,188 @@
+"""What a venue's error means: by the venue's own code first, then its words, then ccxt's class.
+
+For it: one table (`venues.md` section 3) and one way through it. Left to others: what to do about
+it. ccxt's class cannot tell a ghost: InvalidOrder covers reduce-only, duplicate id and size alike.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from messages.settings import AccountSettings
+from messages.venue import VenueError, VenueErrorKind
+from venues.error_codes import CODES, PHRASES, PHRASES_FIRST
+from venues.strict import MalformedReplyError, Reply
+
+_CODE_KEYS = frozenset(
+    {"retcode", "ret_code", "scode", "code", "err_code", "errorcode", "label", "status"}
+)
+_GOOD = frozenset({"", "0", "1", "2", "00000", "200", "200000", "ok", "success", "err", "error"})
+_LONGEST_MESSAGE = 400
+
+_BY_CLASS = (
+    # Subclasses before their bases; names, since ccxt is not imported until it is needed.
+    ("InvalidNonce", VenueErrorKind.CLOCK),
+    ("RateLimitExceeded", VenueErrorKind.RATE_LIMIT),
+    ("DDoSProtection", VenueErrorKind.RATE_LIMIT),
+    ("OnMaintenance", VenueErrorKind.MAINTENANCE),
+    ("PermissionDenied", VenueErrorKind.RIGHTS),
+    ("AuthenticationError", VenueErrorKind.KEY),
+    ("InsufficientFunds", VenueErrorKind.MARGIN),
+    ("DuplicateOrderId", VenueErrorKind.DUPLICATE_ID),
+    ("OrderNotFound", VenueErrorKind.NO_SUCH_ORDER),
+    ("BadSymbol", VenueErrorKind.NOT_TRADABLE),
+    ("NetworkError", VenueErrorKind.NETWORK),
+)
+
+_SECRET_PAIRS = re.compile(
+    r"""(?ix) ( (?:signature|sign|api[-_]?key|access[-_]?key|secret|passphrase|listenkey|x-\w+)
+                ["']? \s* [=:] \s* ["']? ) [^&\s"',}]+"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """An error with its meaning. `refusal`: the venue itself said no, so nothing was done."""
+
+    error: VenueError
+    refusal: bool
+
+
+def classify(
+    settings: AccountSettings, exchange: str, raised: BaseException, reply: Reply | None
+) -> Classified:
+    """The meaning of what a ccxt call raised. `reply` is the last answer it got, if any.
+
+    The answer is read for a code wherever it stands: in a field, in the message, in any case.
+    """
+    read = _read_reply(exchange, reply)
+    text = scrub(settings, str(raised))
+    status = reply.status if reply is not None else None
+    if isinstance(raised, MalformedReplyError):
+        malformed = VenueError(
+            kind=_by_status(exchange, status) or VenueErrorKind.MALFORMED,
+            message=text,
+            http_status=raised.status or status,
+        )
+        return Classified(malformed, refusal=malformed.kind is VenueErrorKind.RATE_LIMIT)
+    code, kind = read if read is not None else ("", None)
+    said_no = kind is not None or bool(code)
+    if kind is None:
+        kind = _by_words(exchange, text)
+        said_no = said_no or (kind is not None and reply is not None)
+    if kind is None:
+        kind = _by_status(exchange, status)
+        said_no = said_no or kind is VenueErrorKind.RATE_LIMIT
+    if kind is None:
+        kind = _by_class(raised, code, reply)
+    unsure = (VenueErrorKind.NETWORK, VenueErrorKind.MAINTENANCE, VenueErrorKind.MALFORMED)
+    refusal = said_no and kind not in unsure and (status or 0) < 500
+    error = VenueError(kind=kind, message=text or kind.value, code=code, http_status=status)
+    return Classified(error, refusal)
+
+
+def scrub(settings: AccountSettings, text: str) -> str:
+    """A message that may be shown: no key, no secret, no signature, and not a page of HTML."""
+    for secret in (settings.key, settings.secret, settings.password):
+        if secret is not None and len(secret.reveal()) > 3:
+            text = text.replace(secret.reveal(), "***")
+    return _SECRET_PAIRS.sub(r"\1***", text)[:_LONGEST_MESSAGE]
+
+
+def _read_reply(exchange: str, reply: Reply | None) -> tuple[str, VenueErrorKind | None] | None:
+    """The code that the answer carries and its meaning; None where it carries neither."""
+    if reply is None:
+        return None
+    for phrase, kind in PHRASES_FIRST.get(exchange, ()):
+        if phrase in reply.text.lower():
+            return next(_codes(reply.body), ""), kind
+    codes = list(_codes(reply.body))
+    table = CODES.get(exchange, {})
+    for code in codes:
+        kind_found = _meaning(exchange, code)
+        if kind_found is not None:
+            return code, kind_found
+    for known, kind in table.items():
+        # A code that is quoted inside a message, as whole number or whole word.
+        if _distinctive(known) and re.search(
+            rf"(?<![\w-]){re.escape(known)}(?!\w)", reply.text, re.IGNORECASE
+        ):
+            return known, kind
+    words = _by_words(exchange, reply.text)
+    if words is not None:
+        return (codes[0] if codes else ""), words
+    return (codes[0], None) if codes else None
+
+
+def _meaning(exchange: str, code: str) -> VenueErrorKind | None:
+    kind = CODES.get(exchange, {}).get(code.upper())
+    if kind is None and exchange == "bybit" and re.fullmatch(r"170\d{3}", code):
+        # All of Bybit's 170xxx are spot's: the order went to the wrong market.
+        return VenueErrorKind.WRONG_ROUTING
+    return kind
+
+
+def _distinctive(code: str) -> bool:
+    digits = code.lstrip("-")
+    return not digits.isdecimal() or len(digits) >= 5 or (code[0] == "-" and len(digits) == 4)
+
+
+def _codes(body: Any, depth: int = 0) -> Iterator[str]:
+    """Codes in an answer, the innermost first: OKX wraps an order's own code in a general one."""
+    if depth > 5:
+        return
+    if isinstance(body, Mapping):
+        for value in body.values():
+            if isinstance(value, Mapping | list):
+                yield from _codes(value, depth + 1)
+        for key, value in body.items():
+            spelled = str(value)
+            if (
+                str(key).lower() in _CODE_KEYS
+                and not isinstance(value, Mapping | list)
+                and spelled.lower() not in _GOOD
+            ):
+                yield spelled
+    elif isinstance(body, list):
+        for value in body[:20]:
+            yield from _codes(value, depth + 1)
+
+
+def _by_words(exchange: str, text: str) -> VenueErrorKind | None:
+    lower = text.lower()
+    for phrase, kind in (*PHRASES.get(exchange, ()), *PHRASES["*"]):
+        if phrase in lower:
+            return kind
+    return None
+
+
+def _by_status(exchange: str, status: int | None) -> VenueErrorKind | None:
+    if status in (429, 418) or (status == 403 and exchange == "bybit"):
+        return VenueErrorKind.RATE_LIMIT
+    if status in (408, 504):
+        return VenueErrorKind.NETWORK
+    if status is not None and status >= 500:
+        return VenueErrorKind.MAINTENANCE
+    if status == 401:
+        return VenueErrorKind.KEY
+    return None
+
+
+def _by_class(raised: BaseException, code: str, reply: Reply | None) -> VenueErrorKind:
+    classes = {cls.__name__ for cls in type(raised).__mro__}
+    for name, kind in _BY_CLASS:
+        if name in classes:
+            return kind
+    if code:
+        return VenueErrorKind.OTHER
+    if classes & {"ClientError", "OSError", "TimeoutError"}:
+        return VenueErrorKind.NETWORK
+    if "ExchangeError" in classes and reply is None:
+        # A connection cut in mid-reply comes as a bare ExchangeError.
+        return VenueErrorKind.NETWORK
+    if "BaseError" in classes and reply is None:
+        return VenueErrorKind.OTHER
+    return VenueErrorKind.MALFORMED

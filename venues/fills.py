@@ -1,0 +1,241 @@
+"""The account's executions of a symbol: every page since an instant, liquidations told apart.
+
+For it: complete history, or an error. Left to others: which fills closed which leg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from messages.values import ZERO, OrderSide
+from messages.venue import Fill, FillKind, Fills, Instrument, VenueError
+from venues.client import Client, VenueCallError
+from venues.ids import from_venue
+from venues.numbers import decimal_or_none, instant_or_none, milliseconds, positive_or_none
+from venues.orders import instrument_of
+from venues.records import position_side
+from venues.strict import MalformedReplyError, next_cursor, place_of, rows_at, taken
+
+_WINDOW = timedelta(days=7)
+"""Bybit and Binance refuse wider windows of history."""
+_MOST_PAGES = 500
+_BYBIT_PAGE, _BINANCE_PAGE, _OTHER_PAGE = 100, 1000, 100
+
+Trade = Mapping[str, Any]
+
+
+async def fetch_fills(client: Client, symbol: str, since: datetime) -> Fills | VenueError:
+    """Fills since an instant (aware UTC), oldest first; quantities in base units."""
+    try:
+        await client.ready()
+        instrument = instrument_of(client, symbol)
+        async with client.call("fetch_fills"):
+            read = {"bybit": _bybit, "binanceusdm": _binance}.get(client.facts.exchange, _elsewhere)
+            fills = await read(client, instrument, since)
+    except VenueCallError as failed:
+        return failed.error
+    unique = {fill.fill_id: fill for fill in fills if fill.at >= since}
+    return Fills(
+        symbol=symbol, since=since, fills=tuple(sorted(unique.values(), key=lambda f: f.at))
+    )
+
+
+def _windows(client: Client, since: datetime) -> list[tuple[int, int]]:
+    windows: list[tuple[int, int]] = []
+    start, end = since, client.now() + timedelta(minutes=1)
+    while start < end:
+        stop = min(start + _WINDOW - timedelta(seconds=1), end)
+        windows.append((milliseconds(start), milliseconds(stop)))
+        start = stop
+    return windows
+
+
+async def _bybit(client: Client, instrument: Instrument, since: datetime) -> list[Fill]:
+    """GET /v5/execution/list. ccxt's own call asks for plain trades only and hides liquidations."""
+    kinds = {"Trade": FillKind.TRADE, "BustTrade": FillKind.LIQUIDATION, "AdlTrade": FillKind.ADL}
+    fills: list[Fill] = []
+    for start, end in _windows(client, since):
+        request: dict[str, Any] = {
+            "category": instrument.kind.value,
+            "symbol": instrument.venue_id,
+            "startTime": start,
+            "endTime": end,
+            "limit": _BYBIT_PAGE,
+        }
+        seen: set[str] = set()
+        for _ in range(_MOST_PAGES):
+            body = await client.exchange.privateGetV5ExecutionList(request)
+            for row in rows_at(body, _place(client, "/v5/execution/list")):
+                # Funding is an execution too, and trades nothing.
+                kind = kinds.get(str(row.get("execType")))
+                if kind is not None:
+                    fills.append(_bybit_fill(client, instrument, row, kind))
+            cursor = next_cursor()
+            if not cursor:
+                break
+            if cursor in seen:
+                raise MalformedReplyError("the pages of executions go round in a circle")
+            seen.add(cursor)
+            request = {**request, "cursor": cursor}
+        else:
+            raise MalformedReplyError(f"executions did not end after {_MOST_PAGES} pages")
+    return fills
+
+
+def _place(client: Client, path: str) -> Any:
+    place = place_of(client.facts, path)
+    assert place is not None
+    return place
+
+
+def _bybit_fill(
+    client: Client, instrument: Instrument, row: Mapping[str, Any], kind: FillKind
+) -> Fill:
+    trade = client.exchange.parse_trade(row, client.exchange.market(instrument.symbol))
+    closed = decimal_or_none(row.get("closedSize"))
+    return _fill(
+        client,
+        instrument,
+        trade,
+        kind=kind,
+        client_order_id=str(row.get("orderLinkId") or "") or None,
+        closed=None if closed is None else closed * instrument.contract_size,
+        realized=decimal_or_none(row.get("execPnl")),
+    )
+
+
+async def _binance(client: Client, instrument: Instrument, since: datetime) -> list[Fill]:
+    """GET /fapi/v1/userTrades; whose order each was, and of what kind, is in /fapi/v1/allOrders."""
+    exchange, symbol = client.exchange, instrument.symbol
+    trades: dict[str, Trade] = {}
+    names: dict[str, str] = {}
+    for start, end in _windows(client, since):
+        for trade in await _timed_pages(exchange.fetch_my_trades, symbol, start, end):
+            trades[str(trade.get("id"))] = trade
+    if not trades:
+        return []
+    # An order is older than its fills, so the look starts a window earlier.
+    for start, end in _windows(client, since - timedelta(days=1)):
+        for order in await _timed_pages(exchange.fetch_orders, symbol, start, end):
+            names[str(order.get("id"))] = str(order.get("clientOrderId") or "")
+    fills = []
+    for trade in trades.values():
+        name = names.get(str(trade.get("order")), "")
+        raw = trade.get("info")
+        fills.append(
+            _fill(
+                client,
+                instrument,
+                trade,
+                kind=_binance_kind(name),
+                client_order_id=name or None,
+                realized=decimal_or_none(raw.get("realizedPnl"))
+                if isinstance(raw, Mapping)
+                else None,
+            )
+        )
+    return fills
+
+
+def _binance_kind(client_order_id: str) -> FillKind:
+    """Binance marks its own forced orders by the client order id (docs of ORDER_TRADE_UPDATE)."""
+    if client_order_id.startswith("adl_autoclose"):
+        return FillKind.ADL
+    if client_order_id.startswith("autoclose-"):
+        return FillKind.LIQUIDATION
+    return FillKind.TRADE
+
+
+async def _timed_pages(fetch: Any, symbol: str, start: int, end: int) -> list[Any]:
+    found: dict[str, Any] = {}
+    at = start
+    for _ in range(_MOST_PAGES):
+        page = await fetch(symbol, at, _BINANCE_PAGE, {"endTime": end})
+        # What ccxt filtered out still filled the page.
+        full = taken() >= _BINANCE_PAGE
+        new = [item for item in page if str(item.get("id")) not in found]
+        found.update({str(item.get("id")): item for item in new})
+        if not full:
+            return list(found.values())
+        if not new:
+            raise MalformedReplyError("a full page of history repeats itself")
+        at = max(int(item["timestamp"]) for item in new)
+    raise MalformedReplyError(f"history did not end after {_MOST_PAGES} pages")
+
+
+async def _elsewhere(client: Client, instrument: Instrument, since: datetime) -> list[Fill]:
+    exchange, symbol = client.exchange, instrument.symbol
+    found: dict[str, Trade] = {}
+    at = milliseconds(since)
+    for _ in range(_MOST_PAGES):
+        page = list(await exchange.fetch_my_trades(symbol, at, _OTHER_PAGE))
+        new = [trade for trade in page if str(trade.get("id")) not in found]
+        found.update({str(trade.get("id")): trade for trade in new})
+        if taken() < _OTHER_PAGE:
+            return [_fill(client, instrument, trade) for trade in found.values()]
+        if not new:
+            raise MalformedReplyError("a full page of fills repeats itself")
+        at = max(int(trade["timestamp"]) for trade in new)
+    raise MalformedReplyError(f"fills did not end after {_MOST_PAGES} pages")
+
+
+def _fill(
+    client: Client,
+    instrument: Instrument,
+    trade: Trade,
+    *,
+    kind: FillKind | None = None,
+    client_order_id: str | None = None,
+    closed: Any = None,
+    realized: Any = None,
+) -> Fill:
+    """Raises `MalformedReplyError` where id, side, size, price or time lack."""
+    raw = trade.get("info")
+    raw = raw if isinstance(raw, Mapping) else {}
+    amount = positive_or_none(trade.get("amount"))
+    price = positive_or_none(trade.get("price"))
+    at = instant_or_none(trade.get("timestamp"))
+    side = trade.get("side")
+    if amount is None or price is None or at is None or side not in ("buy", "sell"):
+        raise MalformedReplyError(f"fill {trade.get('id')!r} lacks side, size, price or time")
+    fill_id = str(trade.get("id") or "")
+    if not fill_id:
+        raise MalformedReplyError("a fill without an id")
+    fee = trade.get("fee")
+    fee = fee if isinstance(fee, Mapping) else {}
+    told = client_order_id or _client_id(raw)
+    return Fill(
+        fill_id=fill_id,
+        order_id=str(trade.get("order") or ""),
+        symbol=instrument.symbol,
+        side=OrderSide(str(side)),
+        quantity=amount * instrument.contract_size,
+        price=price,
+        at=at,
+        client_order_id=from_venue(client.facts.exchange, told) if told else None,
+        position_side=position_side(raw),
+        closed_quantity=closed,
+        realized_pnl=realized,
+        fee=decimal_or_none(fee.get("cost")) or ZERO,
+        fee_currency=str(fee["currency"]) if fee.get("currency") else None,
+        kind=kind or _forced(raw),
+    )
+
+
+def _client_id(raw: Mapping[str, Any]) -> str | None:
+    keys = ("clOrdId", "clientOid", "text", "cliOrdId", "cloid", "clientOrderId", "clientOrderID")
+    return next((str(raw[key]) for key in keys if raw.get(key)), None)
+
+
+def _forced(raw: Mapping[str, Any]) -> FillKind:
+    """Forced closes as okx (execution sub-type), hyperliquid and kucoin name them."""
+    if raw.get("liquidation") or str(raw.get("tradeType", "")).lower() == "liquidation":
+        return FillKind.LIQUIDATION
+    if str(raw.get("tradeType", "")).lower() == "adl":
+        return FillKind.ADL
+    sub = str(raw.get("subType", ""))
+    if sub in ("100", "101", "102", "103", "104", "105", "106", "107", "108", "109"):
+        return FillKind.LIQUIDATION
+    return FillKind.ADL if sub in ("125", "126", "208", "209") else FillKind.TRADE

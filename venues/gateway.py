@@ -1,0 +1,109 @@
+"""The gateway: one account at one exchange behind the face that all venues show (`port.py`).
+
+For it: the list of what can be asked, each in the file of its meaning. Left to others: verdicts,
+retries, what to do about a refusal. Nothing here raises for what the outside world may do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from messages.settings import AccountSettings
+from messages.values import LegKey
+from messages.venue import (
+    Canceled,
+    Connected,
+    Fills,
+    KeyRights,
+    NoSuchOrder,
+    OpenOrders,
+    OrderLookup,
+    OrderRequest,
+    Placement,
+    PositionHint,
+    Protection,
+    Quote,
+    Snapshot,
+    VenueError,
+)
+from venues import account, fills, orders, positions, protection, quotes, stream
+from venues.client import Client, VenueCallError
+from venues.facts import VENUES
+from venues.port import Venue
+
+
+def open_venue(settings: AccountSettings, *, now: Callable[[], datetime]) -> Venue:
+    """The venue behind an account. Cheap: ccxt is imported, in a thread, by the first connect.
+
+    Raises ValueError for an exchange that no fact is known of.
+    """
+    if settings.exchange not in VENUES:
+        known = ", ".join(sorted(VENUES))
+        raise ValueError(f"exchange {settings.exchange!r} is not supported; these are: {known}")
+    return CcxtVenue(settings, now)
+
+
+class CcxtVenue:
+    """`Venue` on ccxt. Units and errors are those of `port.py`."""
+
+    def __init__(self, settings: AccountSettings, now: Callable[[], datetime]) -> None:
+        self._client = Client(settings, now)
+
+    @property
+    def account(self) -> str:
+        return self._client.settings.name
+
+    async def connect(self) -> Connected | VenueError:
+        """Load the markets anew and read the position mode where the venue tells it."""
+        try:
+            await self._client.load(reload=self._client.connected)
+        except VenueCallError as failed:
+            return failed.error
+        return await account.connected(self._client)
+
+    async def fetch_positions(self) -> Snapshot:
+        return await positions.read_all(self._client)
+
+    async def fetch_position(self, key: LegKey) -> Snapshot:
+        return await positions.read_symbol(self._client, key)
+
+    async def fetch_quote(self, symbol: str) -> Quote | VenueError:
+        return await quotes.fetch_quote(self._client, symbol)
+
+    async def fetch_protection(self, symbols: tuple[str, ...]) -> Protection:
+        return await protection.fetch_protection(self._client, symbols)
+
+    async def place(self, order: OrderRequest) -> Placement:
+        return await orders.place(self._client, order)
+
+    async def find_order(self, symbol: str, client_order_id: str) -> OrderLookup:
+        return await orders.find_order(self._client, symbol, client_order_id)
+
+    async def open_orders(self, symbol: str) -> OpenOrders | VenueError:
+        return await orders.open_orders(self._client, symbol)
+
+    async def cancel(
+        self, symbol: str, order_id: str, *, trigger: bool = False
+    ) -> Canceled | NoSuchOrder | VenueError:
+        return await orders.cancel(self._client, symbol, order_id, trigger=trigger)
+
+    async def fetch_fills(self, symbol: str, since: datetime) -> Fills | VenueError:
+        return await fills.fetch_fills(self._client, symbol, since)
+
+    async def server_time(self) -> datetime | VenueError:
+        return await account.server_time(self._client)
+
+    async def key_rights(self) -> KeyRights | VenueError:
+        return await account.key_rights(self._client)
+
+    async def watch(
+        self, on_hint: Callable[[PositionHint], None], on_connected: Callable[[], None]
+    ) -> VenueError:
+        return await stream.watch(self._client, on_hint, on_connected)
+
+    def calls(self) -> dict[str, int]:
+        return dict(self._client.counts)
+
+    async def close(self) -> None:
+        await self._client.close()

@@ -1,0 +1,228 @@
+"""Sending reduce-only orders once, and asking the venue what became of them.
+
+For it: place, find, list, cancel. Left to others: whether to send, and sending again. Whatever is
+not the venue's own refusal leaves the outcome unknown; the order is then looked up by its id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal, Inexact, localcontext
+from typing import Any
+
+from messages.values import ZERO
+from messages.venue import (
+    Accepted,
+    Canceled,
+    Instrument,
+    NoSuchOrder,
+    OpenOrders,
+    OrderLookup,
+    OrderRecord,
+    OrderRequest,
+    OrderType,
+    OutcomeUnknown,
+    Placement,
+    Refused,
+    VenueError,
+    VenueErrorKind,
+)
+from venues.client import Client, VenueCallError
+from venues.ids import from_venue, to_venue
+from venues.lookups import all_open, by_client_id, by_order_id
+from venues.numbers import plain
+from venues.records import read_record
+
+_CANCEL_READS = 5
+_CANCEL_PAUSE = 0.1
+
+
+async def place(client: Client, order: OrderRequest) -> Placement:
+    """Send one reduce-only order once.
+
+    Quantity is base units and must be a whole number of the instrument's steps, or nothing is
+    sent. Prices off the tick are rounded to it by ccxt.
+    """
+    name = "place"
+    try:
+        await client.ready()
+        instrument = instrument_of(client, order.key.symbol)
+        contracts = exact_contracts(instrument, order.quantity)
+        if contracts is None:
+            return Refused(
+                error=VenueError(
+                    kind=VenueErrorKind.SIZE,
+                    message=f"{order.quantity} is no whole number of steps of {instrument.symbol}, "
+                    f"{instrument.quantity_step} each; nothing was sent",
+                )
+            )
+        price = order.price
+        if price is None and client.facts.wallet:
+            price = await _slipping_price(client, order)
+    except VenueCallError as failed:
+        # Only what comes before the order was asked for: the order itself never left.
+        return Refused(error=failed.error)
+    try:
+        async with client.call(name):
+            reply = await client.exchange.create_order(
+                order.key.symbol,
+                "limit" if order.type in _LIMITS else "market",
+                order.key.side.closing.value,
+                plain(contracts),
+                None if price is None else plain(price),
+                _params(client, order),
+            )
+    except VenueCallError as failed:
+        if failed.refusal or not _left(failed.sent):
+            return Refused(error=failed.error)
+        return OutcomeUnknown(error=failed.error)
+    return _placed(client, order, reply)
+
+
+_LIMITS = (OrderType.LIMIT_AGGRESSIVE, OrderType.LIMIT_MAKER)
+
+
+def instrument_of(client: Client, symbol: str) -> Instrument:
+    """The listed instrument. Raises `VenueCallError` (NOT_TRADABLE) for an unlisted symbol."""
+    found = client.instruments.get(symbol)
+    if found is None:
+        raise VenueCallError(
+            VenueError(kind=VenueErrorKind.NOT_TRADABLE, message=f"{symbol} is not listed"),
+            refusal=True,
+        )
+    return found
+
+
+def exact_contracts(instrument: Instrument, quantity: Decimal) -> Decimal | None:
+    """Base units as contracts, or None where that is no positive whole number of steps."""
+    with localcontext() as context:
+        context.traps[Inexact] = True
+        try:
+            contracts = quantity / instrument.contract_size
+            whole = contracts % instrument.amount_step == ZERO
+        except ArithmeticError:
+            return None
+    return contracts if whole and contracts > ZERO else None
+
+
+def _params(client: Client, order: OrderRequest) -> dict[str, Any]:
+    exchange = client.facts.exchange
+    params: dict[str, Any] = {
+        "clientOrderId": to_venue(exchange, order.client_order_id),
+        "reduceOnly": True,
+    }
+    if order.hedged:
+        params["hedged"] = True
+    if order.type is OrderType.LIMIT_AGGRESSIVE:
+        params["timeInForce"] = "IOC"
+    elif order.type is OrderType.LIMIT_MAKER:
+        params["postOnly"] = True
+    elif order.type is OrderType.STOP_MARKET:
+        params["stopLossPrice"] = (
+            None if order.trigger_price is None else plain(order.trigger_price)
+        )
+    margin = client.margin.get(order.key, {})
+    if exchange in ("okx", "kucoinfutures", "bitget") and "marginMode" in margin:
+        # These want the position's own margin mode with the order that closes it.
+        params["marginMode"] = margin["marginMode"]
+    if exchange == "kucoinfutures" and "leverage" in margin:
+        params["leverage"] = margin["leverage"]
+    return params
+
+
+async def _slipping_price(client: Client, order: OrderRequest) -> Decimal:
+    """Hyperliquid has no market orders: ccxt sends a limit 5 % through this price."""
+    async with client.call("place"):
+        ticker = await client.exchange.fetch_ticker(order.key.symbol)
+        return Decimal(str(ticker["last"] or ticker["close"]))
+
+
+def _left(sent: tuple[tuple[str, str], ...]) -> bool:
+    """Whether an order may have left: anything was sent but questions."""
+    return any(method != "GET" and path != "/info" for method, path in sent)
+
+
+def _placed(client: Client, order: OrderRequest, reply: Any) -> Placement:
+    order_id = str(reply.get("id") or "") if isinstance(reply, dict) else ""
+    told = reply.get("clientOrderId") if isinstance(reply, dict) else None
+    echoed = from_venue(client.facts.exchange, told) if told else order.client_order_id
+    if not order_id or echoed != order.client_order_id:
+        what = "no order id" if not order_id else "another client order id"
+        return OutcomeUnknown(
+            error=VenueError(
+                kind=VenueErrorKind.MALFORMED, message=f"the order's acceptance has {what}"
+            )
+        )
+    return Accepted(order_id=order_id, client_order_id=order.client_order_id)
+
+
+async def find_order(client: Client, symbol: str, client_order_id: str) -> OrderLookup:
+    """Look an order up by client id in every place that the venue keeps orders in."""
+    try:
+        await client.ready()
+        instrument = instrument_of(client, symbol)
+        found = await by_client_id(client, instrument, client_order_id)
+    except VenueCallError as failed:
+        return failed.error
+    return NoSuchOrder(client_order_id=client_order_id) if found is None else found
+
+
+async def open_orders(client: Client, symbol: str) -> OpenOrders | VenueError:
+    """Resting orders of a symbol, plain and trigger ones, all pages."""
+    try:
+        await client.ready()
+        instrument = instrument_of(client, symbol)
+        async with client.call("open_orders"):
+            rows = await all_open(client, instrument)
+            records = [read_record(client, instrument, row) for row in rows]
+    except VenueCallError as failed:
+        return failed.error
+    resting = tuple(record for record in records if not record.status.final)
+    return OpenOrders(symbol=symbol, orders=resting)
+
+
+async def cancel(
+    client: Client, symbol: str, order_id: str, *, trigger: bool
+) -> Canceled | NoSuchOrder | VenueError:
+    """Cancel and read the record until it rests no more.
+
+    A venue that does not know the order any more is asked what became of it: that may be a fill.
+    """
+    gone = False
+    try:
+        await client.ready()
+        instrument = instrument_of(client, symbol)
+        try:
+            async with client.call("cancel"):
+                params = {"trigger": True} if trigger and _told_by_kind(client) else {}
+                await client.exchange.cancel_order(order_id, symbol, params)
+        except VenueCallError as failed:
+            if failed.error.kind is not VenueErrorKind.NO_SUCH_ORDER:
+                return failed.error
+            gone = True
+        return await _settled(client, instrument, order_id, trigger=trigger, gone=gone)
+    except VenueCallError as failed:
+        return failed.error
+
+
+def _told_by_kind(client: Client) -> bool:
+    # Bybit cancels both kinds alike, and would pass the parameter on to the venue.
+    return client.facts.exchange not in ("bybit", "hyperliquid")
+
+
+async def _settled(
+    client: Client, instrument: Instrument, order_id: str, *, trigger: bool, gone: bool
+) -> Canceled | NoSuchOrder | VenueError:
+    record: OrderRecord | None = None
+    for _ in range(_CANCEL_READS):
+        record = await by_order_id(client, instrument, order_id, trigger=trigger)
+        if record is not None and record.status.final:
+            return Canceled(record=record)
+        if record is None and gone:
+            return NoSuchOrder(client_order_id=order_id)
+        await asyncio.sleep(_CANCEL_PAUSE)
+    what = "is still open" if record is not None else "is nowhere to be read"
+    return VenueError(
+        kind=VenueErrorKind.OTHER,
+        message=f"order {order_id} {what} after the venue took the cancel",
+    )

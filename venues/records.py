@@ -1,0 +1,126 @@
+"""Order records out of ccxt's orders. What a record lacks is an error, never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from messages.values import OrderSide, Side
+from messages.venue import Instrument, OrderRecord, OrderStatus
+from venues.client import Client
+from venues.ids import from_venue
+from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
+from venues.strict import MalformedReplyError
+
+_STATUSES = {
+    "open": OrderStatus.OPEN,
+    "canceling": OrderStatus.OPEN,
+    "closed": OrderStatus.FILLED,
+    "canceled": OrderStatus.CANCELED,
+    "rejected": OrderStatus.REJECTED,
+    "expired": OrderStatus.EXPIRED,
+}
+
+
+def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]) -> OrderRecord:
+    """The order in base units. Raises `MalformedReplyError` where side, amount, status or fill lack.
+
+    ccxt fills a missing fill in from the status, so the raw record must name it itself.
+    """
+    raw = _raw(order)
+    order_id = str(order.get("id") or "")
+    side = str(order.get("side") or "").lower()
+    amount = positive_or_none(order.get("amount"))
+    filled = decimal_or_none(order.get("filled"))
+    status = _STATUSES.get(str(order.get("status") or "").lower())
+    closes_all = str(raw.get("closePosition", "")).lower() == "true"
+    if amount is None and closes_all:
+        amount = Decimal(0)
+    lacking = [
+        name
+        for name, bad in (
+            ("id", not order_id),
+            ("side", side not in ("buy", "sell")),
+            ("amount", amount is None),
+            ("status", status is None),
+            ("filled amount", filled is None or not _names_fill(client, raw)),
+        )
+        if bad
+    ]
+    if lacking:
+        raise MalformedReplyError(f"order record {order_id!r} lacks {', '.join(lacking)}")
+    assert amount is not None
+    assert filled is not None
+    assert status is not None
+    fee, currency = _fee(instrument, order, raw)
+    size = instrument.contract_size
+    return OrderRecord(
+        order_id=order_id,
+        client_order_id=from_venue(client.facts.exchange, order.get("clientOrderId")),
+        symbol=instrument.symbol,
+        side=OrderSide(side),
+        status=_judged(status, amount, filled),
+        quantity=amount * size,
+        filled=filled * size,
+        average=positive_or_none(order.get("average")),
+        price=positive_or_none(order.get("price")),
+        trigger_price=positive_or_none(order.get("triggerPrice")),
+        reduce_only=_reduce_only(order, raw),
+        position_side=position_side(raw),
+        fee=fee,
+        fee_currency=currency,
+        created_at=instant_or_none(order.get("timestamp")),
+        updated_at=instant_or_none(order.get("lastUpdateTimestamp")),
+    )
+
+
+def _judged(status: OrderStatus, amount: Decimal, filled: Decimal) -> OrderStatus:
+    """ccxt calls an order closed that was filled in part and cancelled (Bybit): it is not."""
+    if status is OrderStatus.FILLED and filled < amount:
+        return OrderStatus.CANCELED
+    if status is OrderStatus.CANCELED and Decimal(0) < amount <= filled:
+        return OrderStatus.FILLED
+    return status
+
+
+def _raw(order: Mapping[str, Any]) -> Mapping[str, Any]:
+    raw = order.get("info")
+    if not isinstance(raw, Mapping):
+        return {}
+    inner = raw.get("order")
+    return {**raw, **inner} if isinstance(inner, Mapping) else raw
+
+
+def _names_fill(client: Client, raw: Mapping[str, Any]) -> bool:
+    if raw.get("algoStatus") is not None:
+        # A Binance algo order has no fills of its own; whoever reads it follows actualOrderId.
+        return True
+    wanted = client.facts.filled_fields
+    return not wanted or any(raw.get(name) not in (None, "") for name in wanted)
+
+
+def _reduce_only(order: Mapping[str, Any], raw: Mapping[str, Any]) -> bool | None:
+    for value in (order.get("reduceOnly"), raw.get("reduceOnly"), raw.get("closeOnTrigger")):
+        if value is not None and value != "":
+            return str(value).lower() in ("true", "yes", "1")
+    return None
+
+
+def position_side(raw: Mapping[str, Any]) -> Side | None:
+    """The hedge leg that an order or fill names, None in one-way mode or where unsaid."""
+    index = str(raw.get("positionIdx", ""))
+    if index in ("1", "2"):
+        return Side.LONG if index == "1" else Side.SHORT
+    named = str(raw.get("positionSide") or raw.get("posSide") or "").lower()
+    return Side(named) if named in ("long", "short") else None
+
+
+def _fee(
+    instrument: Instrument, order: Mapping[str, Any], raw: Mapping[str, Any]
+) -> tuple[Decimal | None, str | None]:
+    fee = order.get("fee")
+    if isinstance(fee, Mapping) and fee.get("cost") is not None:
+        return decimal_or_none(fee.get("cost")), str(fee.get("currency") or "") or None
+    bybit = decimal_or_none(raw.get("cumExecFee"))
+    return (bybit, instrument.settle) if bybit is not None else (None, None)

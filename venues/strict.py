@@ -1,0 +1,185 @@
+"""Strict reads: a reply that isn't JSON with the list in its place is an error, never empty.
+
+For it: ccxt turns an empty body, HTML or a missing list into `[]` on most venues (`venues.md`
+section 1), and an empty list closes ledger rows. Left to others: what the rows mean.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from venues.facts import Place, VenueFacts
+
+
+class MalformedReplyError(Exception):
+    """A reply without the shape that its endpoint promises."""
+
+    def __init__(self, why: str, status: int | None = None) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One HTTP answer. `body` is None where it was no JSON; `text` is what came."""
+
+    status: int
+    path: str
+    body: Any
+    text: str
+
+
+@dataclass(slots=True)
+class Capture:
+    """What one call of ours sent and got, in order. `sent` holds (HTTP method, path)."""
+
+    sent: list[tuple[str, str]] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+
+    @property
+    def answer(self) -> Reply | None:
+        """The answer to the last request; None where that one got none."""
+        return self.replies[-1] if len(self.replies) == len(self.sent) and self.replies else None
+
+
+_capture: ContextVar[Capture | None] = ContextVar("capture", default=None)
+
+
+@contextmanager
+def capturing() -> Iterator[Capture]:
+    """Collect the requests and replies of the ccxt calls made inside."""
+    capture = Capture()
+    token = _capture.set(capture)
+    try:
+        yield capture
+    finally:
+        _capture.reset(token)
+
+
+def next_cursor() -> str:
+    """Bybit's cursor in the last answer inside `capturing()`; "" where the pages end."""
+    capture = _capture.get()
+    answer = capture.answer if capture is not None else None
+    body = answer.body if answer is not None else None
+    result = body.get("result") if isinstance(body, Mapping) else None
+    return str(result.get("nextPageCursor") or "") if isinstance(result, Mapping) else ""
+
+
+def taken() -> int:
+    """How many rows the venue sent in its last answer, before ccxt filtered any."""
+    capture = _capture.get()
+    at = capture.answer.body if capture is not None and capture.answer is not None else None
+    for key in ("result", "data", "items", "list", "fills"):
+        if isinstance(at, Mapping) and key in at:
+            at = at[key]
+    return len(at) if isinstance(at, list) else 0
+
+
+def place_of(facts: VenueFacts, path: str) -> Place | None:
+    """The entry of the longest endpoint that ends this path."""
+    fitting = [place for place in facts.places if path.endswith(place.endpoint)]
+    return max(fitting, key=lambda place: len(place.endpoint), default=None)
+
+
+def rows_at(body: Any, place: Place) -> list[Mapping[str, Any]]:
+    """The list at its place. Raises `MalformedReplyError` where it is not there or not of objects."""
+    at = body
+    for key in place.path:
+        at = at.get(key) if isinstance(at, Mapping) else None
+    if not isinstance(at, list):
+        raise MalformedReplyError(
+            f"no list at {'.'.join(place.path) or 'the top'} of {place.endpoint}"
+        )
+    if not all(isinstance(row, Mapping) for row in at):
+        raise MalformedReplyError(f"{place.endpoint} lists something that is no object")
+    return at
+
+
+def demand_strict_replies(exchange: Any, facts: VenueFacts) -> None:
+    """Make one ccxt instance record and check every reply that it gets.
+
+    ccxt's own reading of errors goes first, so that a venue's refusal keeps its class.
+    """
+    venue_errors = exchange.handle_errors
+    send = exchange.fetch
+
+    async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
+        capture = _capture.get()
+        if capture is not None:
+            capture.sent.append((method, urlsplit(url).path))
+        return await send(url, method, headers, body)
+
+    def handle_errors(
+        code: int,
+        reason: str,
+        url: str,
+        method: str,
+        headers: Any,
+        body: str,
+        response: Any,
+        request_headers: Any,
+        request_body: Any,
+    ) -> None:
+        path = endpoint_of(url, request_body)
+        capture = _capture.get()
+        if capture is not None:
+            capture.replies.append(Reply(code, path, response, body or ""))
+        good = 200 <= code < 300
+        place = place_of(facts, path) if method == "GET" or "#" in path else None
+        if good:
+            _demand_shape(place, path, response)
+        venue_errors(
+            code, reason, url, method, headers, body, response, request_headers, request_body
+        )
+        if not good:
+            # ccxt knows most of these by their number and raises its own class for them.
+            exchange.handle_http_status_code(code, reason, url, method, body or "")
+            raise MalformedReplyError(f"HTTP {code} from {path}", code)
+        if place is not None:
+            _demand_success(facts, path, response)
+            rows_at(response, place)
+
+    exchange.fetch = fetch
+    exchange.handle_errors = handle_errors
+    # Fractions stay as they were written: a float would lose digits of a size.
+    exchange.on_json_response = _exact_json
+
+
+def _exact_json(text: str) -> Any:
+    return json.loads(text, parse_float=str)
+
+
+def endpoint_of(url: str, request_body: Any) -> str:
+    """The path of a request; where one path serves many questions, `#` and the question's type."""
+    path = urlsplit(url).path
+    if path == "/info" and isinstance(request_body, str):
+        try:
+            return f"{path}#{json.loads(request_body).get('type')}"
+        except (ValueError, AttributeError):
+            return path
+    return path
+
+
+def _demand_shape(place: Place | None, path: str, response: Any) -> None:
+    if not isinstance(response, dict | list):
+        raise MalformedReplyError(f"{path} answered something that is not JSON")
+    if place is None or isinstance(response, list) == (not place.path):
+        return
+    if isinstance(response, dict) and not place.path:
+        # An error object where a list is promised is for ccxt to read.
+        return
+    raise MalformedReplyError(f"{path} answered a {type(response).__name__}, not what it promises")
+
+
+def _demand_success(facts: VenueFacts, path: str, response: Any) -> None:
+    if facts.success is None or not isinstance(response, Mapping):
+        return
+    key, good = facts.success
+    if str(response.get(key)) not in good:
+        raise MalformedReplyError(f"{path} answered without {key} of success")
