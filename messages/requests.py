@@ -74,12 +74,16 @@ class ReadPositions(Request[Snapshot], frozen=True, kw_only=True):
 
 
 class JudgeLeg(Request["Judgement"], frozen=True, kw_only=True):
-    """Is this leg there? `changed_at` is its row's last change, `since` when it was opened."""
+    """Is this leg there? `changed_at` is its row's last change, `since` when it was opened.
+
+    `quantity` is what closing fills must account for; reads begun before `not_before` don't count.
+    """
 
     key: LegKey
     changed_at: datetime | None = None
     since: datetime | None = None
     quantity: Decimal | None = None
+    not_before: datetime | None = None
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,6 +199,12 @@ class CloseByOrder(Request[Done | NotReady], frozen=True, kw_only=True):
     """An operator wants this aged leg closed at market now."""
 
     key: LegKey
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator has dealt with what this aged leg needed one for: go on with its life."""
+
+    by: str = "operator"
 
 
 # --- the ledger actor ---------------------------------------------------------------------------

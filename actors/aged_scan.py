@@ -1,0 +1,275 @@
+"""Finds aged legs and starts one actor for each; validates them all from one read.
+
+The scan starts what is old enough; periodic validation looks whether what the ledger calls aged
+is still at the venue. Neither closes a position: that is the leg's own actor.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+import msgspec
+
+from actors import paths
+from actors.aged import AgedLeg
+from actors.ending import PERIODIC_GHOST, Ended, end_leg
+from actors.runtime import (
+    Actor,
+    AlreadyThere,
+    AskFailed,
+    ChildSpec,
+    Restart,
+    StartChild,
+    handles,
+)
+from actors.views import Blind, View, ledger_view, look, markets_of
+from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
+from messages.requests import (
+    CloseByOrder,
+    Count,
+    Done,
+    JudgeLeg,
+    LookAt,
+    NotReady,
+    RaiseAlert,
+    ScanNow,
+    ScanReport,
+)
+from messages.settings import AccountSettings, Settings
+from messages.verdict import Absent, Unknown
+from rules.legs import LedgerView
+from rules.phases import AgedFacts, LeaveAlone, NotYet, decide
+
+NOT_READY_RETRY = timedelta(seconds=1)
+"""How soon a scan is tried again while the account is still connecting."""
+
+
+class Scan(msgspec.Struct, frozen=True):
+    """Sent to itself: look for aged legs."""
+
+
+class Validate(msgspec.Struct, frozen=True):
+    """Sent to itself: are the aged legs still there?"""
+
+
+class AgedScanState(msgspec.Struct):
+    """`aged` counts legs found aged at the last scan."""
+
+    account: str
+    aged: int = 0
+    scans: int = 0
+    validations: int = 0
+    validation_errors: int = 0
+    ghosts: int = 0
+    last_problem: str = ""
+
+
+class AgedScan(Actor[AgedScanState]):
+    """One account's search for aged legs."""
+
+    def __init__(self, account: AccountSettings, settings: Settings) -> None:
+        super().__init__(AgedScanState(account=account.name))
+        self._account = account
+        self._settings = settings
+        self._known: frozenset[str] = frozenset()
+        self._unusable: frozenset[int] = frozenset()
+
+    def on_start(self) -> None:
+        self.tell_self(Scan())
+        if self._settings.aged.validate_every is not None:
+            self.after(self._settings.aged.validate_every, Validate())
+
+    @handles
+    async def scan(self, message: Scan) -> None:
+        report = await self._scan()
+        again = NOT_READY_RETRY if report.problem else self._settings.aged.scan_every
+        self.after(min(again, self._settings.aged.scan_every), Scan())
+
+    @handles
+    async def scan_now(self, message: ScanNow) -> ScanReport:
+        return await self._scan()
+
+    @handles
+    async def validate(self, message: Validate) -> None:
+        every = self._settings.aged.validate_every
+        if every is not None:
+            await self._validate()
+            self.after(every, Validate())
+
+    @handles
+    async def close_by_order(self, message: CloseByOrder) -> Done | NotReady:
+        """An operator wants a leg closed, aged or not."""
+        markets = await markets_of(self, self._account.name)
+        if isinstance(markets, Blind):
+            return NotReady(why=markets.why)
+        view = await ledger_view(self, self._account.name, markets)
+        leg = view.legs.get(message.key)
+        if leg is None:
+            return NotReady(why=f"the ledger has no usable active row for {message.key}")
+        await self._start(leg)
+        answer = await self.attempt(paths.aged_leg(message.key), message)
+        return NotReady(why=answer.why) if isinstance(answer, AskFailed) else Done()
+
+    # --- the scan -------------------------------------------------------------------------------
+
+    async def _scan(self) -> ScanReport:
+        markets = await markets_of(self, self._account.name)
+        if isinstance(markets, Blind):
+            self.state.last_problem = markets.why
+            return ScanReport(problem=markets.why)
+        view = await ledger_view(self, self._account.name, markets)
+        self._report_unusable(view)
+        aged = self._aged(view)
+        started = 0
+        for leg in aged:
+            started += await self._start(leg)
+        names = frozenset(str(leg.key) for leg in aged)
+        fresh = len(names - self._known)
+        if fresh:
+            self.tell(
+                paths.LEDGER, Count(account=self._account.name, counters={"total_aged": fresh})
+            )
+        self._known = names
+        self.state.aged = len(aged)
+        self.state.scans += 1
+        self.state.last_problem = ""
+        if started:
+            self.log.info(
+                "Aged scan: {} of {} legs are aged, {} newly watched",
+                len(aged),
+                len(view.legs),
+                started,
+            )
+        return ScanReport(checked=len(view.legs), found=len(aged), acted=started)
+
+    def _aged(self, view: LedgerView) -> tuple[LedgerLeg, ...]:
+        now = self.now()
+        return tuple(
+            leg
+            for leg in view.legs.values()
+            if not isinstance(
+                decide(AgedFacts(leg=leg, now=now, quote=None), self._settings.aged),
+                NotYet | LeaveAlone,
+            )
+        )
+
+    async def _start(self, leg: LedgerLeg) -> int:
+        answer = await self.ask(
+            paths.aged(self._account.name),
+            StartChild(
+                spec=ChildSpec(
+                    name=leg.key.actor_name,
+                    factory=partial(AgedLeg, leg.key, self._settings, self._account.on_unknown),
+                    restart=Restart.TRANSIENT,
+                )
+            ),
+        )
+        return 0 if isinstance(answer, AlreadyThere) else 1
+
+    def _report_unusable(self, view: LedgerView) -> None:
+        bad = frozenset(entry.row.id for entry in view.unusable)
+        for entry in view.unusable:
+            if entry.row.id in self._unusable:
+                continue
+            self.log.warning("Unusable ledger row {}: {}", entry.row.id, entry.why)
+            self.tell(
+                paths.ALERTS,
+                RaiseAlert(
+                    draft=AlertDraft(
+                        type=AlertType.UNUSABLE_ROW,
+                        level=AlertLevel.WARNING,
+                        dedup_key=f"unusable:{self._account.name}:{entry.row.id}",
+                        title=f"Ledger row {entry.row.id} cannot be used",
+                        account=self._account.name,
+                        symbol=entry.row.symbol,
+                        side=entry.row.side,
+                        seen=entry.why,
+                        done="the row is left as it is; nothing else is held up by it",
+                        next_step=f"correct or close row {entry.row.id} in the ledger",
+                        details={"position_id": entry.row.id},
+                    )
+                ),
+            )
+        self._unusable = bad
+
+    # --- periodic validation --------------------------------------------------------------------
+
+    async def _validate(self) -> ScanReport:
+        """Judge all aged legs of the account from one read; bury those that are gone."""
+        view = await look(self, self._account.name)
+        self.state.validations += 1
+        if isinstance(view, Blind):
+            return self._validated(errors=1, problem=view.why)
+        aged = {leg.key: leg for leg in self._aged(view.ledger)}
+        if not aged:
+            return self._validated()
+        unseen = [key for key in view.comparison.unknown if key in aged]
+        suspects = [leg for leg in view.comparison.missing if leg.key in aged]
+        ghosts = errors = 0
+        for leg in suspects:
+            buried = await self._bury_if_gone(leg, view)
+            ghosts += buried is True
+            errors += buried is None
+        if unseen:
+            errors += 1
+            self.log.warning(
+                "Periodic validation: {} legs cannot be judged: {}",
+                len(unseen),
+                "; ".join(str(p) for p in view.snapshot.problems) or "out of the read's scope",
+            )
+        return self._validated(checked=len(aged), ghosts=ghosts, errors=errors)
+
+    async def _bury_if_gone(self, leg: LedgerLeg, view: View) -> bool | None:
+        """True: a ghost, buried. False: nothing to bury. None: could not be judged."""
+        judgement = await self.attempt(
+            paths.exchange(self._account.name),
+            JudgeLeg(
+                key=leg.key,
+                changed_at=leg.updated_at,
+                since=leg.opened_at,
+                quantity=leg.quantity,
+            ),
+            timeout=120.0,
+        )
+        if isinstance(judgement, AskFailed):
+            return None
+        if isinstance(judgement.verdict, Unknown):
+            return None if judgement.verdict.failed else False
+        if not isinstance(judgement.verdict, Absent):
+            return False
+        ended = await end_leg(
+            self,
+            self._settings,
+            leg,
+            judgement.verdict.evidence,
+            judgement.fills,
+            kind=view.markets.instruments[leg.key.symbol].kind,
+            ghost_reason=PERIODIC_GHOST,
+        )
+        self.tell(paths.aged_leg(leg.key), LookAt(key=leg.key))
+        return isinstance(ended, Ended) and ended.ghost and ended.by_us
+
+    def _validated(
+        self, *, checked: int = 0, ghosts: int = 0, errors: int = 0, problem: str = ""
+    ) -> ScanReport:
+        self.state.ghosts += ghosts
+        self.state.validation_errors += errors
+        self.state.last_problem = problem
+        if errors:
+            self.tell(
+                paths.LEDGER,
+                Count(
+                    account=self._account.name,
+                    counters={"position_validation_failures": errors},
+                ),
+            )
+        self.log.info(
+            "Periodic validation complete: checked={} ghosts={} errors={}",
+            checked,
+            ghosts,
+            errors,
+        )
+        return ScanReport(
+            checked=checked, found=ghosts, acted=ghosts, errors=errors, problem=problem
+        )

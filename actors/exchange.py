@@ -1,0 +1,350 @@
+"""The exchange actor: owns `fetch_positions` and order execution for one account.
+
+Its mailbox never waits for a socket: every request to the venue runs in a worker, and the answer
+comes back as a message. It connects, settles what an earlier life left open, and then serves
+reads (shared), verdicts and closes (one at a time for a leg).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from actors import paths
+from actors.evidence import Inquiry
+from actors.execution import Close
+from actors.leftovers import clean_up
+from actors.orders import Orders
+from actors.protecting import place_stop
+from actors.reads import SharedReads
+from actors.runtime import Actor, Down, Later, Worked, handles
+from messages.execution import ErrorCode, ExecutionResult
+from messages.ledger import AlertDraft, AlertLevel, AlertType
+from messages.requests import (
+    CleanedUp,
+    CleanUp,
+    CloseLeg,
+    GetMarkets,
+    JudgeLeg,
+    Judgement,
+    Markets,
+    NotReady,
+    PlaceStop,
+    RaiseAlert,
+    ReadPositions,
+    ReadProtection,
+    ReadQuote,
+    ResolveAlert,
+    Settled,
+    SettleLeg,
+    StopPlaced,
+    StreamHint,
+)
+from messages.settings import AccountSettings, Mode, Settings
+from messages.values import LegKey
+from messages.venue import (
+    Connected,
+    Protection,
+    Quote,
+    Snapshot,
+    VenueError,
+    VenueErrorKind,
+)
+from messages.verdict import Unknown
+from venues.port import Venue
+
+RECONNECT_FIRST = 1.0
+RECONNECT_LAST = 60.0
+DEGRADED_AFTER = timedelta(seconds=60)
+"""Reads must fail for this long before the account is called degraded: venues hiccup."""
+
+
+class AccountUnusable(Exception):
+    """The venue refuses this account's key: no waiting helps, so the account is quarantined."""
+
+
+class Connect(msgspec.Struct, frozen=True):
+    """Sent to itself: load the markets."""
+
+
+class StartRead(msgspec.Struct, frozen=True):
+    """Sent to itself: begin one read of all positions."""
+
+
+class ExchangeState(msgspec.Struct):
+    """`snapshots` counts reads of all positions; `calls` the venue's requests by endpoint."""
+
+    account: str
+    exchange: str
+    status: str = "connecting"
+    why: str = ""
+    hedged: bool | None = None
+    instruments: int = 0
+    snapshots: int = 0
+    failed_reads: int = 0
+    failing_since: datetime | None = None
+    degraded: bool = False
+    resolved_once: bool = False
+    last_read_at: datetime | None = None
+    last_read_positions: int = 0
+    reconnects: int = 0
+    closing: list[str] = []
+    calls: dict[str, int] = {}
+
+
+class Exchange(Actor[ExchangeState]):
+    """One account at one venue. The `venue` outlives incarnations; this state does not."""
+
+    def __init__(self, venue: Venue, account: AccountSettings, settings: Settings) -> None:
+        super().__init__(ExchangeState(account=account.name, exchange=account.exchange))
+        self._venue = venue
+        self._account = account
+        self._settings = settings
+        self._markets: Markets | None = None
+        self._closing: dict[LegKey, list[Later[ExecutionResult]]] = {}
+        self.reads = SharedReads(
+            account.name,
+            fresh=settings.verdict.fresh,
+            now=self.now,
+            start_after=lambda delay: self.after(delay, StartRead()),
+        )
+        self._inquiry = Inquiry(venue, self.reads, settings.verdict, self.now)
+        self._orders = Orders(self, venue, settings.orders, self.now, self._inquiry.order_live)
+
+    def on_start(self) -> None:
+        self.tell_self(Connect())
+
+    # --- connecting -----------------------------------------------------------------------------
+
+    @handles
+    def connect(self, message: Connect) -> None:
+        self.work(self._connected(), self._on_connected, name="connect")
+
+    async def _connected(self) -> Connected | VenueError:
+        answer = await self._venue.connect()
+        if isinstance(answer, Connected):
+            # Before anything else: what became of the orders of an earlier life?
+            await self._orders.settle_open(None, self._account.name)
+        return answer
+
+    def _on_connected(self, answer: Connected | VenueError) -> None:
+        self.state.calls = self._venue.calls()
+        if isinstance(answer, Connected):
+            self._markets = Markets(instruments=answer.instruments, hedged=answer.hedged)
+            self.state.status = "ready"
+            self.state.why = ""
+            self.state.hedged = answer.hedged
+            self.state.instruments = len(answer.instruments)
+            self.state.reconnects = 0
+            self.log.info(
+                "Connected to {}: {} instruments, {} mode",
+                self._account.exchange,
+                len(answer.instruments),
+                "hedge" if answer.hedged else "one-way",
+            )
+            self._recovered()
+            return
+        self._refuse_if_unusable(answer)
+        self.state.why = str(answer)
+        self.state.reconnects += 1
+        delay = min(RECONNECT_FIRST * 2 ** (self.state.reconnects - 1), RECONNECT_LAST)
+        self.log.warning("Cannot connect ({}), trying again in {:.0f} s", answer, delay)
+        self._troubled(answer)
+        self.reads.refuse_all(f"not connected: {answer}")
+        self.after(delay, Connect())
+
+    def _refuse_if_unusable(self, error: VenueError) -> None:
+        if error.kind in (VenueErrorKind.KEY, VenueErrorKind.RIGHTS):
+            raise AccountUnusable(f"{self._account.name}: the venue refuses the key: {error}")
+
+    # --- reads ----------------------------------------------------------------------------------
+
+    @handles
+    def get_markets(self, message: GetMarkets) -> Markets | NotReady:
+        return self._markets or NotReady(why=self.state.why or "still connecting")
+
+    @handles
+    def read_positions(self, message: ReadPositions) -> Snapshot | Later[Snapshot]:
+        if self._markets is None:
+            return self.reads.unknown(self.state.why or "still connecting")
+        return self._answer_later(self.reads.snapshot(message.not_before), name="read")
+
+    @handles
+    def start_read(self, message: StartRead) -> None:
+        self.work(self._venue.fetch_positions(), self._on_read, name="positions")
+
+    def _on_read(self, snapshot: Snapshot) -> None:
+        self.state.snapshots += 1
+        self.state.calls = self._venue.calls()
+        self.state.last_read_at = snapshot.started_at
+        self.state.last_read_positions = len(snapshot.positions)
+        self.reads.arrived(snapshot)
+        if snapshot.complete:
+            self._recovered()
+            return
+        self.state.failed_reads += 1
+        problem = snapshot.problems[0]
+        self.state.why = str(problem)
+        self._refuse_if_unusable(problem)
+        self._troubled(problem)
+
+    @handles
+    def judge(self, message: JudgeLeg) -> Judgement | Later[Judgement]:
+        if self._markets is None:
+            why = self.state.why or "still connecting"
+            return Judgement(verdict=Unknown(why=why, failed=True))
+        return self._answer_later(self._inquiry.judge(message), name="judge")
+
+    @handles
+    def read_quote(self, message: ReadQuote) -> Later[Quote | VenueError]:
+        return self._answer_later(self._venue.fetch_quote(message.symbol), name="quote")
+
+    @handles
+    def read_protection(self, message: ReadProtection) -> Later[Protection]:
+        return self._answer_later(self._venue.fetch_protection(message.symbols), name="stops")
+
+    @handles
+    def hint(self, message: StreamHint) -> None:
+        self._inquiry.hints[message.hint.key] = message.hint
+
+    # --- orders ---------------------------------------------------------------------------------
+
+    @handles
+    def close(self, message: CloseLeg) -> ExecutionResult | Later[ExecutionResult]:
+        if self._settings.mode is Mode.OBSERVE:
+            return self._not_sent(message, "mode is observe: nothing is sent", permanent=True)
+        if self._markets is None:
+            return self._not_sent(message, self.state.why or "still connecting")
+        later: Later[ExecutionResult] = self.later()
+        waiting = self._closing.get(message.key)
+        if waiting is not None:
+            # One close of a leg at a time: a second asker gets the first one's result.
+            waiting.append(later)
+            return later
+        self._closing[message.key] = [later]
+        self.state.closing = sorted(str(key) for key in self._closing)
+        close = Close(
+            self,
+            self._venue,
+            self._inquiry,
+            self._orders,
+            self._markets,
+            self._settings.orders,
+            self._account.on_unknown,
+            self.now,
+            message,
+        )
+        self.work(close.run(), self._on_closed, name=f"close {message.key.actor_name}")
+        return later
+
+    def _on_closed(self, result: ExecutionResult) -> None:
+        self.state.calls = self._venue.calls()
+        for later in self._closing.pop(result.key, []):
+            later.set(result)
+        self.state.closing = sorted(str(key) for key in self._closing)
+
+    def _not_sent(self, message: CloseLeg, why: str, *, permanent: bool = False) -> ExecutionResult:
+        return ExecutionResult(
+            key=message.key,
+            success=False,
+            requested=message.quantity,
+            error_code=ErrorCode.NETWORK,
+            error_message=why,
+            permanent=permanent,
+        )
+
+    @handles
+    def settle(self, message: SettleLeg) -> Settled | Later[Settled]:
+        if self._markets is None:
+            return Settled(unresolved=1)
+        if message.key in self._closing:
+            return Settled(unresolved=1)
+        return self._answer_later(
+            self._orders.settle_open(message.key, self._account.name), name="settle"
+        )
+
+    @handles
+    def protect(self, message: PlaceStop) -> StopPlaced | Later[StopPlaced]:
+        if self._settings.mode is Mode.OBSERVE or self._markets is None:
+            return StopPlaced(success=False, error=self.state.why or "mode is observe")
+        return self._answer_later(
+            place_stop(self, self._orders, self._inquiry, self._markets, message), name="protect"
+        )
+
+    @handles
+    def clean_up(self, message: CleanUp) -> CleanedUp | Later[CleanedUp]:
+        if self._settings.mode is Mode.OBSERVE or self._markets is None:
+            return CleanedUp()
+        return self._answer_later(
+            clean_up(self, self._venue, self._inquiry, self._markets, message), name="clean-up"
+        )
+
+    # --- workers --------------------------------------------------------------------------------
+
+    def _answer_later(self, job: Coroutine[Any, Any, Any], *, name: str) -> Later[Any]:
+        later: Later[Any] = self.later()
+        self.work(job, later.set, name=name)
+        return later
+
+    @handles
+    def worked(self, message: Worked) -> None:
+        """A worker is through: its tag is what to do with the result."""
+        then: Callable[[Any], None] = message.tag
+        self.state.calls = self._venue.calls()
+        then(message.result)
+
+    @handles
+    def worker_down(self, message: Down) -> None:
+        """A worker crashed. That is a bug, and whoever waits on it must hear of it."""
+        raise WorkerCrashed(f"{message.path}: {message.reason}")
+
+    # --- health ---------------------------------------------------------------------------------
+
+    def _troubled(self, error: VenueError) -> None:
+        """One degraded alert for an outage, however long, not one for each failed read."""
+        now = self.now()
+        if self.state.failing_since is None:
+            self.state.failing_since = now
+        if self.state.degraded or now - self.state.failing_since < DEGRADED_AFTER:
+            return
+        self.state.degraded = True
+        self.tell(
+            paths.ALERTS,
+            RaiseAlert(
+                draft=AlertDraft(
+                    type=AlertType.GUARD_DEGRADED,
+                    level=AlertLevel.CRITICAL,
+                    dedup_key=self._degraded_key,
+                    title=f"{self._account.name}: positions cannot be read",
+                    account=self._account.name,
+                    seen=f"reads fail since {self.state.failing_since:%H:%M:%S} UTC: {error}",
+                    done="the guard keeps trying; nothing is called absent meanwhile",
+                    next_step="check the venue's status page, the key and the network",
+                )
+            ),
+        )
+
+    def _recovered(self) -> None:
+        self.state.failing_since = None
+        self.state.why = ""
+        if self.state.degraded:
+            self.log.info("Positions of {} can be read again", self._account.name)
+        if self.state.degraded or not self.state.resolved_once:
+            # Once after a restart as well, whose state does not know what its forerunner raised.
+            self.state.degraded = False
+            self.state.resolved_once = True
+            self.tell(
+                paths.ALERTS,
+                ResolveAlert(dedup_key=self._degraded_key, resolution="positions are read again"),
+            )
+
+    @property
+    def _degraded_key(self) -> str:
+        return f"degraded:{self._account.name}"
+
+
+class WorkerCrashed(Exception):
+    """A request's worker ended with an exception that nobody expected."""

@@ -1,0 +1,390 @@
+"""The close of one leg: judged, sized, sent down the ladder, verified flat.
+
+Read `Close.run` for the whole story. Sizes, rungs and the meaning of refusals are rules; orders
+themselves are `actors.orders`. Nothing here opens, and nothing is sent while an earlier order of
+the leg has no known outcome.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from actors import paths
+from actors.evidence import Inquiry, seen
+from actors.orders import Orders, Unresolved
+from actors.records import event
+from messages.execution import ErrorCode, ExecutionResult
+from messages.ledger import Intent
+from messages.requests import AppendEvent, CloseLeg, FindIntents, JudgeLeg, Markets
+from messages.settings import OnUnknown, OrderSettings
+from messages.values import ZERO
+from messages.venue import Fill, OpenOrders, Quote, Refused, VenueError
+from messages.verdict import Absent, Present, Unknown
+from rules.ids import client_order_id
+from rules.ladder import Attempt, LadderFacts, Send, Stop, next_order
+from rules.leftovers import reserving_orders
+from rules.refusals import Answer, answer_refusal
+from rules.sizing import Dust, Nothing, Sized, size_close
+from venues.port import Venue
+
+if TYPE_CHECKING:
+    from actors.exchange import Exchange
+
+VERIFY_LIMIT = timedelta(seconds=30)
+"""How long the snapshot may contradict a filled order before somebody must look."""
+
+MAX_ORDERS = 40
+"""A bound on the orders of one close, far above what the ladder allows."""
+
+
+class Close:
+    """One execution of `CloseLeg`. Runs in a worker of the exchange actor."""
+
+    def __init__(
+        self,
+        owner: Exchange,
+        venue: Venue,
+        inquiry: Inquiry,
+        orders: Orders,
+        markets: Markets,
+        settings: OrderSettings,
+        on_unknown: OnUnknown,
+        now: Callable[[], datetime],
+        order: CloseLeg,
+    ) -> None:
+        self._owner = owner
+        self._venue = venue
+        self._inquiry = inquiry
+        self._orders = orders
+        self._markets = markets
+        self._settings = settings
+        self._on_unknown = on_unknown
+        self._now = now
+        self._order = order
+        self._begun = now()
+        self._history: list[Attempt] = []
+        self._done: list[Intent] = []
+        self._budget: Decimal | None = None
+        self._next_attempt = 1
+
+    async def run(self) -> ExecutionResult:
+        order = self._order
+        settled = await self._orders.settle_open(order.key, order.key.account)
+        if settled.unresolved:
+            return self._failed(
+                ErrorCode.NETWORK, "an earlier order of this leg has no known outcome yet"
+            )
+        await self._remember_earlier_orders()
+        waited = False
+        for _ in range(MAX_ORDERS):
+            sized = await self._size()
+            if isinstance(sized, ExecutionResult):
+                return sized
+            step = await self._next_step(sized.quantity)
+            if isinstance(step, ExecutionResult):
+                return step
+            if step.wait_first > timedelta(0) and not waited:
+                # The facts may change while the rung waits, so they are gathered again after.
+                await asyncio.sleep(step.wait_first.total_seconds())
+                waited = True
+                continue
+            waited = False
+            stop = await self._send(step, sized.quantity)
+            if stop is not None:
+                return stop
+        return self._failed(ErrorCode.UNKNOWN, "the ladder did not end", permanent=True)
+
+    async def _remember_earlier_orders(self) -> None:
+        """Attempts are numbered across restarts, so that no client order id is used twice."""
+        earlier = await self._owner.ask(
+            paths.LEDGER, FindIntents(account=self._order.key.account, key=self._order.key)
+        )
+        mine = [
+            i
+            for i in earlier
+            if i.row_ids == self._order.row_ids and i.purpose == self._order.purpose
+        ]
+        self._next_attempt = 1 + max((i.attempt for i in mine), default=0)
+
+    async def _size(self) -> Sized | ExecutionResult:
+        """How much may be closed now, or the end of the close."""
+        order = self._order
+        instrument = self._markets.instruments.get(order.key.symbol)
+        if instrument is None:
+            return self._failed(
+                ErrorCode.NOT_TRADABLE, f"{order.key.symbol} is not listed", permanent=True
+            )
+        judgement = await self._inquiry.judge(
+            self._question(), own=self._own_fills(), ignore_live=True
+        )
+        verdict = judgement.verdict
+        executed = self._executed()
+        if executed > ZERO and self._budget is not None and executed >= self._budget:
+            return await self._verify()
+        match verdict:
+            case Absent():
+                if executed > ZERO:
+                    return self._succeeded()
+                return self._failed(
+                    ErrorCode.POSITION_NOT_FOUND, "the leg is not on the exchange", permanent=True
+                )
+            case Unknown() if self._on_unknown is OnUnknown.WAIT or executed > ZERO:
+                return self._failed(ErrorCode.NETWORK, f"the leg cannot be judged: {verdict.why}")
+            case Present() if self._budget is None:
+                self._budget = verdict.quantity
+            case _:
+                pass
+        if self._budget is None:
+            self._budget = order.quantity
+        sized = size_close(order.quantity, verdict, instrument, already_filled=self._executed())
+        match sized:
+            case Nothing(why=why):
+                if executed > ZERO:
+                    return self._succeeded()
+                return self._failed(ErrorCode.POSITION_NOT_FOUND, why, permanent=True)
+            case Dust(quantity=quantity, minimum=minimum):
+                return self._failed(
+                    ErrorCode.MIN_SIZE,
+                    f"{quantity} is below the smallest order of {minimum}",
+                    permanent=True,
+                )
+            case Sized():
+                return msgspec.structs.replace(
+                    sized, quantity=min(sized.quantity, self._budget - executed)
+                )
+
+    async def _next_step(self, remaining: Decimal) -> Send | ExecutionResult:
+        order = self._order
+        quote = await self._venue.fetch_quote(order.key.symbol)
+        step = next_order(
+            LadderFacts(
+                history=tuple(self._history),
+                remaining=remaining,
+                quote=quote if isinstance(quote, Quote) else None,
+                instrument=self._markets.instruments[order.key.symbol],
+                side=order.key.side,
+                settings=self._settings,
+                worst_price=order.worst_price,
+            )
+        )
+        if isinstance(step, Stop):
+            return self._failed(step.code, step.why, permanent=step.permanent)
+        return step
+
+    async def _send(self, step: Send, quantity: Decimal) -> ExecutionResult | None:
+        order = self._order
+        number, self._next_attempt = self._next_attempt, self._next_attempt + 1
+        intent = Intent(
+            client_order_id=client_order_id(
+                order.key.account,
+                order.key.symbol,
+                order.key.side,
+                order.row_ids,
+                order.purpose,
+                number,
+            ),
+            key=order.key,
+            purpose=order.purpose,
+            row_ids=order.row_ids,
+            attempt=number,
+            type=step.type,
+            quantity=min(quantity, step.quantity),
+            seen_quantity=quantity,
+            created_at=self._now(),
+            price=step.price,
+            hedged=bool(self._markets.hedged),
+            phase=order.phase,
+        )
+        outcome = await self._orders.send(intent)
+        match outcome:
+            case Unresolved(why=why):
+                return self._failed(ErrorCode.NETWORK, f"the order's outcome is unknown: {why}")
+            case Refused(error=error):
+                return await self._refused(step, error)
+            case Intent():
+                self._history.append(
+                    Attempt(
+                        type=step.type,
+                        sent_price=step.price,
+                        filled=outcome.filled,
+                        complete=outcome.filled >= outcome.quantity,
+                    )
+                )
+                if outcome.filled > ZERO:
+                    self._done.append(outcome)
+                    self._inquiry.own_fill_at[order.key] = self._now()
+                return None
+
+    async def _refused(self, step: Send, error: VenueError) -> ExecutionResult | None:
+        """B5: a refusal is a question. The leg is read again before it is called anything."""
+        order = self._order
+        answer = answer_refusal(error, None)
+        if answer.cancel_resting and await self._free_reserved_size():
+            self._history.append(
+                Attempt(type=step.type, sent_price=step.price, error=error, excused=True)
+            )
+            return None
+        if answer.ask_venue:
+            judgement = await self._inquiry.judge(
+                self._question(not_before=self._now()), own=self._own_fills(), ignore_live=True
+            )
+            answer = answer_refusal(error, judgement.verdict)
+            await self._note("refusal_judged", error, answer, verdict=seen(judgement.verdict))
+        self._history.append(Attempt(type=step.type, sent_price=step.price, error=error))
+        if answer.permanent:
+            return self._failed(answer.code, answer.text, permanent=True)
+        return None
+
+    async def _free_reserved_size(self) -> bool:
+        """Cancel the resting reduce-only orders that hold the size; the protective stop stays."""
+        order = self._order
+        resting = await self._venue.open_orders(order.key.symbol)
+        if not isinstance(resting, OpenOrders):
+            return False
+        quote = await self._venue.fetch_quote(order.key.symbol)
+        mark = quote.mark if isinstance(quote, Quote) else None
+        freed = False
+        hedged = bool(self._markets.hedged)
+        for record in reserving_orders(order.key, resting, hedged=hedged, mark=mark):
+            answer = await self._venue.cancel(
+                order.key.symbol, record.order_id, trigger=record.trigger_price is not None
+            )
+            if not isinstance(answer, VenueError):
+                freed = True
+                await self._owner.ask(
+                    paths.LEDGER,
+                    AppendEvent(
+                        draft=event(
+                            "resting_order_cancelled",
+                            self._now(),
+                            actor=self._owner.path,
+                            key=order.key,
+                            order_id=record.order_id,
+                            why="it reserved the size of the close",
+                        )
+                    ),
+                )
+        return freed
+
+    async def _verify(self) -> ExecutionResult:
+        """B6: the order says filled; wait until a position source says flat, or say that none did."""
+        order = self._order
+        deadline = self._now() + VERIFY_LIMIT
+        filled_at = self._inquiry.own_fill_at.get(order.key, self._now())
+        delay = 0.2
+        while True:
+            hint = self._inquiry.hints.get(order.key)
+            if hint is not None and hint.at >= filled_at and hint.quantity == ZERO:
+                return self._succeeded(verified_by="stream")
+            judgement = await self._inquiry.judge(
+                self._question(), own=self._own_fills(), ignore_live=True
+            )
+            if isinstance(judgement.verdict, Absent):
+                return self._succeeded(verified_by="snapshot")
+            if self._now() >= deadline:
+                return self._failed(
+                    ErrorCode.UNKNOWN,
+                    "the order is filled, but the venue still does not show the leg flat: "
+                    + seen(judgement.verdict),
+                )
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 2.0)
+
+    def _question(self, not_before: datetime | None = None) -> JudgeLeg:
+        return JudgeLeg(
+            key=self._order.key,
+            changed_at=self._order.changed_at,
+            since=self._order.since,
+            quantity=self._budget if self._budget is not None else self._order.quantity,
+            not_before=not_before,
+        )
+
+    async def _note(self, kind: str, error: VenueError, answer: Answer, **details: object) -> None:
+        await self._owner.ask(
+            paths.LEDGER,
+            AppendEvent(
+                draft=event(
+                    kind,
+                    self._now(),
+                    actor=self._owner.path,
+                    key=self._order.key,
+                    answer=str(error),
+                    code=answer.code.value,
+                    text=answer.text,
+                    details=details,
+                )
+            ),
+        )
+
+    def _executed(self) -> Decimal:
+        return sum((i.filled for i in self._done), ZERO)
+
+    def _own_fills(self) -> tuple[Fill, ...]:
+        return tuple(
+            Fill(
+                fill_id=i.client_order_id,
+                order_id=i.order_id,
+                client_order_id=i.client_order_id,
+                symbol=i.key.symbol,
+                side=i.key.side.closing,
+                position_side=i.key.side,
+                quantity=i.filled,
+                price=i.average if i.average is not None else ZERO,
+                at=i.settled_at or self._now(),
+                fee=i.fee,
+            )
+            for i in self._done
+        )
+
+    def _succeeded(self, verified_by: str = "snapshot") -> ExecutionResult:
+        self._owner.log.info(
+            "Closed {}: {} at {}, verified by {}",
+            self._order.key,
+            self._executed(),
+            self._average(),
+            verified_by,
+        )
+        return self._result(success=True)
+
+    def _failed(self, code: ErrorCode, message: str, *, permanent: bool = False) -> ExecutionResult:
+        return self._result(
+            success=False, error_code=code, error_message=message, permanent=permanent
+        )
+
+    def _average(self) -> Decimal | None:
+        executed = self._executed()
+        if executed == ZERO or any(i.average is None for i in self._done):
+            return None
+        return sum((i.filled * (i.average or ZERO) for i in self._done), ZERO) / executed
+
+    def _result(
+        self,
+        *,
+        success: bool,
+        error_code: ErrorCode | None = None,
+        error_message: str = "",
+        permanent: bool = False,
+    ) -> ExecutionResult:
+        last = self._done[-1] if self._done else None
+        return ExecutionResult(
+            key=self._order.key,
+            success=success,
+            requested=self._budget if self._budget is not None else self._order.quantity,
+            executed=self._executed(),
+            order_id=last.order_id if last else "",
+            client_order_ids=tuple(i.client_order_id for i in self._done),
+            order_type=last.type if last else None,
+            average_price=self._average(),
+            fee=sum((i.fee for i in self._done), ZERO),
+            error_code=error_code,
+            error_message=error_message,
+            permanent=permanent,
+            attempts=len(self._history),
+            execution_time=max((self._now() - self._begun).total_seconds(), 0.0),
+        )

@@ -1,0 +1,52 @@
+"""After a leg is flat: cancel what is left of it, if it is ours or proven to belong to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors import paths
+from actors.evidence import Inquiry
+from actors.records import event
+from messages.requests import AppendEvent, CleanedUp, CleanUp, Markets
+from messages.venue import OpenOrders, VenueError
+from rules.leftovers import leftover_orders
+from venues.port import Venue
+
+if TYPE_CHECKING:
+    from actors.exchange import Exchange
+
+
+async def clean_up(
+    owner: Exchange, venue: Venue, inquiry: Inquiry, markets: Markets, message: CleanUp
+) -> CleanedUp:
+    """Cancel the flat leg's leftovers. A leg that is there again keeps all its orders."""
+    key = message.key
+    snapshot = await owner.reads.snapshot(inquiry.own_fill_at.get(key))
+    if not snapshot.complete or snapshot.find(key) is not None:
+        return CleanedUp()
+    resting = await venue.open_orders(key.symbol)
+    if not isinstance(resting, OpenOrders):
+        return CleanedUp()
+    others = tuple(p.key for p in snapshot.positions if p.key.symbol == key.symbol)
+    cancelled, left = [], []
+    for record in leftover_orders(key, resting, others=others, hedged=bool(markets.hedged)):
+        answer = await venue.cancel(
+            key.symbol, record.order_id, trigger=record.trigger_price is not None
+        )
+        # A failed cancel is never "cancelled": the order is named as left.
+        (left if isinstance(answer, VenueError) else cancelled).append(record.order_id)
+    if cancelled or left:
+        await owner.ask(
+            paths.LEDGER,
+            AppendEvent(
+                draft=event(
+                    "leftovers_cancelled",
+                    owner.now(),
+                    actor=owner.path,
+                    key=key,
+                    cancelled=cancelled,
+                    left=left,
+                )
+            ),
+        )
+    return CleanedUp(cancelled=tuple(cancelled), left=tuple(left))

@@ -1,0 +1,38 @@
+"""Where each actor lives in the tree: the one place that spells a path."""
+
+from __future__ import annotations
+
+from messages.values import LegKey
+
+LEDGER = "ledger"
+ALERTS = "alerts"
+ACCOUNTS = "accounts"
+
+
+def account(name: str) -> str:
+    return f"{ACCOUNTS}/{name}"
+
+
+def exchange(name: str) -> str:
+    return f"{ACCOUNTS}/{name}/exchange"
+
+
+def orphans(name: str) -> str:
+    return f"{ACCOUNTS}/{name}/orphans"
+
+
+def reconciliation(name: str) -> str:
+    return f"{ACCOUNTS}/{name}/reconciliation"
+
+
+def aged(name: str) -> str:
+    """The supervisor of an account's aged legs."""
+    return f"{ACCOUNTS}/{name}/aged"
+
+
+def aged_scan(name: str) -> str:
+    return f"{ACCOUNTS}/{name}/aged/scan"
+
+
+def aged_leg(key: LegKey) -> str:
+    return f"{ACCOUNTS}/{key.account}/aged/{key.actor_name}"

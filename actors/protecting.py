@@ -1,0 +1,61 @@
+"""Placing a protective stop for a leg: sized by the venue, reduce-only, seen to rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from actors import paths
+from actors.evidence import Inquiry, seen
+from actors.orders import Orders, Unresolved
+from messages.ledger import Intent, IntentState
+from messages.requests import FindIntents, JudgeLeg, Markets, PlaceStop, StopPlaced
+from messages.venue import OrderType, Refused
+from messages.verdict import Present
+from rules.ids import client_order_id
+
+if TYPE_CHECKING:
+    from actors.exchange import Exchange
+
+PURPOSE = "protect"
+
+
+async def place_stop(
+    owner: Exchange, orders: Orders, inquiry: Inquiry, markets: Markets, message: PlaceStop
+) -> StopPlaced:
+    """Place a stop over the whole leg as the venue has it now."""
+    key = message.key
+    settled = await orders.settle_open(key, key.account)
+    if settled.unresolved:
+        return StopPlaced(success=False, error="an earlier order has no known outcome yet")
+    judgement = await inquiry.judge(JudgeLeg(key=key))
+    verdict = judgement.verdict
+    if not isinstance(verdict, Present):
+        return StopPlaced(success=False, error=f"the leg is {seen(verdict)}")
+    earlier = await owner.ask(paths.LEDGER, FindIntents(account=key.account, key=key))
+    number = 1 + max((i.attempt for i in earlier if i.purpose == PURPOSE), default=0)
+    outcome = await orders.send(
+        Intent(
+            client_order_id=client_order_id(
+                key.account, key.symbol, key.side, message.row_ids, PURPOSE, number
+            ),
+            key=key,
+            purpose=PURPOSE,
+            row_ids=message.row_ids,
+            attempt=number,
+            type=OrderType.STOP_MARKET,
+            quantity=verdict.quantity,
+            seen_quantity=verdict.quantity,
+            created_at=owner.now(),
+            trigger_price=message.trigger_price,
+            hedged=bool(markets.hedged),
+        )
+    )
+    match outcome:
+        case Refused(error=error):
+            return StopPlaced(success=False, error=str(error))
+        case Unresolved(why=why):
+            return StopPlaced(success=False, error=f"the stop's outcome is unknown: {why}")
+        case Intent(state=IntentState.DONE):
+            return StopPlaced(success=True, order_id=outcome.order_id)
+        case Intent():
+            return StopPlaced(success=False, error=outcome.error or outcome.state.value)

@@ -1,0 +1,111 @@
+"""Shared reads of an account's positions: any number of askers, one request per window.
+
+A plain object that the exchange actor owns; it sends nothing itself. Askers wait for a read that
+*began* at or after an instant; a read is started only when somebody waits, never two at a time,
+and never closer together than the freshness window.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from messages.venue import Scope, Snapshot, VenueError, VenueErrorKind
+
+KEPT_READS = 8
+"""Recent reads kept for verdicts: two confirm an absence, the rest show a flicker."""
+
+PATIENCE = timedelta(seconds=45)
+"""How long an asker waits before it is told that nothing is known."""
+
+
+class SharedReads:
+    """The queue of askers, and the last few reads.
+
+    `start_after(seconds)` must start one read after that delay and end in `arrived(snapshot)`.
+    """
+
+    def __init__(
+        self,
+        account: str,
+        *,
+        fresh: timedelta,
+        now: Callable[[], datetime],
+        start_after: Callable[[float], None],
+    ) -> None:
+        self._account = account
+        self._fresh = fresh
+        self._now = now
+        self._start_after = start_after
+        self._waiting: list[tuple[datetime, asyncio.Future[Snapshot]]] = []
+        self._recent: deque[Snapshot] = deque(maxlen=KEPT_READS)
+        self._under_way = False
+
+    @property
+    def recent(self) -> tuple[Snapshot, ...]:
+        """The last reads, oldest first."""
+        return tuple(self._recent)
+
+    async def snapshot(self, not_before: datetime | None = None) -> Snapshot:
+        """A read that began at `not_before` or later (None: within the freshness window)."""
+        wanted = not_before if not_before is not None else self._now() - self._fresh
+        newest = self._recent[-1] if self._recent else None
+        if newest is not None and newest.started_at >= wanted:
+            return newest
+        future: asyncio.Future[Snapshot] = asyncio.get_running_loop().create_future()
+        self._waiting.append((wanted, future))
+        self._pump()
+        # Waiting for ever would be a silent end: a venue that never answers makes an unknown.
+        try:
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                return await future
+        except TimeoutError:
+            return self.unknown("no read of the positions came back in time")
+
+    def arrived(self, snapshot: Snapshot) -> None:
+        """A read is in: answer whoever may use it, and start the next if others wait."""
+        self._under_way = False
+        self._recent.append(snapshot)
+        rest = []
+        for wanted, future in self._waiting:
+            if future.done():
+                continue
+            if snapshot.started_at >= wanted:
+                future.set_result(snapshot)
+            else:
+                rest.append((wanted, future))
+        self._waiting = rest
+        self._pump()
+
+    def refuse_all(self, why: str) -> None:
+        """The account cannot be read now: nobody waits for that."""
+        self._under_way = False
+        waiting, self._waiting = self._waiting, []
+        for _, future in waiting:
+            if not future.done():
+                future.set_result(self.unknown(why))
+
+    def unknown(self, why: str) -> Snapshot:
+        """A read that shows nothing and says why: never an empty account."""
+        at = self._now()
+        return Snapshot(
+            account=self._account,
+            scope=Scope(settles=frozenset()),
+            started_at=at,
+            finished_at=at,
+            problems=(VenueError(kind=VenueErrorKind.NETWORK, message=why),),
+        )
+
+    def _pump(self) -> None:
+        if self._under_way or not self._waiting:
+            return
+        self._under_way = True
+        now = self._now()
+        start = min(wanted for wanted, _ in self._waiting)
+        if self._recent:
+            start = max(start, self._recent[-1].started_at + self._fresh)
+        # A wall clock that jumped back must not stretch a window into an hour.
+        longest = max(self._fresh, timedelta(seconds=5))
+        self._start_after(min(max(start - now, timedelta(0)), longest).total_seconds())

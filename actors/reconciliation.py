@@ -1,0 +1,243 @@
+"""Reconciliation: row by row, does the ledger agree with the venue?
+
+A row without a position is fixed by itself, on confirmed absence. A difference in quantity or
+side is alerted and left for review. Where all agrees, one summary line is all that is said.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import msgspec
+
+from actors import paths
+from actors.ending import RECONCILED, Ended, end_leg
+from actors.records import event
+from actors.runtime import Actor, AskFailed, handles
+from actors.views import Blind, Differences, differences, ledger_view, markets_of
+from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
+from messages.requests import (
+    AppendEvent,
+    Count,
+    FindAlerts,
+    JudgeLeg,
+    LookAt,
+    Markets,
+    RaiseAlert,
+    ResolveAlert,
+    ScanNow,
+    ScanReport,
+)
+from messages.settings import AccountSettings, Settings
+from messages.values import LegKey, Side
+from messages.verdict import Absent, Unknown
+from rules.diff import QuantityMismatch, SideMismatch
+
+NOT_READY_RETRY = timedelta(seconds=1)
+
+
+class Reconcile(msgspec.Struct, frozen=True):
+    """Sent to itself: compare both views."""
+
+
+class ReconciliationState(msgspec.Struct):
+    account: str
+    passes: int = 0
+    agreed: int = 0
+    mismatches: list[str] = []
+    fixed: int = 0
+    last_problem: str = ""
+
+
+class Reconciliation(Actor[ReconciliationState]):
+    """One account's reconciliation."""
+
+    def __init__(self, account: AccountSettings, settings: Settings) -> None:
+        super().__init__(ReconciliationState(account=account.name))
+        self._account = account
+        self._settings = settings
+        self._reported: dict[LegKey, str] | None = None
+
+    def on_start(self) -> None:
+        self.tell_self(Reconcile())
+
+    @handles
+    async def reconcile(self, message: Reconcile) -> None:
+        report = await self._reconcile()
+        every = self._settings.reconciliation.every
+        # Until the first pass has gone through the account is only connecting.
+        early = bool(report.problem) and self.state.passes == 0
+        self.after(min(NOT_READY_RETRY, every) if early else every, Reconcile())
+
+    @handles
+    async def now_please(self, message: ScanNow) -> ScanReport:
+        return await self._reconcile()
+
+    @handles
+    async def look_at(self, message: LookAt) -> None:
+        """The stream says that a leg went flat: judge that one now."""
+        markets = await markets_of(self, self._account.name)
+        if isinstance(markets, Blind):
+            return
+        view = await ledger_view(self, self._account.name, markets)
+        leg = view.legs.get(message.key)
+        if leg is not None:
+            await self._fix_if_gone(leg, markets)
+
+    async def _reconcile(self) -> ScanReport:
+        found = await differences(self, self._account.name, self._settings.verdict.confirm_after)
+        if isinstance(found, Blind):
+            self.state.last_problem = found.why
+            return ScanReport(problem=found.why, errors=1)
+        fixed = errors = 0
+        for leg in found.missing:
+            outcome = await self._fix_if_gone(leg, found.view.markets)
+            fixed += outcome is True
+            errors += outcome is None
+        await self._review(found)
+        self.state.passes += 1
+        self.state.agreed = found.view.comparison.agreed
+        self.state.fixed += fixed
+        self.state.last_problem = "; ".join(str(p) for p in found.view.snapshot.problems)
+        mismatched = len(found.quantity) + len(found.side)
+        self.log.info(
+            "Reconciliation complete: checked={} agreed={} fixed={} for review={} unknown={}",
+            len(found.view.ledger.legs),
+            found.view.comparison.agreed,
+            fixed,
+            mismatched,
+            len(found.view.comparison.unknown),
+        )
+        return ScanReport(
+            checked=len(found.view.ledger.legs),
+            found=len(found.missing) + mismatched,
+            acted=fixed,
+            errors=errors,
+            problem=self.state.last_problem,
+        )
+
+    async def _fix_if_gone(self, leg: LedgerLeg, markets: Markets) -> bool | None:
+        """True: the row was closed. False: nothing to fix. None: could not be judged."""
+        judgement = await self.attempt(
+            paths.exchange(self._account.name),
+            JudgeLeg(
+                key=leg.key,
+                changed_at=leg.updated_at,
+                since=leg.opened_at,
+                quantity=leg.quantity,
+            ),
+            timeout=120.0,
+        )
+        if isinstance(judgement, AskFailed):
+            return None
+        if isinstance(judgement.verdict, Unknown):
+            return None if judgement.verdict.failed else False
+        if not isinstance(judgement.verdict, Absent):
+            return False
+        ended = await end_leg(
+            self,
+            self._settings,
+            leg,
+            judgement.verdict.evidence,
+            judgement.fills,
+            kind=markets.instruments[leg.key.symbol].kind,
+            ghost_reason=RECONCILED,
+        )
+        self.tell(paths.aged_leg(leg.key), LookAt(key=leg.key))
+        if isinstance(ended, Ended) and ended.by_us and ended.ghost:
+            self.log.info("Auto-fixed: the rows of {} are closed ({})", leg.key, RECONCILED)
+            return True
+        return False
+
+    # --- what needs a person --------------------------------------------------------------------
+
+    async def _review(self, found: Differences) -> None:
+        now = {m.leg.key: _said(m) for m in (*found.quantity, *found.side)}
+        before = self._reported
+        if before is None:
+            before = await self._reported_earlier()
+        for mismatch in (*found.quantity, *found.side):
+            said = now[mismatch.leg.key]
+            if before.get(mismatch.leg.key) != said:
+                await self._report(mismatch, said)
+        seen = {p.key for p in found.view.snapshot.positions}
+        for key in before:
+            over = key not in now and (found.view.snapshot.complete or key in seen)
+            if over:
+                self.tell(
+                    paths.ALERTS,
+                    ResolveAlert(dedup_key=_dedup(key), resolution="ledger and venue agree again"),
+                )
+            elif key not in now:
+                now[key] = before[key]
+        self._reported = now
+        self.state.mismatches = [f"{key}: {said}" for key, said in sorted(now.items())]
+
+    async def _reported_earlier(self) -> dict[LegKey, str]:
+        """What an earlier life has alerted: its legs have an open alert."""
+        alerts = await self.ask(
+            paths.LEDGER, FindAlerts(open_only=True, account=self._account.name), timeout=300.0
+        )
+        return {
+            LegKey(a.account, a.symbol, Side(a.side)): a.seen
+            for a in alerts
+            if a.type is AlertType.RECONCILIATION_MISMATCH and a.dedup_key.startswith("mismatch:")
+        }
+
+    async def _report(self, mismatch: QuantityMismatch | SideMismatch, said: str) -> None:
+        leg, position = mismatch.leg, mismatch.position
+        self.log.warning("RECONCILIATION MISMATCH {}: {}", leg.key, said)
+        if isinstance(mismatch, QuantityMismatch):
+            self.tell(
+                paths.LEDGER,
+                Count(account=self._account.name, counters={"quantity_mismatches": 1}),
+            )
+        await self.ask(
+            paths.LEDGER,
+            AppendEvent(
+                draft=event(
+                    "reconciliation_mismatch",
+                    self.now(),
+                    actor=self.path,
+                    key=leg.key,
+                    ledger_side=leg.key.side.value,
+                    venue_side=position.key.side.value,
+                    ledger_quantity=leg.quantity,
+                    venue_quantity=position.quantity,
+                    position_id=list(leg.row_ids),
+                )
+            ),
+            timeout=300.0,
+        )
+        self.tell(
+            paths.ALERTS,
+            RaiseAlert(
+                draft=AlertDraft(
+                    type=AlertType.RECONCILIATION_MISMATCH,
+                    level=AlertLevel.WARNING,
+                    dedup_key=_dedup(leg.key),
+                    title=f"Ledger and venue differ on {leg.key}",
+                    account=leg.key.account,
+                    symbol=leg.key.symbol,
+                    side=leg.key.side.value,
+                    seen=said,
+                    done="nothing was changed: this needs a person's judgement",
+                    next_step="correct the row, or the position",
+                    details={
+                        "position_ids": list(leg.row_ids),
+                        "ledger_quantity": str(leg.quantity),
+                        "venue_quantity": str(position.quantity),
+                        "venue_side": position.key.side.value,
+                    },
+                )
+            ),
+        )
+
+
+def _said(mismatch: QuantityMismatch | SideMismatch) -> str:
+    leg, position = mismatch.leg, mismatch.position
+    return f"ledger {leg.key.side} {leg.quantity}, venue {position.key.side} {position.quantity}"
+
+
+def _dedup(key: LegKey) -> str:
+    return f"mismatch:{key}"

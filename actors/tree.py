@@ -1,0 +1,94 @@
+"""The tree: who supervises whom, and how each of them is restarted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
+from actors.aged_scan import AgedScan
+from actors.alerts import Alerts
+from actors.exchange import Exchange
+from actors.ledger import LedgerActor
+from actors.orphans import Orphans
+from actors.reconciliation import Reconciliation
+from actors.runtime import Backoff, ChildSpec, Quarantine, Supervisor
+from actors.stream import Stream
+from messages.ledger import AlertDraft
+from messages.settings import AccountSettings, Settings
+from storage import Ledger
+from venues.port import Venue
+
+QUICK = Backoff(first=0.1, last=5.0)
+
+
+def guard_tree(
+    settings: Settings,
+    *,
+    ledger: Ledger,
+    venues: Mapping[str, Venue],
+    deliver: Callable[[str, AlertDraft], None] | None = None,
+    extra: Sequence[ChildSpec] = (),
+) -> ChildSpec:
+    """The whole guard as one spec. `venues` has one venue for each account, by name.
+
+    `extra` children start last and stop first: the operators' side.
+    """
+    return ChildSpec(
+        name="sexton",
+        factory=partial(
+            Supervisor,
+            (
+                ChildSpec(name="ledger", factory=partial(LedgerActor, ledger), shutdown=30.0),
+                ChildSpec(name="alerts", factory=partial(Alerts, settings, deliver)),
+                ChildSpec(
+                    name="accounts",
+                    factory=partial(
+                        Supervisor,
+                        tuple(
+                            _account(account, settings, venues[account.name])
+                            for account in settings.accounts
+                        ),
+                        intensity=None,
+                        quarantine=Quarantine(),
+                    ),
+                    shutdown=None,
+                ),
+                *extra,
+            ),
+            intensity=10,
+            period=60.0,
+            backoff=QUICK,
+        ),
+        shutdown=None,
+    )
+
+
+def _account(account: AccountSettings, settings: Settings, venue: Venue) -> ChildSpec:
+    """One account's subtree. It may fail, and nobody outside it notices."""
+    children = [
+        ChildSpec(
+            name="exchange",
+            factory=partial(Exchange, venue, account, settings),
+            shutdown=20.0,
+        ),
+        ChildSpec(name="orphans", factory=partial(Orphans, account, settings)),
+        ChildSpec(name="reconciliation", factory=partial(Reconciliation, account, settings)),
+        ChildSpec(
+            name="aged",
+            factory=partial(
+                Supervisor,
+                (ChildSpec(name="scan", factory=partial(AgedScan, account, settings)),),
+                intensity=20,
+                period=60.0,
+                backoff=QUICK,
+            ),
+            shutdown=None,
+        ),
+    ]
+    if account.stream:
+        children.insert(1, ChildSpec(name="stream", factory=partial(Stream, venue, account)))
+    return ChildSpec(
+        name=account.name,
+        factory=partial(Supervisor, tuple(children), intensity=5, period=60.0, backoff=QUICK),
+        shutdown=None,
+    )

@@ -1,0 +1,135 @@
+"""Two views of an account's legs, gathered for the monitors: what the ledger and the venue say.
+
+A difference counts only when two looks, spaced by `confirm_after`, both show it: a bot writes its
+row a moment after its fill, and a venue may flicker. What is missing at the venue is only a
+suspect here; `JudgeLeg` gives the verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from actors import paths
+from actors.runtime import Actor, AskFailed
+from messages.ledger import LedgerLeg
+from messages.requests import ActiveRows, FindIntents, GetMarkets, Markets, NotReady, ReadPositions
+from messages.values import LegKey
+from messages.venue import Snapshot, VenuePosition
+from rules.diff import Comparison, QuantityMismatch, SideMismatch, compare
+from rules.legs import LedgerView, ledger_legs
+from rules.symbols import SymbolIndex
+
+READ_TIMEOUT = 60.0
+"""Seconds: longer than the exchange actor lets an asker wait for a read."""
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """Both sides at one time, and how they compare."""
+
+    markets: Markets
+    ledger: LedgerView
+    snapshot: Snapshot
+    comparison: Comparison
+
+
+class Blind(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the sides cannot be seen now."""
+
+    why: str
+
+
+class Differences(msgspec.Struct, frozen=True, kw_only=True):
+    """What both looks showed. `view` is the later one."""
+
+    view: View
+    missing: tuple[LedgerLeg, ...] = ()
+    orphans: tuple[VenuePosition, ...] = ()
+    quantity: tuple[QuantityMismatch, ...] = ()
+    side: tuple[SideMismatch, ...] = ()
+
+
+async def markets_of(actor: Actor[Any], account: str) -> Markets | Blind:
+    answer = await actor.attempt(paths.exchange(account), GetMarkets())
+    match answer:
+        case Markets():
+            return answer
+        case NotReady(why=why):
+            return Blind(why=why)
+        case AskFailed():
+            return Blind(why=f"the exchange actor gives no answer: {answer.why}")
+
+
+async def ledger_view(actor: Actor[Any], account: str, markets: Markets) -> LedgerView:
+    """The ledger's legs of an account, and the rows that cannot be used."""
+    rows = await actor.ask(paths.LEDGER, ActiveRows(account=account), timeout=300.0)
+    return ledger_legs(rows, account, SymbolIndex(markets.instruments))
+
+
+async def look(
+    actor: Actor[Any], account: str, *, not_before: datetime | None = None
+) -> View | Blind:
+    """One look at both sides. The rows are read after the positions."""
+    markets = await markets_of(actor, account)
+    if isinstance(markets, Blind):
+        return markets
+    snapshot = await actor.attempt(
+        paths.exchange(account), ReadPositions(not_before=not_before), timeout=READ_TIMEOUT
+    )
+    if isinstance(snapshot, AskFailed):
+        return Blind(why=f"the exchange actor gives no answer: {snapshot.why}")
+    ledger = await ledger_view(actor, account, markets)
+    return View(
+        markets=markets,
+        ledger=ledger,
+        snapshot=snapshot,
+        comparison=compare(ledger.legs, snapshot, markets.instruments, doubtful=ledger.doubtful),
+    )
+
+
+async def differences(
+    actor: Actor[Any], account: str, confirm_after: timedelta
+) -> Differences | Blind:
+    """Look once, and where orphans or mismatches show a second time; keep what both looks show.
+
+    Missing legs need no second look here: they are suspects, and each gets its own verdict.
+    """
+    first = await look(actor, account)
+    if isinstance(first, Blind):
+        return first
+    a = first.comparison
+    if not (a.orphans or a.quantity or a.side):
+        return Differences(view=first, missing=a.missing)
+    second = await look(actor, account, not_before=first.snapshot.started_at + confirm_after)
+    if isinstance(second, Blind):
+        return second
+    b = second.comparison
+    # A leg with an order of ours on the way, or filled and not booked, is bound to differ.
+    busy = _keys(
+        intent.key
+        for intent in await actor.ask(
+            paths.LEDGER, FindIntents(account=account, unbooked_only=True), timeout=300.0
+        )
+    )
+    orphans = _keys(position.key for position in a.orphans)
+    quantity = {(m.leg.key, m.leg.quantity, m.position.quantity) for m in a.quantity}
+    side = {(m.leg.key, m.position.key) for m in a.side}
+    return Differences(
+        view=second,
+        missing=b.missing,
+        orphans=tuple(p for p in b.orphans if p.key in orphans and p.key not in busy),
+        quantity=tuple(
+            m
+            for m in b.quantity
+            if (m.leg.key, m.leg.quantity, m.position.quantity) in quantity
+            and m.leg.key not in busy
+        ),
+        side=tuple(m for m in b.side if (m.leg.key, m.position.key) in side),
+    )
+
+
+def _keys(keys: Iterable[LegKey]) -> frozenset[LegKey]:
+    return frozenset(keys)
