@@ -129,8 +129,11 @@ def _parse(text: str) -> _Spelling | None:
         text_quote, colon, contract = rest.partition(":")
         if not colon:
             text_quote = _PERPETUAL.sub("", text_quote)
-        settle, _, expiry = contract.partition("-")
-        return _checked(f"{pair}/{text_quote}", settle, expiry)
+        settle, dash, expiry = contract.partition("-")
+        date = _date(expiry)
+        if (colon and not settle) or (dash and not date):
+            return None
+        return _Spelling(f"{pair}/{text_quote}", settle, date)
     text = text.rpartition(":")[2]
     bare = _PERPETUAL.sub("", text)
     parts = re.split(r"[-_]", bare)
@@ -140,11 +143,6 @@ def _parse(text: str) -> _Spelling | None:
     if len(parts) > 2 or not all(parts):
         return None
     return _Spelling("/".join(parts), "", expiry)
-
-
-def _checked(pair: str, settle: str, expiry: str) -> _Spelling | None:
-    date = _date(expiry)
-    return None if expiry and not date else _Spelling(pair, settle, date)
 
 
 def _date(text: str) -> str:

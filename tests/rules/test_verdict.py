@@ -1,0 +1,339 @@
+"""Tests of the verdict: no evidence, no absence (`mission.md` A5, scenarios 1.1 to 1.9)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messages.settings import VerdictSettings
+from messages.values import LegKey, OrderSide, Side
+from messages.venue import Fill, PositionHint, Scope, Snapshot
+from messages.verdict import Absent, EvidenceKind, Present, Unknown
+from rules.verdict import LegFacts, judge
+from tests.rules.build import LONG, SHORT, USDT, D, after, fill, position, prove, read
+
+RULE = VerdictSettings()
+OLD = after(-3600)
+
+
+def facts(
+    *reads: Snapshot, now: float = 10, key: LegKey = LONG, changed_at: datetime | None = OLD
+) -> LegFacts:
+    return LegFacts(key=key, now=after(now), snapshots=reads, changed_at=changed_at, quantity=D(1))
+
+
+def unknown(verdict: object) -> Unknown:
+    assert isinstance(verdict, Unknown)
+    return verdict
+
+
+def test_a_leg_that_the_newest_read_shows_is_present_with_the_venues_quantity() -> None:
+    verdict = judge(facts(read(1), read(5, position(quantity="50"))), RULE)
+    assert isinstance(verdict, Present)
+    assert verdict.quantity == 50
+    assert verdict.seen_at == after(5)
+
+
+def test_a_damaged_read_that_shows_the_leg_proves_it_present() -> None:
+    assert isinstance(judge(facts(read(5, position(), broken=True)), RULE), Present)
+
+
+def test_a_damaged_read_that_does_not_show_the_leg_is_unknown_and_failed() -> None:
+    verdict = unknown(judge(facts(read(1), read(4), read(8, broken=True)), RULE))
+    assert verdict.failed
+    assert "cut off" in verdict.why
+
+
+def test_a_read_that_failed_before_it_knew_its_scope_is_failed_for_every_leg() -> None:
+    nothing = read(8, broken=True, scope=Scope(frozenset()))
+    assert unknown(judge(facts(read(1, position()), nothing), RULE)).failed
+
+
+def test_one_complete_read_without_the_leg_asks_for_a_second() -> None:
+    verdict = unknown(judge(facts(read(5)), RULE))
+    assert verdict.look_again_at == after(7)
+    assert not verdict.failed
+
+
+def test_two_complete_reads_far_enough_apart_confirm_absence_and_are_its_evidence() -> None:
+    verdict = judge(facts(read(5), read(7)), RULE)
+    assert isinstance(verdict, Absent)
+    assert verdict.evidence.kind is EvidenceKind.TWO_READS
+    assert [one.started_at for one in verdict.evidence.reads] == [after(5), after(7)]
+
+
+def test_two_complete_reads_too_close_together_confirm_nothing() -> None:
+    verdict = unknown(judge(facts(read(5), read(6.999)), RULE))
+    assert verdict.look_again_at == after(7)
+
+
+def test_one_read_never_confirms_itself_even_without_a_wait() -> None:
+    eager = VerdictSettings(confirm_after=timedelta(0))
+    assert isinstance(judge(facts(read(5)), eager), Unknown)
+    assert isinstance(judge(facts(read(5), read(5.5)), eager), Absent)
+
+
+def test_a_flicker_is_no_ghost() -> None:
+    assert isinstance(judge(facts(read(2), read(5, position())), RULE), Present)
+    between = judge(facts(read(2), read(5, position()), read(8)), RULE)
+    assert unknown(between).look_again_at == after(10)
+
+
+def test_a_damaged_read_between_two_complete_ones_neither_helps_nor_hinders() -> None:
+    assert isinstance(judge(facts(read(2), read(4, broken=True), read(6)), RULE), Absent)
+
+
+def test_a_young_row_is_not_judged_before_it_has_settled() -> None:
+    verdict = unknown(judge(facts(read(1), read(4), changed_at=after(-1)), RULE))
+    assert verdict.look_again_at == after(59)
+
+
+def test_reads_taken_while_the_row_was_young_do_not_count_once_it_is_old() -> None:
+    young = facts(read(1), read(4), now=61, changed_at=after(0))
+    patient = msgspec.structs.replace(RULE, stale_after=timedelta(hours=1))
+    assert isinstance(judge(young, patient), Unknown)
+    settled = facts(read(1), read(60), read(62), now=63, changed_at=after(0))
+    assert isinstance(judge(settled, patient), Absent)
+
+
+def test_settle_counts_from_the_opening_where_that_is_known() -> None:
+    touched = facts(read(3), read(6), changed_at=after(2))
+    assert isinstance(judge(touched, RULE), Unknown)
+    assert isinstance(judge(msgspec.structs.replace(touched, opened_at=OLD), RULE), Absent)
+
+
+def test_a_read_older_than_the_rows_last_change_says_nothing_either_way() -> None:
+    older = facts(read(1, position()), changed_at=after(2))
+    assert isinstance(judge(older, RULE), Unknown)
+    touched = msgspec.structs.replace(facts(read(1), read(4), changed_at=after(2)), opened_at=OLD)
+    assert isinstance(judge(touched, RULE), Unknown)
+
+
+def test_a_read_older_than_our_own_last_fill_says_nothing() -> None:
+    filled = msgspec.structs.replace(facts(read(1, position())), own_fill_at=after(2))
+    assert isinstance(judge(filled, RULE), Unknown)
+
+
+def test_a_read_older_than_the_question_says_nothing_but_the_row_is_no_younger_for_it() -> None:
+    asked = msgspec.structs.replace(facts(read(1, position())), not_before=after(2))
+    assert isinstance(judge(asked, RULE), Unknown)
+    answered = msgspec.structs.replace(facts(read(3), read(6)), not_before=after(2))
+    assert isinstance(judge(answered, RULE), Absent)
+
+
+def test_a_stale_read_is_unknown_whatever_it_shows() -> None:
+    assert isinstance(judge(facts(read(1, position()), now=62), RULE), Unknown)
+    assert isinstance(judge(facts(read(1), read(4), now=65), RULE), Unknown)
+
+
+def test_a_row_that_claims_to_change_in_the_future_is_unknown_and_says_so() -> None:
+    verdict = unknown(judge(facts(read(1), read(4), changed_at=after(500)), RULE))
+    assert "clock" in verdict.why
+    assert verdict.look_again_at == after(500)
+
+
+def test_nothing_read_is_unknown_and_no_failure() -> None:
+    assert not unknown(judge(facts(), RULE)).failed
+
+
+def test_a_read_of_another_scope_account_or_symbol_says_nothing() -> None:
+    usdc = Scope(frozenset({"USDC"}))
+    other = Scope(frozenset({"USDT"}), frozenset({"ETH/USDT:USDT"}))
+    for strange in (
+        (read(1, scope=usdc), read(5, scope=usdc)),
+        (read(1, scope=other), read(5, scope=other)),
+        (read(1, account="second"), read(5, account="second")),
+    ):
+        assert isinstance(judge(facts(*strange), RULE), Unknown)
+
+
+def test_a_read_of_the_symbol_alone_counts() -> None:
+    only = Scope(frozenset({"USDT"}), frozenset({LONG.symbol}))
+    assert isinstance(judge(facts(read(1, scope=only), read(5)), RULE), Absent)
+
+
+def test_a_leg_shown_outside_the_declared_scope_is_there_all_the_same() -> None:
+    usdc = Scope(frozenset({"USDC"}))
+    assert isinstance(judge(facts(read(1, position(), scope=usdc)), RULE), Present)
+
+
+def test_in_hedge_mode_the_long_leg_is_gone_and_the_short_one_is_there() -> None:
+    reads = (read(1, position(SHORT)), read(5, position(SHORT)))
+    assert isinstance(judge(facts(*reads), RULE), Absent)
+    assert isinstance(judge(facts(*reads, key=SHORT), RULE), Present)
+
+
+def test_a_live_order_of_ours_forbids_absence_but_not_presence() -> None:
+    gone = msgspec.structs.replace(facts(read(1), read(5)), order_live=True)
+    assert isinstance(judge(gone, RULE), Unknown)
+    there = msgspec.structs.replace(facts(read(5, position())), order_live=True)
+    assert isinstance(judge(there, RULE), Present)
+
+
+@pytest.mark.parametrize(
+    ("hinted_at", "expected"), [(0.5, Absent), (3, Unknown), (5, Unknown), (9, Unknown)]
+)
+def test_a_stream_that_shows_the_leg_voids_every_read_that_began_before(
+    hinted_at: float, expected: type
+) -> None:
+    hint = PositionHint(key=LONG, quantity=D(1), at=after(hinted_at))
+    assert isinstance(
+        judge(msgspec.structs.replace(facts(read(1), read(5)), hint=hint), RULE), expected
+    )
+
+
+def test_a_stream_that_says_flat_is_no_evidence() -> None:
+    hint = PositionHint(key=LONG, quantity=D(0), at=after(6))
+    assert isinstance(judge(msgspec.structs.replace(facts(read(5)), hint=hint), RULE), Unknown)
+
+
+def test_one_complete_read_after_a_closing_fill_of_the_whole_leg_confirms_absence() -> None:
+    closed = fill(3)
+    verdict = judge(msgspec.structs.replace(facts(read(5)), fills=(closed,)), RULE)
+    assert isinstance(verdict, Absent)
+    assert verdict.evidence.kind is EvidenceKind.READ_AND_FILL
+    assert verdict.evidence.fills == (closed,)
+
+
+@pytest.mark.parametrize(
+    ("fills", "why"),
+    [
+        ((fill(3, "0.5"),), "half of it"),
+        ((fill(-4000),), "before the row's last change"),
+        ((fill(5.05),), "after the read began"),
+        ((fill(3, side=OrderSide.BUY),), "the opening side"),
+        ((fill(3, position_side=Side.SHORT),), "the other hedge leg's"),
+        ((fill(3, symbol="ETH/USDT:USDT"),), "another symbol's"),
+        ((fill(3, closed="0"),), "closed nothing"),
+        ((fill(2), fill(3, side=OrderSide.BUY)), "opened again since"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_fills_that_do_not_account_for_the_leg_confirm_nothing(
+    fills: tuple[Fill, ...], why: str
+) -> None:
+    assert isinstance(judge(msgspec.structs.replace(facts(read(5)), fills=fills), RULE), Unknown)
+
+
+def test_a_buy_that_closed_a_short_is_not_taken_for_a_reopened_long() -> None:
+    fills = (fill(2), fill(3, side=OrderSide.BUY, closed="1"))
+    assert isinstance(judge(msgspec.structs.replace(facts(read(5)), fills=fills), RULE), Absent)
+
+
+def test_without_the_ledgers_quantity_no_fill_accounts_for_a_leg() -> None:
+    bare = msgspec.structs.replace(facts(read(5)), fills=(fill(3),), quantity=None)
+    assert isinstance(judge(bare, RULE), Unknown)
+
+
+def test_an_orphans_end_needs_the_same_two_reads() -> None:
+    assert isinstance(judge(facts(read(5), changed_at=None), RULE), Unknown)
+    assert isinstance(judge(facts(read(5), read(7), changed_at=None), RULE), Absent)
+
+
+seconds = st.integers(0, 240).map(lambda tick: tick / 4)
+
+
+@st.composite
+def any_read(draw: st.DrawFn) -> Snapshot:
+    shown = draw(st.sampled_from([(), (), (position(),), (position(SHORT),)]))
+    scope = draw(st.sampled_from([USDT, USDT, USDT, Scope(frozenset({"USDC"}))]))
+    return read(draw(seconds), *shown, broken=draw(st.booleans()), scope=scope)
+
+
+@st.composite
+def any_facts(draw: st.DrawFn) -> LegFacts:
+    instant = st.none() | st.integers(-80, 20).map(after)
+    hints = st.builds(
+        PositionHint,
+        key=st.just(LONG),
+        quantity=st.sampled_from([D(0), D(1)]),
+        at=seconds.map(after),
+    )
+    fills = st.builds(
+        fill,
+        seconds,
+        st.sampled_from(["0.5", "1"]),
+        side=st.sampled_from([OrderSide.SELL, OrderSide.SELL, OrderSide.BUY]),
+        position_side=st.sampled_from([None, Side.LONG, Side.SHORT]),
+    )
+    return LegFacts(
+        key=LONG,
+        now=after(61),
+        snapshots=tuple(draw(st.lists(any_read(), max_size=6))),
+        changed_at=draw(instant),
+        quantity=D(1),
+        fills=tuple(draw(st.lists(fills, max_size=2))),
+        hint=draw(st.none() | hints),
+        order_live=draw(st.integers(0, 5)) == 0,
+        own_fill_at=draw(instant),
+    )
+
+
+@given(any_facts())
+@prove
+def test_absence_always_stands_on_evidence_that_an_unfriendly_reader_accepts(
+    facts: LegFacts,
+) -> None:
+    verdict = judge(facts, RULE)
+    if not isinstance(verdict, Absent):
+        return
+    shown = [one for one in facts.snapshots if one.find(LONG)]
+    used = [
+        one
+        for one in facts.snapshots
+        if one.started_at in {seen.started_at for seen in verdict.evidence.reads}
+        and one.complete
+        and one.scope.covers(LONG.symbol)
+        and one.find(LONG) is None
+    ]
+    first = verdict.evidence.reads[0].started_at
+    assert used
+    assert not facts.order_live
+    assert not any(one.started_at > first for one in shown)
+    for bound in (facts.changed_at, facts.own_fill_at):
+        assert bound is None or first >= bound
+    if facts.changed_at is not None:
+        assert first >= facts.changed_at + RULE.settle
+    if facts.hint is not None and facts.hint.quantity > 0:
+        assert facts.hint.at < first
+    if verdict.evidence.kind is EvidenceKind.TWO_READS:
+        assert verdict.evidence.reads[1].started_at - first >= RULE.confirm_after
+    else:
+        total = sum((one.quantity for one in verdict.evidence.fills), Decimal(0))
+        assert total >= D(1)
+        assert all(one.side is OrderSide.SELL for one in verdict.evidence.fills)
+
+
+@given(st.lists(any_read(), max_size=6), st.data())
+@prove
+def test_an_open_leg_that_complete_reads_show_is_never_called_absent(
+    reads: list[Snapshot], data: st.DataObject
+) -> None:
+    honest = tuple(
+        one
+        if one.find(LONG) or not one.complete or one.scope != USDT
+        else msgspec.structs.replace(one, positions=(*one.positions, position()))
+        for one in reads
+    )
+    lie = data.draw(st.lists(seconds.map(lambda at: read(at)), max_size=1))
+    verdict = judge(
+        LegFacts(key=LONG, now=after(61), snapshots=(*honest, *lie), changed_at=OLD), RULE
+    )
+    assert not isinstance(verdict, Absent)
+
+
+@given(any_facts(), st.randoms(use_true_random=False))
+@prove
+def test_the_order_of_the_reads_and_a_second_look_change_nothing(
+    facts: LegFacts, dice: Random
+) -> None:
+    shuffled = list({one.started_at: one for one in facts.snapshots}.values())
+    once = judge(msgspec.structs.replace(facts, snapshots=tuple(shuffled)), RULE)
+    dice.shuffle(shuffled)
+    assert judge(msgspec.structs.replace(facts, snapshots=tuple(shuffled)), RULE) == once
