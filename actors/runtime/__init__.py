@@ -1,0 +1,100 @@
+"""The machinery below the actors: mailboxes, supervision, asking, dumps. pykka on asyncio.
+
+Lives here: how an actor lives, ends and comes back. Does not live here: anything about
+exchanges, positions or the ledger; it imports no other room but the vocabulary.
+"""
+
+from actors.runtime.actor import Actor
+from actors.runtime.cell import Overflow
+from actors.runtime.ends import Down, End, Ignore, Reason, Worked
+from actors.runtime.errors import (
+    ActorCrashed,
+    AskCycleError,
+    AskedItself,
+    AskError,
+    AskFailed,
+    AskTimeout,
+    BadChildSpec,
+    BadHandler,
+    BlockingOnLoop,
+    MailboxFull,
+    NoSuchActor,
+    NotUnderstood,
+    Outage,
+    StartFailed,
+    Why,
+    WorkerCrashed,
+)
+from actors.runtime.events import CrashReport, SupervisionEvent
+from actors.runtime.handlers import handles
+from actors.runtime.later import Later
+from actors.runtime.specs import (
+    AlreadyThere,
+    Backoff,
+    ChildSpec,
+    Quarantine,
+    Restart,
+    RestartChild,
+    StartChild,
+    Started,
+    StartRefused,
+    StopChild,
+    Stopped,
+    Strategy,
+)
+from actors.runtime.supervisor import Supervisor, SupervisorState
+from actors.runtime.system import System, utc_now
+from actors.runtime.timers import Timer
+from actors.runtime.views import GetState, GetStatistics, NodeInfo
+from actors.runtime.workers import Worker
+
+__all__ = [
+    "Actor",
+    "ActorCrashed",
+    "AlreadyThere",
+    "AskCycleError",
+    "AskError",
+    "AskFailed",
+    "AskTimeout",
+    "AskedItself",
+    "Backoff",
+    "BadChildSpec",
+    "BadHandler",
+    "BlockingOnLoop",
+    "ChildSpec",
+    "CrashReport",
+    "Down",
+    "End",
+    "GetState",
+    "GetStatistics",
+    "Ignore",
+    "Later",
+    "MailboxFull",
+    "NoSuchActor",
+    "NodeInfo",
+    "NotUnderstood",
+    "Outage",
+    "Overflow",
+    "Quarantine",
+    "Reason",
+    "Restart",
+    "RestartChild",
+    "StartChild",
+    "StartFailed",
+    "StartRefused",
+    "Started",
+    "StopChild",
+    "Stopped",
+    "Strategy",
+    "SupervisionEvent",
+    "Supervisor",
+    "SupervisorState",
+    "System",
+    "Timer",
+    "Why",
+    "Worked",
+    "Worker",
+    "WorkerCrashed",
+    "handles",
+    "utc_now",
+]

@@ -1,0 +1,75 @@
+"""Asking: the round trip of a request, its time-out, and the discovery of cycles."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+
+from actors.runtime.errors import AskCycleError, AskedItself, AskTimeout, NoSuchActor
+from actors.runtime.events import AskCycle
+from actors.runtime.later import Reply, fail
+from actors.runtime.views import answer_for
+from messages.runtime import Request
+
+if TYPE_CHECKING:
+    from actors.runtime.cell import Cell
+    from actors.runtime.life import Life
+    from actors.runtime.system import System
+
+R = TypeVar("R")
+
+
+async def ask(
+    system: System, life: Life | None, path: str, request: Request[R], timeout: float
+) -> R:
+    """Send a request and wait for its reply, at most `timeout` seconds.
+
+    `life` is the asking incarnation, None from outside. Raises `AskError`; `AskedItself` when
+    the actor's own handler asks the actor.
+    """
+    cell = system.cells.get(path)
+    if cell is None:
+        system.dead_letter(path, request, "no such actor")
+        raise NoSuchActor(path, f"there is no actor {path!r}")
+    inspected, answer = answer_for(cell, request)
+    if inspected:
+        return answer  # type: ignore[no-any-return]  # a system request: its type says R
+    loop = system.loop
+    reply: asyncio.Future[R] = loop.create_future()
+    from_handler = life is not None and asyncio.current_task() is life.task
+    if from_handler and life is not None:
+        _look_for_cycle(life.cell, cell, request)
+        life.cell.asking = (cell, reply)
+    timer = loop.call_later(timeout, _expire, cell, reply, request, timeout)
+    try:
+        cell.accept(request, reply)
+        return await reply
+    finally:
+        timer.cancel()
+        if from_handler and life is not None:
+            life.cell.asking = None
+
+
+def _expire(cell: Cell, reply: Reply, request: object, timeout: float) -> None:
+    what = type(request).__name__
+    fail(reply, AskTimeout(cell.path, f"{cell.shown} did not answer {what} within {timeout:g} s"))
+
+
+def _look_for_cycle(asker: Cell, asked: Cell, request: object) -> None:
+    """Refuse an ask that could only time out: who is asked waits, in the end, for the asker."""
+    what = type(request).__name__
+    if asked is asker:
+        raise AskedItself(
+            f"{asker.shown} asks itself for {what} from its own handler and would wait for ever; "
+            "call the method, or use tell_self"
+        )
+    names = [asker.shown, asked.shown]
+    cell = asked
+    while cell.asking is not None:
+        cell, reply = cell.asking
+        names.append(cell.shown)
+        if cell.life is not None and reply in cell.life.laters:
+            return  # that answer comes from elsewhere, so nobody's mailbox waits for it
+        if cell is asker:
+            asker.system.emit(AskCycle(path=asker.path, names=tuple(names)))
+            raise AskCycleError(asked.path, f"a cycle of asks: {' → '.join(names)} ({what})")

@@ -1,0 +1,232 @@
+"""Starting and stopping children: the mechanics below the supervisor's rules."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from actors.runtime.actor import Actor
+from actors.runtime.cell import Cell, Status
+from actors.runtime.ends import End, Ignore, Reason
+from actors.runtime.errors import StartFailed
+from actors.runtime.events import ChildOverdue, ChildStarted, ChildStartFailed
+from actors.runtime.life import GRACE, Life, all_done
+from actors.runtime.specs import ChildSpec
+
+if TYPE_CHECKING:
+    from actors.runtime.system import System
+    from actors.runtime.timers import Timer
+
+
+class Standing(StrEnum):
+    """Where a child stands with its supervisor."""
+
+    RUNNING = "running"
+    WAITING = "waiting"
+    STOPPED = "stopped"
+    IGNORED = "ignored"
+
+
+class Child:
+    """A supervisor's record of one child. `leader` names whose return it waits for."""
+
+    __slots__ = ("calm", "cell", "dynamic", "failures", "leader", "life", "quarantined", "spec",
+                 "standing", "timer")  # fmt: skip
+
+    def __init__(self, spec: ChildSpec, cell: Cell, *, dynamic: bool) -> None:
+        self.spec = spec
+        self.cell = cell
+        self.dynamic = dynamic
+        self.standing = Standing.STOPPED
+        self.life: Life | None = None
+        self.leader = ""
+        self.failures = 0
+        self.quarantined = False
+        self.timer: Timer | None = None
+        self.calm: Timer | None = None
+
+    @property
+    def forgotten_when_over(self) -> bool:
+        return self.dynamic or self.spec.restart == "temporary"
+
+    def stand(self, standing: Standing) -> None:
+        self.standing = standing
+        self.cell.status = {
+            Standing.RUNNING: Status.RUNNING,
+            Standing.WAITING: Status.WAITING,
+        }.get(standing, Status.STOPPED)
+
+    def cancel_timers(self) -> None:
+        for timer in (self.timer, self.calm):
+            if timer is not None:
+                timer.cancel()
+        self.timer = self.calm = None
+
+
+class ChildEnded(msgspec.Struct, frozen=True):
+    """From the runtime to the supervisor: an incarnation is over."""
+
+    name: str
+    life: Life
+    end: End
+
+
+def add_cell(system: System, parent: Cell | None, spec: ChildSpec) -> Cell:
+    """A new address below `parent`; nothing runs there yet."""
+    path = f"{parent.path}/{spec.name}" if parent is not None and parent.path else spec.name
+    if parent is None:
+        path = ""
+    cell = Cell(system, path, spec, parent)
+    system.cells[path] = cell
+    if parent is not None:
+        if parent.children is None:
+            parent.children = {}
+        parent.children[spec.name] = cell
+    return cell
+
+
+def remove_cell(cell: Cell, why: str) -> None:
+    """Forget an address. What still waits there fails or becomes dead letters."""
+    cell.shut(why)
+    cell.status = Status.STOPPED
+    cell.system.cells.pop(cell.path, None)
+    if cell.parent is not None and cell.parent.children is not None:
+        cell.parent.children.pop(cell.name, None)
+
+
+async def start_life(cell: Cell) -> Life | Ignore | StartFailed:
+    """Make a fresh actor at an address and wait until its start is acknowledged.
+
+    A start that fails leaves nothing running. What the cell's mailbox holds is kept.
+    """
+    system = cell.system
+    life: Life | None = None
+    try:
+        actor = _made_by(cell.spec)
+        life = Life(cell, actor)
+        actor.adopt(life)
+        cell.open(actor.mailbox_bound, actor.overflow)
+        cell.status = Status.RUNNING
+        outcome = life.begin()
+        if isinstance(outcome, asyncio.Future):
+            outcome = await _acknowledged(cell, outcome)
+        elif isinstance(outcome, Ignore):
+            life.abort(End(Reason.NORMAL))
+    except Exception as error:  # noqa: BLE001  whatever the child's own code raised is its failure
+        cause = error.cause if isinstance(error, StartFailed) else _in_words(error)
+        if life is not None:
+            if not hasattr(life, "task"):
+                life.abort(End(Reason.CRASHED, error))
+            else:
+                await all_done([life.task], None)
+        cell.status = Status.STOPPED
+        system.emit(ChildStartFailed(path=cell.path, why=system.scrubber.text(cause)))
+        return StartFailed(cell.shown, cause)
+    if isinstance(outcome, Ignore):
+        cell.status = Status.STOPPED
+        return outcome
+    system.emit(ChildStarted(path=cell.path, class_name=type(actor).__name__))
+    return life
+
+
+def _made_by(spec: ChildSpec) -> Actor[object]:
+    actor = spec.factory()
+    if not isinstance(actor, Actor):
+        raise TypeError(
+            f"the factory of {spec.name!r} returned {type(actor).__name__}, not an Actor; "
+            "it must return a new actor each time"
+        )
+    if actor.adopted:
+        raise TypeError(
+            f"the factory of {spec.name!r} returned an actor that has been started before; "
+            "it must return a new one each time"
+        )
+    if "state" not in actor.__dict__:
+        raise TypeError(f"{type(actor).__name__}.__init__ did not call super().__init__(state)")
+    return actor
+
+
+async def _acknowledged(cell: Cell, started: asyncio.Future[Ignore | None]) -> Ignore | None:
+    # The parent's mailbox waits meanwhile: an ask of the child to its parent is a cycle.
+    parent = cell.parent
+    if parent is None:
+        return await started
+    parent.asking = (cell, started)
+    try:
+        return await started
+    finally:
+        parent.asking = None
+
+
+def _in_words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+async def stop_children(children: Sequence[Child]) -> None:
+    """Stop in order: dynamic ones all together, then the others from last to first."""
+    dynamic = [child for child in children if child.dynamic]
+    static = [child for child in children if not child.dynamic]
+    await stop_lives([_deadline(child) for child in dynamic if child.life is not None])
+    for child in reversed(static):
+        if child.life is not None:
+            await stop_lives([_deadline(child)])
+    for child in children:
+        child.life = None
+
+
+async def kill_children(children: Sequence[Child]) -> None:
+    """End all at once, last first; wait only as long as cancelled tasks may take."""
+    lives = [child.life for child in reversed(children) if child.life is not None]
+    for life in lives:
+        life.kill()
+    await _gone(lives)
+    for child in children:
+        child.life = None
+
+
+def _deadline(child: Child) -> tuple[Life, float | None]:
+    assert child.life is not None
+    is_supervisor = child.cell.children is not None
+    return child.life, child.spec.stop_deadline(supervisor=is_supervisor)
+
+
+async def stop_lives(lives: Sequence[tuple[Life, float | None]]) -> None:
+    """Ask all to stop, then kill each that is not gone within its own seconds.
+
+    Zero kills at once; None waits for as long as it takes.
+    """
+    at_once = [life for life, deadline in lives if deadline == 0]
+    orderly = [(life, deadline) for life, deadline in lives if deadline != 0]
+    for life in at_once:
+        life.kill()
+    for life, _ in orderly:
+        life.stop(Reason.SHUTDOWN)
+    waited = 0.0
+    for seconds in sorted({deadline for _, deadline in orderly if deadline is not None}):
+        due = [life for life, deadline in orderly if deadline == seconds]
+        if await all_done([life.task for life in due], seconds - waited):
+            continue
+        waited = seconds
+        overdue = [life for life in due if not life.task.done()]
+        for life in overdue:
+            cell = life.cell
+            cell.log.error("did not stop within {:g} s and is killed", seconds)
+            cell.system.emit(ChildOverdue(path=cell.path, seconds=seconds))
+            life.kill()
+        await _gone(overdue)
+    await _gone(at_once)
+    await all_done([life.task for life, deadline in orderly if deadline is None], None)
+
+
+async def _gone(lives: Sequence[Life]) -> None:
+    """Wait until killed tasks have ended; abandon those that ignore being cancelled."""
+    if await all_done([life.task for life in lives], 2 * GRACE):
+        return
+    for life in lives:
+        if not life.task.done():
+            life.cell.system.unstoppable(life.cell, 2 * GRACE)
+            life.cell.life = None

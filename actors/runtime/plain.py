@@ -1,0 +1,113 @@
+"""Any value as plain JSON: bounded in size, the same for the same value, free of secrets."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+
+from messages.values import Secret
+
+MAX_DEPTH = 8
+MAX_ITEMS = 1_000
+MAX_TEXT = 10_000
+HIDDEN = "***"
+
+# Fields of these names never show a string, in case one was not wrapped in a Secret.
+_SECRET_NAMES = ("secret", "password", "passphrase", "token", "api_key", "apikey", "private_key")
+
+
+class Scrubber:
+    """Replaces known secrets in text. It is told of them; a value it never saw it cannot find."""
+
+    def __init__(self, secrets: Iterable[Secret] = ()) -> None:
+        self._known: list[str] = []
+        for secret in secrets:
+            self.learn(secret)
+
+    def learn(self, secret: Secret) -> None:
+        """Know one more secret. Very short ones are left out: they would hide ordinary text."""
+        text = secret.reveal()
+        if len(text) >= 4 and text not in self._known:
+            self._known.append(text)
+            self._known.sort(key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        for known in self._known:
+            if known in text:
+                text = text.replace(known, HIDDEN)
+        if len(text) > MAX_TEXT:
+            return f"{text[:MAX_TEXT]}… ({len(text)} characters)"
+        return text
+
+    def plain(self, value: object, depth: int = MAX_DEPTH) -> Any:
+        """The value as dicts, lists, strings, numbers, booleans and None."""
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, Secret):
+            self.learn(value)
+            return HIDDEN
+        if isinstance(value, Enum):
+            return self.plain(value.value, depth)
+        if isinstance(value, int | float):
+            return value if value == value and abs(value) < 2**63 else str(value)
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Decimal | PurePath):
+            return self.text(str(value))
+        if isinstance(value, datetime | date | time):
+            return value.isoformat()
+        if isinstance(value, timedelta):
+            return value.total_seconds()
+        if isinstance(value, bytes | bytearray | memoryview):
+            return f"{len(value)} bytes"
+        if isinstance(value, BaseException):
+            return self.text(f"{type(value).__name__}: {value}")
+        if depth == 0:
+            return "…"
+        return self._container(value, depth - 1)
+
+    def _container(self, value: object, depth: int) -> Any:
+        if isinstance(value, msgspec.Struct):
+            names: Sequence[str] = value.__struct_fields__
+            return self._fields(((name, getattr(value, name, None)) for name in names), depth)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            fields = dataclasses.fields(value)
+            return self._fields(((f.name, getattr(value, f.name, None)) for f in fields), depth)
+        if isinstance(value, Mapping):
+            return self._fields(((self._key(key), item) for key, item in value.items()), depth)
+        if isinstance(value, set | frozenset):
+            items = [self.plain(item, depth) for item in value]
+            return self._cut(sorted(items, key=repr))
+        if isinstance(value, list | tuple | deque):
+            shown = [self.plain(item, depth) for item in list(value)[:MAX_ITEMS]]
+            return self._cut(shown, len(value))
+        # A default repr holds an address, which differs from run to run.
+        return f"<{type(value).__module__}.{type(value).__qualname__}>"
+
+    def _fields(self, pairs: Iterable[tuple[str, object]], depth: int) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for name, value in pairs:
+            if len(result) >= MAX_ITEMS:
+                result["…"] = "more"
+                break
+            hidden = isinstance(value, str) and name.lower().endswith(_SECRET_NAMES)
+            result[self.text(name)] = HIDDEN if hidden else self.plain(value, depth)
+        return result
+
+    def _key(self, key: object) -> str:
+        if isinstance(key, Secret):
+            return HIDDEN
+        return key if isinstance(key, str) else str(key)
+
+    @staticmethod
+    def _cut(items: list[Any], length: int | None = None) -> list[Any]:
+        total = len(items) if length is None else length
+        return [*items[:MAX_ITEMS], f"… ({total} items)"] if total > MAX_ITEMS else items

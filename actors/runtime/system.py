@@ -1,0 +1,356 @@
+"""The system: the table of addresses, the clock, the random source, and the way in from outside.
+
+It starts and stops the root; all other starting and stopping is done by supervisors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from loguru import logger as root_logger
+
+from actors.runtime import face
+from actors.runtime.asking import ask
+from actors.runtime.cell import Cell, Overflow
+from actors.runtime.children import ChildEnded, add_cell, remove_cell, start_life, stop_lives
+from actors.runtime.crashes import CrashWriter, report_on
+from actors.runtime.ends import End, Ignore, Reason
+from actors.runtime.errors import AskError, AskFailed, NoSuchActor, StartFailed
+from actors.runtime.events import (
+    ChildCrashed,
+    ChildStopped,
+    ChildUnstoppable,
+    DeadLetter,
+    SupervisionEvent,
+)
+from actors.runtime.life import Life
+from actors.runtime.plain import Scrubber
+from actors.runtime.specs import ChildSpec, Restart, RestartChild, Started, StartRefused
+from actors.runtime.views import NodeInfo, dump_all, dump_of, tree_of
+from actors.runtime.watchdog import Watchdog
+from messages.runtime import Request
+from messages.values import Secret
+
+if TYPE_CHECKING:
+    from actors.runtime.actor import Actor
+    from actors.runtime.workers import Worker
+
+R = TypeVar("R")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class DeadLetters:
+    """Messages that nobody took: how many, and the most recent."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.recent: deque[DeadLetter] = deque(maxlen=100)
+
+
+class System:
+    """One tree of actors on one event loop.
+
+    `now` is the only wall clock (aware, UTC), `seed` makes the jitter repeatable, `on_event` is
+    told of every `SupervisionEvent`, `crash_dir` gets one JSON file a crash. A handler is slow
+    after `slow_handler` seconds; an actor lets others run after `yield_every` messages. Texts of
+    `secrets` are replaced in everything that the system writes.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        seed: int | None = None,
+        on_event: Callable[[SupervisionEvent], None] | None = None,
+        crash_dir: Path | None = None,
+        yield_every: int = 64,
+        slow_handler: float = 1.0,
+        secrets: Iterable[Secret] = (),
+    ) -> None:
+        self.now = now
+        self.rng = random.Random(seed)  # noqa: S311  jitter, not cryptography
+        self.yield_every = yield_every
+        self.slow_handler = slow_handler
+        self.scrubber = Scrubber(secrets)
+        self.logger = root_logger
+        self.cells: dict[str, Cell] = {}
+        self.dead_letters = DeadLetters()
+        self.watchdog = Watchdog(self, slow_handler)
+        self.loop: asyncio.AbstractEventLoop
+        self._on_event = on_event
+        self._crashes = CrashWriter(crash_dir)
+        self._root: Cell | None = None
+        self._ended: asyncio.Future[End]
+        self._events: deque[Callable[[], SupervisionEvent] | SupervisionEvent] = deque()
+        self._flushing = False
+
+    # Start and stop
+
+    async def start(self, root: ChildSpec) -> None:
+        """Start the root, and with it its children; their paths are their names.
+
+        Raises:
+            StartFailed: the root or one of its children did not start; nothing is left running.
+            RuntimeError: the system was started before.
+        """
+        if self._root is not None:
+            raise RuntimeError("this system was started before; make a new one")
+        self.loop = asyncio.get_running_loop()
+        self._ended = self.loop.create_future()
+        self._root = add_cell(self, None, root)
+        _running.append(self)
+        face.join_registry()
+        outcome = await start_life(self._root)
+        if isinstance(outcome, StartFailed):
+            self._over()
+            raise outcome
+        if isinstance(outcome, Ignore):
+            self._over()
+
+    async def stop(self) -> None:
+        """Stop everything in order: children before parents, last started first. Idempotent."""
+        root = self._root
+        if root is None:
+            return
+        if root.life is not None:
+            await stop_lives([(root.life, root.spec.stop_deadline(supervisor=True))])
+        alone = [cell for cell in self.cells.values() if cell.parent is None and cell is not root]
+        await stop_lives([(cell.life, 5.0) for cell in alone if cell.life is not None])
+        self._over()
+
+    async def wait(self) -> Reason:
+        """Wait until the root has ended; the reason why."""
+        return (await asyncio.shield(self._ended)).reason
+
+    def _over(self) -> None:
+        self.watchdog.close()
+        if self._root is not None:
+            remove_cell(self._root, "has ended")
+        if self in _running:
+            _running.remove(self)
+        if not self._ended.done():
+            self._ended.set_result(End(Reason.SHUTDOWN))
+        self._flush()
+
+    # Sending from outside, on the loop
+
+    def tell(self, path: str, message: object) -> None:
+        """Send and forget. A message that cannot be delivered is a dead letter."""
+        cell = self.cells.get(path)
+        if cell is None:
+            self.dead_letter(path, message, "no such actor")
+        else:
+            cell.accept(message)
+
+    async def ask(self, path: str, request: Request[R], *, timeout: float = 30.0) -> R:
+        """Send a request and await its reply. Raises `AskError`."""
+        return await ask(self, None, path, request, timeout)
+
+    async def attempt(
+        self, path: str, request: Request[R], *, timeout: float = 30.0
+    ) -> R | AskFailed:
+        """As `ask`, with the failure as a value."""
+        try:
+            return await ask(self, None, path, request, timeout)
+        except AskError as error:
+            return error.as_value()
+
+    # Looking
+
+    def tree(self) -> tuple[NodeInfo, ...]:
+        """Every actor and worker, parents before children."""
+        roots = [cell for cell in self.cells.values() if cell.parent is None]
+        return tuple(node for root in roots for node in tree_of(root))
+
+    def dump(self, path: str | None = None) -> dict[str, Any]:
+        """One actor, or the whole system, as JSON-able values without secrets.
+
+        Raises:
+            NoSuchActor: when nobody has this path.
+        """
+        if path is not None:
+            return dump_of(self._cell(path))
+        assert self._root is not None
+        return dump_all(self, self._root)
+
+    def ref(self, path: str) -> face.Ref:
+        """Pykka's reference to the present incarnation at a path.
+
+        Raises:
+            NoSuchActor: when nobody runs there.
+        """
+        life = self._cell(path).life
+        if life is None:
+            raise NoSuchActor(path, f"nobody runs at {path!r} just now")
+        reference: face.Ref = life.actor.actor_ref  # type: ignore[assignment]  # ours are Refs
+        return reference
+
+    def references(self) -> list[face.Ref]:
+        """Pykka's references to all running actors, in starting order. Safe from any thread."""
+        lives = [cell.life for cell in list(self.cells.values())]
+        return [life.actor.actor_ref for life in lives if life is not None]  # type: ignore[misc]
+
+    # Orders
+
+    def suspend(self, path: str) -> None:
+        """Let messages wait. Get-state and stop still work; a restart does not resume."""
+        self._cell(path).suspended = True
+
+    def resume(self, path: str) -> None:
+        cell = self._cell(path)
+        cell.suspended = False
+        cell.wake()
+
+    def trace(self, path: str, on: bool = True) -> None:
+        """Log each message of the actor before it is handled."""
+        self._cell(path).tracing = on
+
+    def restart(self, path: str) -> asyncio.Task[Started | StartRefused | AskFailed]:
+        """Stop the actor in order and start it afresh. The result may be awaited, or not."""
+        cell = self._cell(path)
+        if cell.parent is None:
+            raise NoSuchActor(path, "the root has no supervisor that could restart it")
+        order = self.attempt(cell.parent.path, RestartChild(cell.name), timeout=300.0)
+        return self.loop.create_task(order)
+
+    def kill(self, path: str) -> None:
+        """Cancel the task of an actor or a worker; its supervisor or owner sees it as killed."""
+        worker = self._worker(path)
+        if worker is not None:
+            worker.cancel()
+            return
+        life = self._cell(path).life
+        if life is not None:
+            life.kill()
+
+    # For the runtime
+
+    def emit(self, event: SupervisionEvent | Callable[[], SupervisionEvent]) -> None:
+        """Tell of an event soon, in order. What is costly to write is written then."""
+        self._events.append(event)
+        if not self._flushing:
+            self._flushing = True
+            self.loop.call_soon(self._flush)
+
+    def dead_letter(self, path: str, message: object, why: str) -> None:
+        letters = self.dead_letters
+        letters.count += 1
+        letter = DeadLetter(path=path, message=type(message).__name__, why=why)
+        letters.recent.append(letter)
+        # The first few are news, the thousandth is a number.
+        if letters.count <= 20 or letters.count % 1000 == 0:
+            self.logger.bind(actor=path).warning(
+                "dead letter #{}: {} for {!r}: {}", letters.count, letter.message, path, why
+            )
+        self.emit(letter)
+
+    def life_ended(self, life: Life, end: End) -> None:
+        """An incarnation is over: on record, and its supervisor is told."""
+        cell = life.cell
+        if end.reason is Reason.CRASHED:
+            self.emit(lambda: ChildCrashed(path=cell.path, report=self._report(life, end)))
+        elif life.end is not None:
+            self.emit(ChildStopped(path=cell.path, reason=str(end.reason)))
+        parent = cell.parent
+        if parent is not None:
+            parent.accept_own(ChildEnded(cell.name, life, end), parent.life)
+        elif cell is self._root:
+            if not self._ended.done():
+                self._ended.set_result(end)
+        else:
+            remove_cell(cell, "has ended")
+
+    def worker_crashed(self, worker: Worker, end: End) -> None:
+        life = worker.life
+
+        def event() -> ChildCrashed:
+            return ChildCrashed(path=worker.path, report=self._report(life, end, worker))
+
+        self.emit(event)
+
+    def unstoppable(self, cell: Cell, seconds: float) -> None:
+        cell.log.critical("ignores being cancelled and is abandoned after {:g} s", seconds)
+        self.emit(ChildUnstoppable(path=cell.path, seconds=seconds))
+
+    def start_unsupervised(self, actor: Actor[Any]) -> None:
+        """Run an actor that nobody supervises (pykka's `start`), under its URN as its path."""
+        spec = ChildSpec(actor.actor_urn, lambda: actor, Restart.TEMPORARY)
+        cell = Cell(self, actor.actor_urn, spec, None)
+        self.cells[cell.path] = cell
+        self.loop.create_task(self._start_alone(cell))
+
+    async def _start_alone(self, cell: Cell) -> None:
+        outcome = await start_life(cell)
+        if not isinstance(outcome, Life):
+            remove_cell(cell, "did not start")
+
+    def scrubbed(self, value: object) -> Any:
+        return {"type": type(value).__name__, "message": self.scrubber.plain(value)}
+
+    @classmethod
+    def current(cls) -> System:
+        """The system of this thread's loop, or the only one that runs.
+
+        Raises:
+            RuntimeError: there is none, or no way to tell which.
+        """
+        loop = asyncio._get_running_loop()
+        here = [system for system in _running if system.loop is loop] or list(_running)
+        if len(here) != 1:
+            raise RuntimeError(
+                f"{len(here)} actor systems are running here; start a System first, and call "
+                "start() on its loop"
+            )
+        return here[0]
+
+    def _report(self, life: Life, end: End, worker: Worker | None = None) -> Any:
+        report = report_on(life, end, worker)
+        life.cell.log.bind(actor=report.path).error(
+            "crashed: {}\n{}", report.error, report.traceback
+        )
+        self._crashes.write(report)
+        return report
+
+    def _flush(self) -> None:
+        self._flushing = False
+        while self._events:
+            event = self._events.popleft()
+            made = event if isinstance(event, SupervisionEvent) else event()
+            if self._on_event is None:
+                continue
+            try:
+                self._on_event(made)
+            except Exception as error:  # noqa: BLE001  a listener's bug must not stop the tree
+                self.logger.error("on_event failed on {}: {!r}", type(made).__name__, error)
+
+    def _cell(self, path: str) -> Cell:
+        cell = self.cells.get(path)
+        if cell is None and self._root is not None and path == self._root.name:
+            cell = self._root
+        if cell is None:
+            raise NoSuchActor(path, f"there is no actor {path!r}")
+        return cell
+
+    def _worker(self, path: str) -> Worker | None:
+        owner, _, name = path.rpartition("/")
+        cell = self.cells.get(owner)
+        return None if cell is None or cell.life is None else cell.life.workers.get(name)
+
+
+_running: list[System] = []
+
+
+def running_systems() -> list[System]:
+    return list(_running)
+
+
+__all__ = ["DeadLetters", "Overflow", "System", "utc_now"]

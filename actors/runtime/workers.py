@@ -1,0 +1,52 @@
+"""Short-lived tasks that an actor owns: its I/O, so that its mailbox never waits for a socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from actors.runtime.ends import Down, End, Reason, Worked
+
+if TYPE_CHECKING:
+    from actors.runtime.life import Life
+
+
+class Worker:
+    """One running job. It ends as a `Worked` or a `Down` in its owner's mailbox."""
+
+    __slots__ = ("coroutine_name", "life", "name", "path", "started_at", "tag", "task")
+
+    def __init__(self, life: Life, job: Coroutine[Any, Any, Any], tag: object, wanted: str) -> None:
+        cell = life.cell
+        cell.worker_count += 1
+        name = wanted or f"worker-{cell.worker_count}"
+        if name in life.workers or (cell.children is not None and name in cell.children):
+            name = f"{name}#{cell.worker_count}"
+        self.life = life
+        self.name = name
+        self.path = f"{cell.path}/{name}" if cell.path else name
+        self.tag = tag
+        self.coroutine_name = getattr(job, "__qualname__", type(job).__name__)
+        loop = cell.system.loop
+        self.started_at = loop.time()
+        self.task: asyncio.Task[Any] = loop.create_task(job, name=self.path)
+        life.workers[name] = self
+        self.task.add_done_callback(self._done)
+
+    def cancel(self) -> None:
+        """Kill the worker; its owner gets a `Down` with the reason killed."""
+        self.task.cancel()
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        life = self.life
+        life.workers.pop(self.name, None)
+        if task.cancelled():
+            message: Worked | Down = Down(self.path, Reason.KILLED, None, self.tag)
+        elif (error := task.exception()) is not None:
+            message = Down(self.path, Reason.CRASHED, error, self.tag)
+            if life.end is None:
+                life.cell.system.worker_crashed(self, End(Reason.CRASHED, error, self.tag))
+        else:
+            message = Worked(self.tag, task.result())
+        life.cell.accept_own(message, life)
