@@ -4,3 +4,21 @@ Here live the market, its faults, the HTTP and WebSocket faces of Bybit v5 and B
 an in-process face for deterministic simulation. Not here: anything of the guard itself. Nothing
 outside this folder knows that a venue is simulated.
 """
+
+from venues.simulator.faults import Fault, FaultBook, FaultKind
+from venues.simulator.instruments import Exchange, Listing, linear
+from venues.simulator.market import Market
+from venues.simulator.server import SimulatedVenue
+from venues.simulator.world import demo_market
+
+__all__ = [
+    "Exchange",
+    "Fault",
+    "FaultBook",
+    "FaultKind",
+    "Listing",
+    "Market",
+    "SimulatedVenue",
+    "demo_market",
+    "linear",
+]

@@ -10,8 +10,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from messages.values import OrderSide
 from venues.simulator.bybit_rows import (
@@ -38,7 +37,18 @@ from venues.simulator.state import (
     TimeInForce,
     Why,
 )
-from venues.simulator.wire import Call, HttpRequest, Params, Reply, Route, Row, flat, ms, text
+from venues.simulator.wire import (
+    Call,
+    HttpRequest,
+    Params,
+    Reply,
+    Route,
+    Row,
+    flat,
+    ms,
+    page_start,
+    text,
+)
 
 CODES: dict[Why, tuple[str, str]] = {
     Why.NO_POSITION: ("110017", "current position is zero, cannot fix reduce-only order qty"),
@@ -417,17 +427,6 @@ class Bybit:
             return execution_row(item, owner.orders[item.order_id])
 
         return self._page(call, shown, row, 100, 50)
-
-
-def page_start(params: Params) -> int:
-    """Where a cursor of ours points; 0 for none. Raises ValueError for one that is not ours."""
-    cursor = unquote(unquote(params.get("cursor", "")))
-    if not cursor:
-        return 0
-    word, _, start = cursor.partition(":")
-    if word != "page" or not start.isdecimal():
-        raise ValueError("cursor invalid")
-    return int(start)
 
 
 def _row_of(row: Callable[..., Row]) -> Callable[[object], Row]:

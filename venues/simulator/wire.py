@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Protocol
+from urllib.parse import unquote
 
 import msgspec
 
@@ -157,3 +158,22 @@ def flat(body: bytes) -> Params:
         elif isinstance(value, str | int | float):
             params[name] = str(value)
     return params
+
+
+def page_start(params: Params) -> int:
+    """Where a cursor of ours points; 0 for none. Raises ValueError for one that is not ours."""
+    cursor = unquote(unquote(params.get("cursor", "")))
+    if not cursor:
+        return 0
+    word, _, start = cursor.partition(":")
+    if word != "page" or not start.isdecimal():
+        raise ValueError("cursor invalid")
+    return int(start)
+
+
+def page_number(params: Params) -> int:
+    """Which page of a list is asked for, from 1. Raises ValueError for a foreign cursor."""
+    start, limit = page_start(params), params.get("limit", "")
+    return (
+        1 + start // int(limit) if start and limit.isdecimal() and int(limit) else 1 + bool(start)
+    )

@@ -1,0 +1,248 @@
+"""The operators' side of the simulated venue, under `/admin/…` of localhost: order trouble, trade
+by hand, look at everything. Only the server decides who is an operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import Decimal
+
+import msgspec
+
+from messages.values import Side
+from venues.simulator.desk import Answer, Desk
+from venues.simulator.faults import ANY, Fault, FaultBook
+from venues.simulator.instruments import Exchange
+from venues.simulator.market import Market
+from venues.simulator.state import Account, Order, Position
+from venues.simulator.streams import Streams
+from venues.simulator.wire import encode, text
+
+
+class PositionView(msgspec.Struct, frozen=True, kw_only=True):
+    """An open leg as the venue holds it. `quantity` is in base units."""
+
+    account: str
+    symbol: str
+    side: str
+    quantity: str
+    entry_price: str
+    mark_price: str
+    unrealized_pnl: str
+    opened_at: datetime
+    stop_loss: str
+    take_profit: str
+
+
+class OrderView(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that the venue took. Quantities are in contracts. `by_hand`: no request made it."""
+
+    account: str
+    order_id: str
+    client_order_id: str
+    symbol: str
+    side: str
+    quantity: str
+    filled: str
+    average: str
+    price: str
+    trigger_price: str
+    reduce_only: bool
+    state: str
+    created_at: datetime
+    by_hand: bool
+
+
+class OpenPosition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    account: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    price: Decimal | None = None
+    opened_at: datetime | None = None
+    stop_loss: Decimal | None = None
+    take_profit: Decimal | None = None
+    leverage: Decimal | None = None
+
+
+class CloseByHand(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    account: str
+    symbol: str
+    side: Side
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+
+
+class Leg(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    account: str
+    symbol: str
+    side: Side
+
+
+class SetPrice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    symbol: str
+    price: Decimal
+
+
+class SetDepth(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    exchange: Exchange
+    symbol: str
+    quantity: Decimal | None = None
+
+
+class Cut(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    account: str = ANY
+
+
+class Admin:
+    """Answers operators. Wrong input is 400, an unknown path 404, always as JSON."""
+
+    def __init__(self, market: Market, faults: FaultBook, desk: Desk, streams: Streams) -> None:
+        self._market = market
+        self._faults = faults
+        self._desk = desk
+        self._streams = streams
+        self._paths: dict[tuple[str, str], Callable[[bytes], object]] = {
+            ("GET", "/admin/faults"): lambda _: faults.standing(),
+            ("POST", "/admin/faults"): self._order_fault,
+            ("DELETE", "/admin/faults"): self._clear_faults,
+            ("POST", "/admin/positions"): self._open,
+            ("GET", "/admin/positions"): lambda _: position_views(market),
+            ("POST", "/admin/close"): self._close,
+            ("POST", "/admin/liquidate"): self._liquidate,
+            ("POST", "/admin/price"): self._price,
+            ("POST", "/admin/depth"): self._depth,
+            ("POST", "/admin/cut"): self._cut,
+            ("GET", "/admin/counts"): lambda _: desk.log.counts,
+            ("GET", "/admin/requests"): lambda _: list(desk.log.requests),
+            ("GET", "/admin/orders"): lambda _: order_views(market),
+            ("GET", "/admin/state"): self._state,
+        }
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        handler = self._paths.get((method, path))
+        if handler is None:
+            known = sorted(f"{verb} {name}" for verb, name in self._paths)
+            return Answer(404, encode({"error": f"no {method} {path}", "known": known}))
+        try:
+            return Answer(200, encode(handler(body)))
+        except (msgspec.MsgspecError, ValueError, KeyError) as error:
+            return Answer(400, encode({"error": f"{type(error).__name__}: {error}"}))
+
+    def _order_fault(self, body: bytes) -> object:
+        return {"id": self._faults.order(msgspec.json.decode(body, type=Fault))}
+
+    def _clear_faults(self, body: bytes) -> object:  # noqa: ARG002  # every path takes a body
+        self._faults.clear()
+        return {"cleared": True}
+
+    def _open(self, body: bytes) -> object:
+        asked = msgspec.json.decode(body, type=OpenPosition)
+        position = self._market.open_position(
+            asked.account,
+            asked.symbol,
+            asked.side,
+            asked.quantity,
+            asked.price,
+            asked.opened_at,
+            stop_loss=asked.stop_loss,
+            take_profit=asked.take_profit,
+            leverage=asked.leverage,
+        )
+        return {"size": text(position.size)}
+
+    def _close(self, body: bytes) -> object:
+        asked = msgspec.json.decode(body, type=CloseByHand)
+        position = self._market.close_by_hand(
+            asked.account, asked.symbol, asked.side, asked.quantity, asked.price
+        )
+        return {"size": text(position.size)}
+
+    def _liquidate(self, body: bytes) -> object:
+        leg = msgspec.json.decode(body, type=Leg)
+        return {"size": text(self._market.liquidate(leg.account, leg.symbol, leg.side).size)}
+
+    def _price(self, body: bytes) -> object:
+        asked = msgspec.json.decode(body, type=SetPrice)
+        self._market.set_price(asked.symbol, asked.price)
+        return {"price": text(asked.price)}
+
+    def _depth(self, body: bytes) -> object:
+        asked = msgspec.json.decode(body, type=SetDepth)
+        self._market.set_book_depth(asked.exchange, asked.symbol, asked.quantity)
+        return {"depth": text(asked.quantity)}
+
+    def _cut(self, body: bytes) -> object:
+        self._streams.cut(msgspec.json.decode(body or b"{}", type=Cut).account)
+        return {"cut": True}
+
+    def _state(self, body: bytes) -> object:  # noqa: ARG002  # every path takes a body
+        wallets = {
+            account.name: {coin: text(amount) for coin, amount in account.wallet.items()}
+            for account in self._market.accounts.values()
+        }
+        return {
+            "now": self._market.now(),
+            "positions": position_views(self._market),
+            "orders": order_views(self._market),
+            "wallets": wallets,
+            "counts": self._desk.log.counts,
+            "faults": self._faults.standing(),
+        }
+
+
+def position_views(market: Market) -> list[PositionView]:
+    """Every open leg of every account."""
+    return [
+        _position_view(market, account, position)
+        for account in market.accounts.values()
+        for position in account.positions.values()
+        if position.size
+    ]
+
+
+def order_views(market: Market, *, by_hand: bool = True) -> list[OrderView]:
+    """Every order the venue took, oldest first; without those made by hand on demand."""
+    return [
+        _order_view(account, order)
+        for account in market.accounts.values()
+        for order in account.orders.values()
+        if by_hand or not (order.by_hand or order.attached)
+    ]
+
+
+def _position_view(market: Market, account: Account, position: Position) -> PositionView:
+    mark = market.prices.mark(position.listing)
+    stop, profit = position.stop_loss, position.take_profit
+    return PositionView(
+        account=account.name,
+        symbol=position.listing.symbol,
+        side="long" if position.size > 0 else "short",
+        quantity=text(abs(position.size) * position.listing.instrument.contract_size),
+        entry_price=text(position.entry),
+        mark_price=text(mark),
+        unrealized_pnl=text(position.unrealized(mark)),
+        opened_at=position.opened_at,
+        stop_loss=text(stop.spec.trigger_price) if stop else "",
+        take_profit=text(profit.spec.trigger_price) if profit else "",
+    )
+
+
+def _order_view(account: Account, order: Order) -> OrderView:
+    return OrderView(
+        account=account.name,
+        order_id=order.id,
+        client_order_id=order.spec.client_id,
+        symbol=order.listing.symbol,
+        side=order.spec.side,
+        quantity=text(order.quantity),
+        filled=text(order.filled),
+        average=text(order.average),
+        price=text(order.spec.price),
+        trigger_price=text(order.spec.trigger_price),
+        reduce_only=order.reduces,
+        state=order.state,
+        created_at=order.created_at,
+        by_hand=order.by_hand,
+    )
