@@ -62,9 +62,8 @@ def exit_of(
 ) -> Exit:
     """The exit of a leg that somebody else closed, from fills at `since` or later.
 
-    Counted from the newest fill back, since the newest ones made it flat, until they account
-    for the leg's quantity less what was opened in between; where they never do, the exit is
-    unknown.
+    Counted from the newest closing fill back, since the newest ones made it flat, until they
+    account for the leg's quantity; where they never do, the exit is unknown.
     """
     used = _accounting(leg, (fill for fill in fills if fill.at >= since))
     if not used:

@@ -1,0 +1,217 @@
+"""Tests of exits: real price, fees and PnL, or plainly unknown (scenarios 1.7, 6.6)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messages.ledger import ExitSource, LedgerLeg, PositionRow
+from messages.values import LegKey, OrderSide, Side
+from messages.venue import Fill, FillKind, Kind
+from rules.legs import ledger_legs
+from rules.pnl import ExitKind, exit_of, own_exit, split_exit
+from rules.symbols import SymbolIndex
+from tests.rules.build import (
+    BTC,
+    SHORT,
+    T0,
+    D,
+    after,
+    decimals,
+    fill,
+    instrument,
+    leg,
+    listing,
+    prove,
+    row,
+    sides,
+)
+
+NO_FEE = D(0)
+
+
+def test_a_close_by_hand_is_found_with_its_price_and_a_pnl_after_both_fees() -> None:
+    """10 at 1.2 in, at 1.2345 out: 0.345 gross, 0.006 estimated in, 0.0062 paid out."""
+    ghost = leg(quantity="10", entry="1.2")
+    found = exit_of(ghost, [fill(60, "10", "1.2345", fee="0.0062")], T0)
+    assert (found.price, found.quantity) == (D("1.2345"), D(10))
+    assert found.fees == D("0.0122")
+    assert found.pnl == D("0.3328")
+    assert (found.source, found.kind) == (ExitSource.VENUE_HISTORY, ExitKind.TRADE)
+    assert found.at == after(60)
+
+
+def test_a_shorts_pnl_has_the_other_sign() -> None:
+    found = exit_of(leg(SHORT), [fill(60, price="90", side=OrderSide.BUY)], T0, entry_fee=NO_FEE)
+    assert found.pnl == 10
+
+
+def test_several_fills_make_one_mean_price() -> None:
+    fills = [fill(1, "1", "100"), fill(2, "3", "120")]
+    found = exit_of(leg(quantity="4"), fills, T0, entry_fee=NO_FEE)
+    assert (found.price, found.pnl) == (D(115), D(60))
+
+
+@pytest.mark.parametrize(
+    "fills",
+    [
+        [],
+        [fill(1, "0.5")],
+        [fill(-1)],
+        [fill(1, side=OrderSide.BUY)],
+        [fill(1, position_side=Side.SHORT)],
+        [fill(1, symbol="ETH/USDT:USDT")],
+        [fill(1, closed="0.5")],
+    ],
+    ids=["none", "half", "before", "opening", "other leg", "other symbol", "closed half"],
+)
+def test_fills_that_do_not_account_for_the_leg_leave_the_exit_unknown(fills: list[Fill]) -> None:
+    found = exit_of(leg(), fills, T0)
+    assert (found.price, found.pnl, found.fees, found.at) == (D(100), D(0), D(0), None)
+    assert found.source is ExitSource.UNKNOWN
+
+
+def test_the_newest_fills_count_since_they_made_the_leg_flat() -> None:
+    """The bot took 4 off earlier and its row says 6: the last 6 are this exit."""
+    fills = [fill(1, "4", "500"), fill(2, "6", "110")]
+    found = exit_of(leg(quantity="6"), fills, T0, entry_fee=NO_FEE)
+    assert (found.price, found.pnl) == (D(110), D(60))
+
+
+def test_of_a_fill_larger_than_the_leg_only_the_legs_part_and_fee_count() -> None:
+    found = exit_of(leg(), [fill(1, "4", "110", fee="0.4")], T0, entry_fee=NO_FEE)
+    assert (found.quantity, found.fees, found.pnl) == (D(1), D("0.1"), D("9.9"))
+
+
+def test_fees_in_another_currency_are_named_and_not_converted() -> None:
+    fills = [
+        fill(1, "1", "110", fee="0.001", fee_currency="BNB"),
+        fill(2, "1", "110", fee="0.2", fee_currency="USDT"),
+    ]
+    found = exit_of(leg(quantity="2"), fills, T0, entry_fee=NO_FEE)
+    assert (found.fees, found.other_fees) == (D("0.2"), (("BNB", D("0.001")),))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "ended"),
+    [
+        ((FillKind.TRADE, FillKind.TRADE), ExitKind.TRADE),
+        ((FillKind.TRADE, FillKind.ADL), ExitKind.ADL),
+        ((FillKind.ADL, FillKind.LIQUIDATION), ExitKind.LIQUIDATION),
+    ],
+)
+def test_a_liquidation_or_adl_among_the_fills_is_what_ended_the_leg(
+    kinds: tuple[FillKind, ...], ended: ExitKind
+) -> None:
+    fills = [
+        msgspec.structs.replace(fill(number), kind=kind) for number, kind in enumerate(kinds, 1)
+    ]
+    assert exit_of(leg(quantity="2"), fills, T0).kind is ended
+
+
+def test_an_inverse_contract_is_paid_in_its_base_currency() -> None:
+    """1000 USD at 100 in, at 125 out: 1000/100 - 1000/125 = 2 coins."""
+    coin = leg(LegKey("main", "BTC/USD:BTC", Side.LONG), "1000")
+    sold = fill(1, "1000", "125", symbol="BTC/USD:BTC")
+    found = exit_of(coin, [sold], T0, kind=Kind.INVERSE, entry_fee=D("0.001"))
+    assert (found.fees, found.pnl) == (D("0.01"), D("1.99"))
+
+
+def test_our_own_order_makes_an_exit_of_what_it_filled() -> None:
+    made = own_exit(leg(quantity="100"), quantity=D(50), average=D(110), fee=D(3), at=after(9))
+    assert (made.source, made.at, made.quantity) == (ExitSource.FILL, after(9), D(50))
+    assert made.pnl == D(500) - 3 - D("2.5")
+
+
+INDEX = SymbolIndex(listing(instrument(BTC)))
+
+
+def legs_of(rows: list[PositionRow]) -> LedgerLeg:
+    (one,) = ledger_legs(rows, "main", INDEX).legs.values()
+    return one
+
+
+def test_each_row_gets_the_real_price_and_its_own_profit() -> None:
+    rows = [row(1, quantity="1", entry="90"), row(2, quantity="3", entry="110")]
+    both = legs_of(rows)
+    sold = exit_of(both, [fill(1, "4", "120", fee="4")], T0, entry_fee=NO_FEE)
+    closes = split_exit(both, sold, reason="why", closed_at=after(5))
+    assert [(one.row_id, one.exit_price, one.realized_pnl) for one in closes] == [
+        (1, D(120), D(29)),
+        (2, D(120), D(27)),
+    ]
+    assert {one.reason for one in closes} == {"why"}
+    assert {one.closed_at for one in closes} == {after(5)}
+    assert {one.exit_source for one in closes} == {ExitSource.VENUE_HISTORY}
+
+
+def test_of_an_unknown_exit_each_row_gets_its_own_entry_price_and_zero() -> None:
+    both = legs_of([row(1, entry="90"), row(2, entry="110")])
+    closes = split_exit(both, exit_of(both, [], T0), reason="why", closed_at=after(5))
+    assert [(one.exit_price, one.realized_pnl) for one in closes] == [(D(90), D(0)), (D(110), D(0))]
+    assert {one.exit_source for one in closes} == {ExitSource.UNKNOWN}
+
+
+amounts = decimals("0.001", "999", 3)
+
+
+@given(
+    sides, st.lists(st.tuples(amounts, amounts), min_size=1, max_size=5), amounts,
+    decimals("0", "9", 7), st.sampled_from(Kind), decimals("0.1", "1", 2),
+)  # fmt: skip
+@prove
+def test_the_rows_profits_add_up_to_the_legs_exactly(
+    side: Side, pairs: list[tuple[Decimal, Decimal]], price: Decimal, fee: Decimal, kind: Kind,
+    filled: Decimal,
+) -> None:  # fmt: skip
+    rows = [
+        row(number, side=side.value, quantity=str(quantity), entry=str(entry))
+        for number, (quantity, entry) in enumerate(pairs)
+    ]
+    both = legs_of(rows)
+    made = own_exit(
+        both, quantity=both.quantity * filled, average=price, fee=fee, at=after(1), kind=kind
+    )
+    closes = split_exit(both, made, reason="why", closed_at=after(1), kind=kind)
+    assert sum((one.realized_pnl for one in closes), D(0)) == made.pnl
+    assert len(closes) == len(rows)
+
+
+@given(amounts, amounts, amounts)
+@prove
+def test_a_long_and_a_short_over_the_same_prices_gain_and_lose_the_same_before_fees(
+    quantity: Decimal, entry: Decimal, price: Decimal
+) -> None:
+    pnl = {
+        side: own_exit(
+            leg(LegKey("main", BTC, side), quantity, entry),
+            quantity=quantity, average=price, fee=D(0), at=T0, entry_fee=NO_FEE,
+        ).pnl
+        for side in Side
+    }  # fmt: skip
+    assert pnl[Side.LONG] == -pnl[Side.SHORT]
+
+
+@given(st.lists(st.tuples(amounts, amounts, st.sampled_from(OrderSide)), max_size=6), amounts)
+@prove
+def test_an_exit_is_made_of_the_legs_whole_quantity_or_it_is_unknown(
+    trades: list[tuple[Decimal, Decimal, OrderSide]], quantity: Decimal
+) -> None:
+    fills = [
+        fill(number, str(size), str(price), side=side)
+        for number, (size, price, side) in enumerate(trades, 1)
+    ]
+    found = exit_of(leg(quantity=quantity), fills, T0)
+    sold = [one for one in fills if one.side is OrderSide.SELL]
+    enough = sum((one.quantity for one in sold), D(0)) >= quantity
+    assert (found.source is ExitSource.VENUE_HISTORY) == enough
+    assert found.quantity == quantity
+    if enough:
+        slack = D("1e-20")
+        assert min(one.price for one in sold) - slack <= found.price
+        assert found.price <= max(one.price for one in sold) + slack
+    assert exit_of(leg(quantity=quantity), fills[::-1], T0) == found
