@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import ReturningInsert
 
-from messages.ledger import Alert, AlertDraft, AlertLevel, AlertRaised, AlertType, Lease
+from messages.ledger import Alert, AlertDraft, AlertRaised, AlertType, Lease, NoticeKind
 from storage.database import Database, insert
+from storage.outbox import alert_of, enqueue
 from storage.tables import alerts
 
 SAID_ONCE = "said once"
@@ -17,20 +19,17 @@ SAID_ONCE = "said once"
 REPEAT_WINDOW = timedelta(minutes=1)
 
 
-def alert_of(row: RowMapping) -> Alert:
-    fields = dict(row)
-    fields["type"] = AlertType(fields["type"])
-    fields["level"] = AlertLevel(fields["level"])
-    return Alert(**fields)
-
-
-def raise_in(connection: Connection, draft: AlertDraft, now: datetime) -> AlertRaised:
+def raise_in(
+    connection: Connection, draft: AlertDraft, now: datetime, channels: Iterable[str]
+) -> AlertRaised:
     """Store a draft within the open transaction, or touch the alert that it repeats."""
     known = _repeated(connection, draft, now)
     while known is None:
         written = connection.execute(_insertion(connection, draft, now)).mappings().one_or_none()
         if written is not None:
-            return AlertRaised(alert=alert_of(written), new=True)
+            alert = alert_of(written)
+            enqueue(connection, alert.id, NoticeKind.RAISED, now, channels)
+            return AlertRaised(alert=alert, new=True)
         # Another session has raised it since we looked; it is committed now and can be seen.
         known = _repeated(connection, draft, now)
     touched = (
@@ -100,6 +99,7 @@ class Alerts:
     """The ledger's methods about alerts."""
 
     _db: Database
+    _channels: tuple[str, ...]
 
     async def raise_alert(self, draft: AlertDraft, *, lease: Lease | None = None) -> AlertRaised:
         """Store an alert, or touch the open one of the same `dedup_key`.
@@ -109,7 +109,7 @@ class Alerts:
         """
         now = self._db.now()
         return await self._db.write(
-            lambda connection: raise_in(connection, draft, now), lease=lease
+            lambda connection: raise_in(connection, draft, now, self._channels), lease=lease
         )
 
     async def open_alerts(
@@ -147,16 +147,17 @@ class Alerts:
         self, dedup_key: str, resolution: str, *, lease: Lease | None = None
     ) -> Alert | None:
         """Resolve the open alert of this key; None where there is none."""
-        return await self._changed(
+        return await self._told(
             sa.update(alerts)
             .where(alerts.c.dedup_key == dedup_key, alerts.c.resolved_at.is_(None))
             .values(resolved_at=self._db.now(), resolution=resolution),
+            NoticeKind.RESOLVED,
             lease,
         )
 
     async def ack_alert(self, alert_id: int, by: str) -> Alert | None:
         """Note who has seen an alert; the first one stays noted. None: there is no such alert."""
-        return await self._changed(
+        return await self._told(
             sa.update(alerts)
             .where(alerts.c.id == alert_id)
             .values(
@@ -166,20 +167,30 @@ class Alerts:
                 acked_by=sa.case((alerts.c.acked_at.is_(None), by), else_=alerts.c.acked_by),
             ),
             None,
+            None,
         )
 
     async def reminded_alert(self, alert_id: int, *, lease: Lease | None = None) -> None:
         """Note that a reminder of an alert goes out now."""
-        await self._changed(
+        await self._told(
             sa.update(alerts)
             .where(alerts.c.id == alert_id)
             .values(reminded_at=self._db.now(), reminders=alerts.c.reminders + 1),
+            NoticeKind.REMINDER,
             lease,
         )
 
-    async def _changed(self, statement: sa.Update, lease: Lease | None) -> Alert | None:
+    async def _told(
+        self, statement: sa.Update, kind: NoticeKind | None, lease: Lease | None
+    ) -> Alert | None:
+        now = self._db.now()
+
         def job(connection: Connection) -> Alert | None:
             row = connection.execute(statement.returning(alerts)).mappings().one_or_none()
-            return None if row is None else alert_of(row)
+            if row is None:
+                return None
+            if kind is not None:
+                enqueue(connection, row["id"], kind, now, self._channels)
+            return alert_of(row)
 
         return await self._db.write(job, lease=lease)

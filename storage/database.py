@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messages.ledger import Lease
 from storage.engine import Engines
-from storage.errors import LedgerUnavailable, translated
+from storage.errors import LedgerUnavailable, StaleLease, translated
+from storage.tables import leases
 
 T = TypeVar("T")
 Job = Callable[[Connection], T]
@@ -106,7 +107,21 @@ def _fenced(connection: Connection, job: Job[T], lease: Lease | None) -> T:
 
 
 def check_lease(connection: Connection, lease: Lease) -> None:
-    """Raise StaleLease unless the lease is the account's own; hold its row until the commit."""
+    """Raise StaleLease unless the lease is the account's own.
+
+    Its row stays locked until the commit, so that nobody takes the account over in mid-write.
+    """
+    mine = sa.and_(
+        leases.c.account == lease.account,
+        leases.c.token == lease.token,
+        leases.c.holder == lease.holder,
+    )
+    query = sa.select(leases.c.token).where(mine).with_for_update(read=True)
+    if connection.execute(query).first() is None:
+        raise StaleLease(
+            f"the lease of {lease.account} with token {lease.token} is no longer held by"
+            f" {lease.holder}: another guard has taken the account over, nothing was written"
+        )
 
 
 def _conflict(error: BaseException) -> bool:

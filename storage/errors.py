@@ -11,7 +11,7 @@ import psycopg
 from sqlalchemy import exc
 
 
-class LedgerUnavailable(Exception):  # noqa: N818 - a state of the world, not a bug
+class LedgerUnavailable(Exception):
     """The ledger can't be had now, and waiting or an operator's hand may cure it.
 
     Nothing that was committed is lost; the call may be repeated. The message names the cause
@@ -19,11 +19,11 @@ class LedgerUnavailable(Exception):  # noqa: N818 - a state of the world, not a 
     """
 
 
-class LedgerRefused(Exception):  # noqa: N818 - a state of the world, not a bug
+class LedgerRefused(Exception):
     """The ledger can't be used at all, and waiting doesn't help. The message says why."""
 
 
-class StaleLease(Exception):  # noqa: N818 - a state of the world, not a bug
+class StaleLease(Exception):
     """Another guard holds the account's lease now. Nothing was written."""
 
 

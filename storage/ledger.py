@@ -18,21 +18,30 @@ from storage.audit import Events
 from storage.counts import Counters
 from storage.database import Database
 from storage.engine import make_engines
+from storage.leases import Leases, LifeProofs
 from storage.migrate import back_up, migrate
 from storage.orders import Intents
+from storage.outbox import Outbox
 from storage.positions import Positions
 from storage.records import Records
+from storage.retention import Retention
 
 
-class Ledger(Positions, Intents, Events, Alerts, Counters, Records):
+class Ledger(Positions, Intents, Events, Alerts, Outbox, Counters, Records, Leases, Retention):
     """An open ledger. Close it, or use it as an async context manager."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
+        self._channels = ()
+        self._proofs = LifeProofs(database.engines.file)
 
     async def close(self) -> None:
-        """Let running transactions end, then close every connection."""
+        """Let running transactions end, then close every connection.
+
+        Leases stay held in the ledger until they are released or expire.
+        """
         await self._db.close()
+        self._proofs.close()
 
     async def __aenter__(self) -> Ledger:
         return self

@@ -74,6 +74,7 @@ class Positions:
     """The ledger's methods about positions."""
 
     _db: Database
+    _channels: tuple[str, ...]
 
     async def add_position(
         self, new: NewPosition, *, event: EventDraft | None = None, lease: Lease | None = None
@@ -172,7 +173,7 @@ class Positions:
                 return ClosedRows(changed=_closed_before(connection, closes, event.event_id))
             audit.append(connection, (event,))
             if alert is not None:
-                alarms.raise_in(connection, alert, now)
+                alarms.raise_in(connection, alert, now, self._channels)
             if counters:
                 counts.add(connection, event.account, counters)
             return ClosedRows(changed=changed)

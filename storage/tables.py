@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from storage.columns import BIG, Exact, Flag, Instant, Json, Words
 
-HEAD = "0001"
+HEAD = "0002"
 """The schema version that this program reads and writes."""
 
 metadata = sa.MetaData()
@@ -172,3 +172,34 @@ counters = sa.Table(
     sa.Column("name", Words, primary_key=True),
     sa.Column("value", BIG, nullable=False),
 )
+
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("account", Words, primary_key=True),
+    sa.Column("holder", Words, nullable=False),
+    sa.Column("token", BIG, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", BIG, primary_key=True),
+    sa.Column("alert_id", BIG, sa.ForeignKey("alerts.id"), nullable=False),
+    sa.Column("kind", Words, nullable=False),
+    sa.Column("channel", Words, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("tried_at", Instant),
+    sa.Column("last_error", Words, nullable=False, server_default=""),
+    sa.Column("delivered_at", Instant),
+    sqlite_autoincrement=True,
+)
+sa.Index(
+    "deliveries_pending",
+    deliveries.c.id,
+    sqlite_where=deliveries.c.delivered_at.is_(None),
+    postgresql_where=deliveries.c.delivered_at.is_(None),
+)
+sa.Index("deliveries_alert", deliveries.c.alert_id)
