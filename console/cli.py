@@ -1,0 +1,98 @@
+"""The command line: its commands, their options and their help.
+
+Bodies import what they need when they run, so that `--help` stays fast. Leaves reading commands
+to `console.cli_reading`, commands to a running service to `console.cli_operating`, and exit codes
+to `console.exits`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.cli_operating import operating
+from console.cli_options import ConfigOption, JsonOption
+from console.cli_reading import reading
+from console.exits import EXIT_HELP, CommandError, Exit
+
+app = typer.Typer(
+    name="sexton",
+    help="Sexton guards derivatives positions: nothing open unwatched, nothing aged left open.",
+    epilog=EXIT_HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+SERVICE = "The service"
+
+
+@app.command(rich_help_panel=SERVICE, epilog="python supervisor.py run --config sexton.toml")
+def run(config: ConfigOption = Path("sexton.toml")) -> None:
+    """Run the guard until SIGTERM or Ctrl-C, which stop it in order."""
+    from console.calling import settings_from
+    from console.service import run_from_cli
+
+    raise typer.Exit(run_from_cli(settings_from(config, keys=True)))
+
+
+@app.command(
+    rich_help_panel=SERVICE,
+    epilog="python supervisor.py demo --for 60 --json > found.json",
+)
+def demo(
+    seconds: Annotated[
+        float, typer.Option("--for", min=5, metavar="SECONDS", help="How long it lasts.")
+    ] = 75.0,
+    json: JsonOption = False,
+    seed: Annotated[int, typer.Option(help="The market's and the bot's chance.")] = 7,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir", help="Where its ledger, socket and logs go.", show_default="var/demo"
+        ),
+    ] = None,
+) -> None:
+    """Watch the guard work on a simulated market, with no keys and no network."""
+    from console.demo import demo_from_cli
+
+    raise typer.Exit(demo_from_cli(seconds=seconds, as_json=json, seed=seed, folder=folder))
+
+
+@app.command(
+    rich_help_panel=SERVICE,
+    epilog="python supervisor.py venue --port 8443 --ca-file var/venue-ca.pem",
+)
+def venue(
+    host: Annotated[str, typer.Option(help="Loopback address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = 8443,
+    ca_file: Annotated[
+        Path, typer.Option(help="Where the throw-away CA is written, for `ca_file`.")
+    ] = Path("var/venue-ca.pem"),
+    seed: Annotated[int, typer.Option(help="The market's chance.")] = 7,
+) -> None:
+    """Run the simulated Bybit and Binance alone, for `run` and for tests."""
+    from console.venue_command import venue_from_cli
+
+    raise typer.Exit(venue_from_cli(host=host, port=port, ca_file=ca_file, seed=seed))
+
+
+app.add_typer(reading)
+app.add_typer(operating)
+
+
+def main() -> None:
+    """Run the command line; every expected end is one line and an exit code."""
+    try:
+        app()
+    except CommandError as ended:
+        sys.stderr.write(f"{ended}\n")
+        sys.exit(ended.code)
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # `sexton events | head` is no mistake; what is left to flush has no reader.
+        sys.stderr.close()
+        sys.exit(Exit.OK)

@@ -1,0 +1,181 @@
+"""Commands that only look: positions, events, alerts, tree, dump, stats, why, status.
+
+`positions` and `events` read the ledger itself, so that they work without the service; the others
+ask the running service. Leaves the asking to `console.calling` and the printing to `console.show`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from console.cli_options import (
+    DEFAULT_CONFIG,
+    AccountOption,
+    ConfigOption,
+    JsonOption,
+    PathArgument,
+    SymbolArgument,
+)
+
+reading = typer.Typer()
+LOOKING = "Looking"
+_LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, help="At most.")]
+_AllOption = Annotated[bool, typer.Option("--all", help="Those that are over as well.")]
+
+
+@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py positions --all --json")
+def positions(
+    config: ConfigOption = DEFAULT_CONFIG,
+    account: AccountOption = None,
+    symbol: Annotated[str | None, typer.Option(help="As the ledger's row spells it.")] = None,
+    everything: _AllOption = False,
+    limit: _LimitOption = 1000,
+    json: JsonOption = False,
+) -> None:
+    """Ledger rows: what the bot believes is open. Needs no running service."""
+    from console.ledger_view import show_positions
+
+    show_positions(
+        config, account=account, symbol=symbol, everything=everything, limit=limit, as_json=json
+    )
+
+
+@reading.command(
+    rich_help_panel=LOOKING,
+    epilog="python supervisor.py events --kind aged_ghost_position_detected -n 5",
+)
+def events(
+    config: ConfigOption = DEFAULT_CONFIG,
+    account: AccountOption = None,
+    symbol: Annotated[str | None, typer.Option(help="As the event spells it.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Only this kind of event.")] = None,
+    limit: _LimitOption = 30,
+    json: JsonOption = False,
+) -> None:
+    """The audit trail, newest last. Needs no running service."""
+    from console.ledger_view import show_events
+
+    show_events(config, account=account, symbol=symbol, kind=kind, limit=limit, as_json=json)
+
+
+@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py alerts --all")
+def alerts(
+    config: ConfigOption = DEFAULT_CONFIG,
+    account: AccountOption = None,
+    everything: _AllOption = False,
+    limit: _LimitOption = 100,
+    json: JsonOption = False,
+) -> None:
+    """Open alerts, with the numbers that `ack` takes. Needs no running service."""
+    from console.ledger_view import show_alerts
+
+    show_alerts(config, account=account, everything=everything, limit=limit, as_json=json)
+
+
+@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py tree --json")
+def tree(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Every actor of the running service: status, restarts, mailbox."""
+    from console import show
+    from console.calling import ask_service
+    from console.control.protocol import GetTree
+
+    nodes = ask_service(config, GetTree()).nodes
+    if json:
+        show.print_json(nodes)
+    else:
+        show.print_table(show.tree_table(nodes))
+
+
+@reading.command(
+    rich_help_panel=LOOKING, epilog="python supervisor.py dump accounts/bybit-main/exchange"
+)
+def dump(
+    path: Annotated[
+        str | None, typer.Argument(metavar="[PATH]", help="One actor and what is below it.")
+    ] = None,
+    config: ConfigOption = DEFAULT_CONFIG,
+    out: Annotated[Path | None, typer.Option(help="Write it to this file instead.")] = None,
+    json: JsonOption = True,
+) -> None:
+    """State of one actor, or of the whole tree, as JSON. No secret is in it."""
+    del json  # a dump has no other form; the option is there because every reading command has it
+    from console import show
+    from console.calling import ask_service
+    from console.control.protocol import GetDump
+
+    found = ask_service(config, GetDump(path=path)).dump
+    if out is None:
+        show.print_json(found)
+    else:
+        out.write_text(show.as_json(found) + "\n", encoding="utf-8")
+
+
+@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py stats --json")
+def stats(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Statistics, API calls by endpoint and whole-account reads, by account."""
+    from console import show
+    from console.calling import ask_service
+    from console.control.protocol import GetFigures
+
+    figures = ask_service(config, GetFigures())
+    if json:
+        show.print_json({"accounts": figures.accounts, "total": figures.total})
+    else:
+        show.print_table(show.figures_table(figures.accounts, figures.total))
+
+
+@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py why BTCUSDT")
+def why(
+    symbol: SymbolArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    account: AccountOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The story of a symbol: what was seen, decided, sent and answered."""
+    from datetime import UTC, datetime
+
+    from console import show
+    from console.calling import ask_service
+    from console.control.protocol import Why
+
+    story = ask_service(config, Why(symbol=symbol, account=account))
+    if json:
+        show.print_json(story)
+    else:
+        show.print_story(story, datetime.now(UTC))
+
+
+@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py status --json")
+def status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
+    """Whether the service runs, in which mode, for which accounts."""
+    from console import show
+    from console.calling import ask_service
+    from console.control.protocol import GetService
+
+    service = ask_service(config, GetService())
+    if json:
+        show.print_json(service)
+    else:
+        typer.echo(
+            f"sexton {service.version} runs in {service.mode} mode for {show.span(service.uptime)} "
+            f"(pid {service.pid}): {', '.join(service.accounts)}; "
+            f"{service.dead_letters} dead letters"
+        )
+
+
+@reading.command(
+    rich_help_panel=LOOKING, epilog="python supervisor.py trace accounts/bybit-main/exchange"
+)
+def trace(
+    path: PathArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    off: Annotated[bool, typer.Option("--off", help="Stop tracing.")] = False,
+) -> None:
+    """Write each message that an actor handles into the service's log."""
+    from console.calling import ask_service
+    from console.control.protocol import Trace
+
+    typer.echo(ask_service(config, Trace(path=path, on=not off)).message)

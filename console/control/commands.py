@@ -1,0 +1,234 @@
+"""What each operator's command does: asks the actors, and puts their answers into replies.
+
+Used by the socket's server, and by the demo in its own process. Leaves the wire to `server`, what
+is on record to `records`, and finding the leg that a person means to `legs`.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from importlib.metadata import version
+
+from actors import paths
+from actors.runtime import AskFailed, NoSuchActor, Started, System
+from console.control import protocol as p
+from console.control.legs import find_leg, no_such_account
+from console.control.records import Records, failed
+from messages.ledger import EventDraft, LedgerLeg
+from messages.requests import (
+    CloseByOrder,
+    NotReady,
+    ReadCounters,
+    ScanNow,
+    ScanReport,
+    SetHeld,
+)
+from messages.requests import (
+    Release as ReleaseLeg,
+)
+
+CONTROL = "control"
+"""Where the actor that serves the control socket lives."""
+
+ROOT = "sexton"
+"""How the root, whose path is empty, is called on the command line."""
+
+_SCAN_WITHIN = 45.0
+"""Seconds that one monitor may take; below the client's patience."""
+
+
+class Operator:
+    """Answers commands about one running system. `accounts` are the configured names."""
+
+    def __init__(self, system: System, *, mode: str, accounts: tuple[str, ...]) -> None:
+        self._system = system
+        self._mode = mode
+        self._accounts = accounts
+        self._started_at = system.now()
+        self._records = Records(system, accounts)
+
+    async def answer(self, command: p.AnyCommand) -> p.Reply:
+        """The reply to one command. What can't be done is a Refused, never an exception."""
+        match command:
+            case p.GetService():
+                return self._service()
+            case p.GetTree():
+                return p.Nodes(nodes=self._system.tree())
+            case p.GetDump():
+                return self._dump(command.path)
+            case p.GetFigures():
+                return await self.figures()
+            case p.Scan():
+                return await self._scan(command.account, (paths.aged_scan, paths.orphans))
+            case p.Reconcile():
+                return await self._scan(command.account, (paths.reconciliation,))
+            case p.CloseNow() | p.Hold() | p.Release():
+                return await self._leg_command(command)
+            case p.Suspend() | p.Resume() | p.Restart() | p.Kill() | p.Trace():
+                return await self._actor_command(command)
+            case p.Why():
+                return await self._records.story(command)
+            case _:
+                return await self._records.answer(command)
+
+    def _service(self) -> p.Service:
+        now = self._system.now()
+        return p.Service(
+            version=version("sexton"),
+            pid=os.getpid(),
+            mode=self._mode,
+            accounts=self._accounts,
+            started_at=self._started_at,
+            uptime=(now - self._started_at).total_seconds(),
+            dead_letters=self._system.dead_letters.count,
+        )
+
+    def _dump(self, path: str | None) -> p.Reply:
+        if path is not None and (refused := self._unknown(path)):
+            return refused
+        return p.Dumped(dump=self._system.dump(_inner(path) if path is not None else None))
+
+    async def figures(self) -> p.Figures | p.Refused:
+        """Statistics, API calls by endpoint and whole-account reads, by account and in total."""
+        counters = await self._system.attempt(paths.LEDGER, ReadCounters())
+        if isinstance(counters, AskFailed):
+            return failed(counters)
+        total: Counter[str] = Counter()
+        found = {}
+        for name in self._accounts:
+            statistics = counters.get(name, {})
+            total.update(statistics)
+            state = self._state(paths.exchange(name))
+            calls, snapshots = state.get("calls"), state.get("snapshots")
+            found[name] = p.AccountFigures(
+                statistics=statistics,
+                calls=calls if isinstance(calls, dict) else {},
+                snapshots=snapshots if isinstance(snapshots, int) else 0,
+            )
+        return p.Figures(accounts=found, total=dict(total))
+
+    def _state(self, path: str) -> dict[str, object]:
+        """An actor's state as it is dumped; empty while there is no such actor."""
+        if self._unknown(path):
+            return {}
+        state = self._system.dump(path).get("state")
+        return state if isinstance(state, dict) else {}
+
+    async def _scan(
+        self, account: str | None, monitors: tuple[Callable[[str], str], ...]
+    ) -> p.Reply:
+        if account is not None and account not in self._accounts:
+            return no_such_account(account, self._accounts)
+        reports: dict[str, ScanReport] = {}
+        for name in (account,) if account is not None else self._accounts:
+            for monitor in monitors:
+                path = monitor(name)
+                report = await self._system.attempt(path, ScanNow(), timeout=_SCAN_WITHIN)
+                reports[path] = (
+                    ScanReport(errors=1, problem=report.reason)
+                    if isinstance(report, AskFailed)
+                    else report
+                )
+        return p.Scanned(reports=reports)
+
+    async def _leg_command(self, command: p.CloseNow | p.Hold | p.Release) -> p.Reply:
+        leg = await find_leg(
+            self._system,
+            self._accounts,
+            symbol=command.symbol,
+            side=command.side,
+            account=command.account,
+        )
+        if isinstance(leg, p.Refused):
+            return leg
+        if isinstance(command, p.CloseNow):
+            path = paths.aged_scan(leg.key.account)
+            done = await self._system.attempt(path, CloseByOrder(key=leg.key))
+            if isinstance(done, AskFailed):
+                return failed(done)
+            if isinstance(done, NotReady):
+                return p.Refused(code="not_ready", message=done.why)
+            return p.Carried(message=f"{leg.key}: its actor closes it at market now")
+        held = isinstance(command, p.Hold)
+        if isinstance(command, p.Release):
+            self._release_lifecycle(leg, command.by)
+        return await self._set_held(leg, held=held, by=command.by)
+
+    def _release_lifecycle(self, leg: LedgerLeg, by: str) -> None:
+        """A leg that needed an operator goes on; a leg that is not aged has no such actor."""
+        path = paths.aged_leg(leg.key)
+        if self._unknown(path) is None:
+            self._system.tell(path, ReleaseLeg(by=by or "operator"))
+
+    async def _set_held(self, leg: LedgerLeg, *, held: bool, by: str) -> p.Reply:
+        event = EventDraft(
+            event_id=f"hold-{uuid.uuid4().hex}",
+            at=self._system.now(),
+            kind="operator_hold" if held else "operator_release",
+            account=leg.key.account,
+            symbol=leg.key.symbol,
+            side=leg.key.side,
+            actor="control",
+            details={"by": by, "row_ids": list(leg.row_ids)},
+        )
+        done = await self._system.attempt(
+            paths.LEDGER, SetHeld(row_ids=leg.row_ids, held=held, event=event)
+        )
+        if isinstance(done, AskFailed):
+            return failed(done)
+        rows = ", ".join(map(str, leg.row_ids))
+        what = "held: the guard leaves it alone" if held else "released: the guard looks after it"
+        return p.Carried(message=f"{leg.key} (row {rows}) is {what}")
+
+    async def _actor_command(
+        self, command: p.Suspend | p.Resume | p.Restart | p.Kill | p.Trace
+    ) -> p.Reply:
+        if refused := self._unknown(command.path):
+            return refused
+        path = _inner(command.path)
+        try:
+            done = await self._order(command, path)
+        except NoSuchActor as error:
+            # Workers have no mailbox to suspend, and the root nobody to restart it.
+            return p.Refused(code="no_such_path", message=f"{command.path}: {error.reason}")
+        return done if isinstance(done, p.Refused) else p.Carried(message=f"{command.path} {done}")
+
+    async def _order(
+        self, command: p.Suspend | p.Resume | p.Restart | p.Kill | p.Trace, path: str
+    ) -> str | p.Refused:
+        """Carry an order to an actor out; what was done, in words. Raises NoSuchActor."""
+        match command:
+            case p.Suspend():
+                self._system.suspend(path)
+                return "is suspended; `resume` lets it go on"
+            case p.Resume():
+                self._system.resume(path)
+                return "is resumed"
+            case p.Restart():
+                restarting = self._system.restart(path)
+                if path == CONTROL:
+                    # Waiting for its own end, the answer would never be sent.
+                    return "is restarting"
+                started = await restarting
+                if isinstance(started, Started):
+                    return "is started afresh"
+                why = started.reason if isinstance(started, AskFailed) else started.why
+                return p.Refused(code="failed", message=f"{command.path} did not restart: {why}")
+            case p.Kill():
+                self._system.kill(path)
+                return "is killed; its supervisor decides what comes next"
+            case p.Trace():
+                self._system.trace(path, command.on)
+                return "is traced into the log" if command.on else "is no longer traced"
+
+    def _unknown(self, path: str) -> p.Refused | None:
+        if any(node.path == _inner(path) for node in self._system.tree()):
+            return None
+        return p.Refused(code="no_such_path", message=f"no actor at {path!r}: see `tree`")
+
+
+def _inner(path: str) -> str:
+    return "" if path == ROOT else path

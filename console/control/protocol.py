@@ -1,0 +1,320 @@
+"""What crosses the control socket: commands, their replies, and the line that carries them.
+
+A command is one JSON object with a `type`, on one line; so is its reply. Both sides check every
+field against these types; nothing that arrives is ever evaluated. Leaves sockets to `server` and
+`client`, and the answering to `commands`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Generic, TypeVar
+
+import msgspec
+
+from actors.runtime import NodeInfo
+from messages.ledger import Alert, Event, Intent, PositionRow
+from messages.requests import ScanReport
+from messages.values import Side
+
+R = TypeVar("R")
+
+MAX_COMMAND_BYTES = 64 * 1024
+MAX_REPLY_BYTES = 256 * 1024 * 1024
+"""A dump of 10,000 actors is some tens of megabytes."""
+
+
+def _kebab(name: str) -> str:
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-")
+
+
+class Reply(
+    msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=_kebab, omit_defaults=False
+):
+    """The base of every answer."""
+
+
+class Refused(Reply, frozen=True, kw_only=True):
+    """The command was understood, or not, and was not carried out. `code` is stable.
+
+    Codes: `bad_command`, `too_long`, `too_many_clients`, `no_such_path`, `no_such_account`,
+    `no_such_leg`, `ambiguous_leg`, `no_such_alert`, `not_ready`, `failed`.
+    """
+
+    code: str
+    message: str
+
+
+class Carried(Reply, frozen=True, kw_only=True):
+    """Done; `message` says what."""
+
+    message: str
+
+
+class Service(Reply, frozen=True, kw_only=True):
+    """The running service. `uptime` is seconds."""
+
+    version: str
+    pid: int
+    mode: str
+    accounts: tuple[str, ...]
+    started_at: datetime
+    uptime: float
+    dead_letters: int
+
+
+class Nodes(Reply, frozen=True, kw_only=True):
+    nodes: tuple[NodeInfo, ...]
+
+
+class Dumped(Reply, frozen=True, kw_only=True):
+    dump: dict[str, object]
+
+
+class Rows(Reply, frozen=True, kw_only=True):
+    rows: tuple[PositionRow, ...]
+
+
+class Events(Reply, frozen=True, kw_only=True):
+    """Oldest first."""
+
+    events: tuple[Event, ...]
+
+
+class Alerts(Reply, frozen=True, kw_only=True):
+    alerts: tuple[Alert, ...]
+
+
+class AccountFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """One account's statistics (`mission.md` A7), API calls by endpoint, whole-account reads."""
+
+    statistics: dict[str, int] = {}
+    calls: dict[str, int] = {}
+    snapshots: int = 0
+
+
+class Figures(Reply, frozen=True, kw_only=True):
+    accounts: dict[str, AccountFigures]
+    total: dict[str, int]
+
+
+class Scanned(Reply, frozen=True, kw_only=True):
+    """Reports by the monitor's path."""
+
+    reports: dict[str, ScanReport]
+
+
+class Story(Reply, frozen=True, kw_only=True):
+    """What is known of a symbol: its rows, our orders, its alerts, its events (oldest first)."""
+
+    symbol: str
+    rows: tuple[PositionRow, ...]
+    intents: tuple[Intent, ...]
+    alerts: tuple[Alert, ...]
+    events: tuple[Event, ...]
+
+
+class Command(
+    msgspec.Struct,
+    Generic[R],
+    frozen=True,
+    kw_only=True,
+    tag_field="type",
+    tag=_kebab,
+    forbid_unknown_fields=True,
+):
+    """The base of every command; its parameter is the reply."""
+
+
+class GetService(Command[Service], frozen=True, kw_only=True):
+    """Who is listening."""
+
+
+class GetTree(Command[Nodes], frozen=True, kw_only=True):
+    """Every actor, parents before children."""
+
+
+class GetDump(Command[Dumped], frozen=True, kw_only=True):
+    """One actor with what is below it, or the whole tree."""
+
+    path: str | None = None
+
+
+class GetPositions(Command[Rows], frozen=True, kw_only=True):
+    """Ledger rows; `status` None means all."""
+
+    account: str | None = None
+    symbol: str | None = None
+    status: str | None = "active"
+    limit: int | None = None
+
+
+class AddRow(Command[Rows], frozen=True, kw_only=True):
+    """Write a row as a bot would. Quantity in base units, price in quote currency."""
+
+    account: str
+    symbol: str
+    side: Side
+    quantity: Decimal
+    entry_price: Decimal
+    opened_at: datetime
+    stop_price: Decimal | None = None
+
+
+class GetEvents(Command[Events], frozen=True, kw_only=True):
+    """The newest `limit` events that fit, or those after a sequence number."""
+
+    account: str | None = None
+    symbol: str | None = None
+    kind: str | None = None
+    after_seq: int = 0
+    limit: int = 50
+
+
+class GetAlerts(Command[Alerts], frozen=True, kw_only=True):
+    open_only: bool = True
+    account: str | None = None
+    limit: int = 100
+
+
+class GetFigures(Command[Figures], frozen=True, kw_only=True):
+    """Statistics, API calls and snapshots, by account."""
+
+
+class Scan(Command[Scanned], frozen=True, kw_only=True):
+    """Look for aged, orphaned and naked positions now, in one account or in all."""
+
+    account: str | None = None
+
+
+class Reconcile(Command[Scanned], frozen=True, kw_only=True):
+    """Compare ledger and venue now, in one account or in all."""
+
+    account: str | None = None
+
+
+class CloseNow(Command[Carried], frozen=True, kw_only=True):
+    """Close an aged leg at market now."""
+
+    symbol: str
+    side: Side | None = None
+    account: str | None = None
+
+
+class Hold(Command[Carried], frozen=True, kw_only=True):
+    """The guard leaves the leg alone until it is released."""
+
+    symbol: str
+    side: Side | None = None
+    account: str | None = None
+    by: str = ""
+
+
+class Release(Command[Carried], frozen=True, kw_only=True):
+    """End a hold."""
+
+    symbol: str
+    side: Side | None = None
+    account: str | None = None
+    by: str = ""
+
+
+class Acknowledge(Command[Carried], frozen=True, kw_only=True):
+    """An operator has seen the alert: reminders stop."""
+
+    alert_id: int
+    by: str
+
+
+class Suspend(Command[Carried], frozen=True, kw_only=True):
+    """The actor takes no further message until it is resumed."""
+
+    path: str
+
+
+class Resume(Command[Carried], frozen=True, kw_only=True):
+    path: str
+
+
+class Restart(Command[Carried], frozen=True, kw_only=True):
+    """Stop the actor in order and start it afresh."""
+
+    path: str
+
+
+class Kill(Command[Carried], frozen=True, kw_only=True):
+    """Cancel the actor's task, as a crash would end it; its supervisor decides."""
+
+    path: str
+
+
+class Trace(Command[Carried], frozen=True, kw_only=True):
+    """Log every message of one actor, or stop doing so."""
+
+    path: str
+    on: bool = True
+
+
+class Why(Command[Story], frozen=True, kw_only=True):
+    """The story of a symbol."""
+
+    symbol: str
+    account: str | None = None
+    limit: int = 200
+
+
+AnyCommand = (
+    GetService
+    | GetTree
+    | GetDump
+    | GetPositions
+    | AddRow
+    | GetEvents
+    | GetAlerts
+    | GetFigures
+    | Scan
+    | Reconcile
+    | CloseNow
+    | Hold
+    | Release
+    | Acknowledge
+    | Suspend
+    | Resume
+    | Restart
+    | Kill
+    | Trace
+    | Why
+)
+AnyReply = (
+    Refused
+    | Carried
+    | Service
+    | Nodes
+    | Dumped
+    | Rows
+    | Events
+    | Alerts
+    | Figures
+    | Scanned
+    | Story
+)
+
+_commands: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)
+_replies: msgspec.json.Decoder[AnyReply] = msgspec.json.Decoder(AnyReply)
+_encoder = msgspec.json.Encoder()
+
+
+def encode_line(message: Command[R] | Reply) -> bytes:
+    """A message as it crosses the socket, newline included."""
+    return _encoder.encode(message) + b"\n"
+
+
+def decode_command(line: bytes) -> AnyCommand:
+    """Raises msgspec.DecodeError, whose text says which field is wrong."""
+    return _commands.decode(line)
+
+
+def decode_reply(line: bytes) -> AnyReply:
+    """Raises msgspec.DecodeError."""
+    return _replies.decode(line)

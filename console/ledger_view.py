@@ -1,0 +1,169 @@
+"""Commands on the ledger itself: positions, events, alerts, and adding a row.
+
+They read the database, and ask no service; a row is added through the service where one runs, so
+that the ledger has one writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from console import show
+from console.calling import ask_service_if_there, settings_from, with_ledger
+from console.config_values import Refused, duration
+from console.control.protocol import AddRow
+from console.exits import CommandError, Exit
+from messages.ledger import Alert, Event, NewPosition, PositionRow, RowStatus
+from messages.values import Side
+from storage import Ledger
+
+
+def show_positions(
+    config: Path,
+    *,
+    account: str | None,
+    symbol: str | None,
+    everything: bool,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Print ledger rows; without `everything` the active ones."""
+    settings = settings_from(config, keys=False)
+    status = None if everything else RowStatus.ACTIVE
+
+    async def read(ledger: Ledger) -> tuple[PositionRow, ...]:
+        return await ledger.rows(account=account, symbol=symbol, status=status, limit=limit)
+
+    rows = with_ledger(settings, read)
+    if as_json:
+        show.print_json(rows)
+    else:
+        show.print_table(show.rows_table(rows, datetime.now(UTC)), empty="no positions")
+
+
+def show_events(
+    config: Path,
+    *,
+    account: str | None,
+    symbol: str | None,
+    kind: str | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Print the newest events that fit, newest last."""
+    settings = settings_from(config, keys=False)
+
+    async def read(ledger: Ledger) -> tuple[Event, ...]:
+        return await ledger.events(
+            account=account, symbol=symbol, kind=kind, limit=limit, newest_first=True
+        )
+
+    events = tuple(reversed(with_ledger(settings, read)))
+    if as_json:
+        show.print_json(events)
+    else:
+        show.print_table(show.events_table(events), empty="no events")
+
+
+def show_alerts(
+    config: Path, *, account: str | None, everything: bool, limit: int, as_json: bool
+) -> None:
+    """Print open alerts, or all of them."""
+    settings = settings_from(config, keys=False)
+
+    async def read(ledger: Ledger) -> Sequence[Alert]:
+        if everything:
+            alerts = await ledger.alerts(limit=limit)
+            return tuple(a for a in alerts if account in (None, a.account))
+        return (await ledger.open_alerts(account=account))[:limit]
+
+    alerts = with_ledger(settings, read)
+    if as_json:
+        show.print_json(alerts)
+    else:
+        show.print_table(show.alerts_table(alerts), empty="no open alerts")
+
+
+def add_position(
+    config: Path,
+    *,
+    account: str,
+    symbol: str,
+    side: Side | None,
+    quantity: str,
+    entry_price: str,
+    opened_at: str | None,
+    age: str | None,
+    stop_price: str | None,
+    as_json: bool,
+) -> None:
+    """Write one row and print it. Texts are checked here: quantity and prices are positive."""
+    settings = settings_from(config, keys=False)
+    names = [known.name for known in settings.accounts]
+    if account not in names:
+        raise CommandError(
+            Exit.USAGE, f"no account {account!r} in {config}: there is {', '.join(names)}"
+        )
+    new = NewPosition(
+        account=account,
+        symbol=symbol,
+        side=side or Side.LONG,
+        quantity=_positive("quantity", quantity),
+        entry_price=_positive("entry price", entry_price),
+        opened_at=_opening(opened_at, age),
+        stop_price=_positive("stop price", stop_price) if stop_price is not None else None,
+    )
+    command = AddRow(
+        account=new.account,
+        symbol=new.symbol,
+        side=new.side,
+        quantity=new.quantity,
+        entry_price=new.entry_price,
+        opened_at=new.opened_at,
+        stop_price=new.stop_price,
+    )
+    answer = ask_service_if_there(settings, command)
+    if answer is None:
+
+        async def write(ledger: Ledger) -> PositionRow:
+            return await ledger.add_position(new)
+
+        row = with_ledger(settings, write)
+    else:
+        (row,) = answer.rows
+    if as_json:
+        show.print_json(row)
+    else:
+        show.print_table(show.rows_table([row], datetime.now(UTC)))
+
+
+def _positive(name: str, text: str) -> Decimal:
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value <= 0:
+        raise CommandError(Exit.USAGE, f"{name} {text!r}: allowed: a number above zero")
+    return value
+
+
+def _opening(opened_at: str | None, age: str | None) -> datetime:
+    now = datetime.now(UTC)
+    if opened_at is not None and age is not None:
+        raise CommandError(Exit.USAGE, "say --opened-at or --age, not both")
+    if age is not None:
+        length = duration(age)
+        if isinstance(length, Refused):
+            raise CommandError(Exit.USAGE, f"--age {age!r}: allowed: {length.allowed}")
+        return now - length
+    if opened_at is None:
+        return now
+    try:
+        at = datetime.fromisoformat(opened_at)
+    except ValueError:
+        text = "allowed: ISO 8601, such as 2026-01-31T12:00:00Z"
+        raise CommandError(Exit.USAGE, f"--opened-at {opened_at!r}: {text}") from None
+    return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

@@ -1,0 +1,174 @@
+"""The running guard: opens what the tree needs, runs the tree, and stops it all in order.
+
+`serving` is the guard for whoever runs it in their own loop (the demo, tests); `run_service` adds
+signals, systemd and exit codes. Leaves what is guarded, and how, to the actors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from loguru import logger
+
+from actors.runtime import ChildSpec, System
+from actors.tree import guard_tree
+from console.control.commands import CONTROL, Operator
+from console.control.server import Control
+from console.control.socket_file import SocketTakenError, ensure_free
+from console.exits import Exit
+from console.logs import close_logs, set_up_logs
+from console.notify import keep_watchdog_fed, notify
+from console.show import as_json
+from console.supervision_alerts import SupervisionAlerts
+from messages.settings import Settings
+from messages.values import Secret
+from storage import Ledger, LedgerRefused, LedgerUnavailable, open_ledger
+from venues.gateway import open_venue
+from venues.port import Venue
+
+
+def utc_now() -> datetime:
+    """The clock of the service."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A guard at work. `operator` answers commands without the socket."""
+
+    settings: Settings
+    system: System
+    operator: Operator
+    ledger: Ledger
+    venues: dict[str, Venue]
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Running]:
+    """The guard from its first actor to its last, stopped in order at the end.
+
+    Raises SocketTakenError, LedgerUnavailable, LedgerRefused, or the runtime's StartFailed where
+    the tree does not come up; whatever was opened before is closed again.
+    """
+    ensure_free(settings.control.socket)
+    accounts = tuple(account.name for account in settings.accounts)
+    async with AsyncExitStack() as opened:
+        ledger = await open_ledger(settings.storage.url, now=utc_now, data_dir=settings.data_dir)
+        opened.push_async_callback(ledger.close)
+        venues = {account.name: open_venue(account, now=utc_now) for account in settings.accounts}
+        for venue in venues.values():
+            opened.push_async_callback(venue.close)
+        alerts = SupervisionAlerts()
+        system = System(
+            now=utc_now,
+            crash_dir=settings.data_dir / "crashes",
+            on_event=alerts.event,
+            secrets=_secrets(settings),
+        )
+        alerts.attach(system)
+        control = ChildSpec(
+            CONTROL,
+            lambda: Control(settings.control.socket, mode=settings.mode, accounts=accounts),
+        )
+        await system.start(guard_tree(settings, ledger=ledger, venues=venues, extra=(control,)))
+        opened.push_async_callback(system.stop)
+        operator = Operator(system, mode=settings.mode, accounts=accounts)
+        yield Running(
+            settings=settings, system=system, operator=operator, ledger=ledger, venues=venues
+        )
+
+
+async def run_service(settings: Settings) -> Exit:
+    """Run the guard until SIGTERM or SIGINT. SIGUSR1 writes a state dump."""
+    stop = asyncio.Event()
+    try:
+        async with serving(settings) as running, _signals(running, stop):
+            socket = settings.control.socket
+            names = ", ".join(running.venues)
+            logger.info(f"Sexton is ready: {settings.mode} mode; {names}; control {socket}")
+            notify("READY=1", f"STATUS=guarding {names}")
+            ended = await _first(stop.wait(), running.system.wait())
+            notify("STOPPING=1")
+            logger.info("Stopping in order" if stop.is_set() else f"The tree ended: {ended}")
+    except SocketTakenError as error:
+        logger.error(str(error))
+        return Exit.REFUSED
+    except (LedgerUnavailable, LedgerRefused) as error:
+        logger.critical(f"The ledger can't be had: {error}")
+        return Exit.NO_LEDGER
+    logger.info("Stopped")
+    return Exit.OK if stop.is_set() else Exit.FAILED
+
+
+def run_from_cli(settings: Settings) -> Exit:
+    """`run`: the service with its logs."""
+    try:
+        set_up_logs(settings.data_dir, terminal=sys.stderr)
+    except OSError as error:
+        sys.stderr.write(f"{settings.data_dir} can't be written: {error.strerror}\n")
+        return Exit.FAILED
+    try:
+        return asyncio.run(run_service(settings))
+    finally:
+        close_logs()
+
+
+@asynccontextmanager
+async def _signals(running: Running, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Signals and the watchdog, for as long as the guard runs."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _ask_to_stop, stop, number)
+    loop.add_signal_handler(signal.SIGUSR1, write_state_dump, running)
+    watchdog = asyncio.create_task(keep_watchdog_fed(), name="watchdog")
+    try:
+        yield
+    finally:
+        watchdog.cancel()
+        loop.remove_signal_handler(signal.SIGUSR1)
+
+
+def _secrets(settings: Settings) -> tuple[Secret, ...]:
+    """What no dump may show, even inside another text."""
+    keys = [
+        secret
+        for account in settings.accounts
+        for secret in (account.key, account.secret, account.password)
+    ]
+    return tuple(secret for secret in (*keys, settings.storage.url) if secret)
+
+
+def _ask_to_stop(stop: asyncio.Event, number: signal.Signals) -> None:
+    # The handlers stay until the end: a second signal must not cut the ordered stop short.
+    logger.info(f"{number.name} received{'; already stopping' if stop.is_set() else ''}")
+    stop.set()
+
+
+def write_state_dump(running: Running) -> Path:
+    """The whole tree's state as JSON into the data folder; the file's path is logged."""
+    folder = running.settings.data_dir / "dumps"
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"state-{utc_now():%Y%m%dT%H%M%S.%f}.json"
+    file.write_text(as_json(running.system.dump()) + "\n", encoding="utf-8")
+    logger.info(f"State dump written to {file}")
+    return file
+
+
+async def _first(*waits: Awaitable[object]) -> object:
+    """What the first to end gives; the others are cancelled."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return done.pop().result()
+    finally:
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,261 @@
+"""What commands print: tables for people, JSON for programs.
+
+Renderables are made here and also used by the demo's view. Leaves getting the data to
+`console.calling`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from actors.runtime import NodeInfo
+from console.control.protocol import AccountFigures, Story
+from messages.ledger import Alert, AlertLevel, Event, Intent, PositionRow
+from messages.requests import ScanReport
+
+_LEVEL_STYLES = {
+    AlertLevel.INFO: "cyan",
+    AlertLevel.WARNING: "yellow",
+    AlertLevel.CRITICAL: "bold red",
+}
+_STATUS_STYLES = {
+    "running": "green",
+    "suspended": "yellow",
+    "restarting": "yellow",
+    "waiting": "red",
+    "stopped": "dim",
+}
+
+
+def as_json(value: object) -> str:
+    """A value as indented JSON; decimals are texts, instants ISO 8601 in UTC."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def print_json(value: object) -> None:
+    Console(soft_wrap=True, highlight=False, markup=False).out(as_json(value), highlight=False)
+
+
+def print_table(table: Table, *, empty: str = "") -> None:
+    """A table as wide as the terminal; `empty` is said instead of a table without rows."""
+    console = Console()
+    console.print(table if table.row_count or not empty else Text(empty, style="dim"))
+
+
+def number(value: Decimal | None, unknown: str = "-") -> str:
+    """Without trailing zeros and without an exponent."""
+    if value is None:
+        return unknown
+    return f"{value.normalize():f}" if value.is_finite() else str(value)
+
+
+def span(length: timedelta | float) -> str:
+    """The two largest units: `3h 05m`, `12s`."""
+    seconds = int(length.total_seconds() if isinstance(length, timedelta) else length)
+    if seconds < 0:
+        return "0s"
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{days}d {hours:02}h"
+    if hours:
+        return f"{hours}h {minutes:02}m"
+    return f"{minutes}m {seconds % 60:02}s" if minutes else f"{seconds}s"
+
+
+def clock(at: datetime | None) -> str:
+    """Day and time in UTC; the time alone for today would lie across midnight."""
+    return at.astimezone(UTC).strftime("%m-%d %H:%M:%S") if at is not None else "-"
+
+
+def _table(*columns: str, title: str = "", right: Iterable[str] = ()) -> Table:
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    numeric = set(right)
+    for column in columns:
+        table.add_column(
+            column,
+            justify="right" if column in numeric else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            header_style="dim",
+        )
+    return table
+
+
+def tree_table(nodes: Sequence[NodeInfo], *, title: str = "") -> Table:
+    """The actors, indented below their parents."""
+    counts = ("restarts", "mailbox", "handled", "uptime")
+    table = _table("actor", "status", *counts, "class", title=title, right=counts)
+    for node in nodes:
+        depth = node.path.count("/") + 1 if node.path else 0
+        name = node.path.rpartition("/")[2] or "sexton"
+        style = "bold" if node.kind == "supervisor" else "dim" if node.kind == "worker" else ""
+        status = str(node.status)
+        table.add_row(
+            Text("  " * depth + name, style=style),
+            Text(status, style=_STATUS_STYLES.get(status, "")),
+            Text(str(node.restarts), style="yellow" if node.restarts else "dim"),
+            str(node.mailbox),
+            str(node.handled),
+            span(node.uptime),
+            Text(node.class_name, style="dim"),
+        )
+    return table
+
+
+def rows_table(rows: Sequence[PositionRow], now: datetime) -> Table:
+    """Ledger rows: sizes in base units, prices in quote currency, PnL in settle currency."""
+    figures = ("id", "quantity", "entry", "age", "exit", "pnl")
+    table = _table(
+        "id", "account", "symbol", "side", "quantity", "entry", "age", "status", "exit", "pnl",
+        "reason", right=figures,
+    )  # fmt: skip
+    for row in rows:
+        end = row.closed_at or now
+        held = " held" if row.held else " trailing" if row.trailing_active else ""
+        table.add_row(
+            str(row.id),
+            row.account,
+            row.symbol,
+            row.side,
+            number(row.quantity),
+            number(row.entry_price),
+            span(end - row.opened_at) if row.opened_at else "-",
+            row.status + held,
+            number(row.exit_price, ""),
+            number(row.realized_pnl, ""),
+            row.exit_reason or "",
+        )
+    return table
+
+
+def events_table(events: Sequence[Event]) -> Table:
+    table = _table(
+        "seq", "at (UTC)", "event", "account", "symbol", "side", "details", right=("seq",)
+    )
+    for event in events:
+        table.add_row(
+            str(event.seq),
+            clock(event.at),
+            event.kind,
+            event.account,
+            event.symbol,
+            event.side,
+            Text(details(event.details), style="dim"),
+        )
+    return table
+
+
+def details(found: Mapping[str, object]) -> str:
+    """`key=value` pairs, nested values as JSON."""
+    return " ".join(
+        f"{key}={value if isinstance(value, str) else msgspec.json.encode(value).decode()}"
+        for key, value in found.items()
+    )
+
+
+def alerts_table(alerts: Sequence[Alert]) -> Table:
+    table = _table(
+        "id", "level", "alert", "account", "symbol", "raised (UTC)", "state", right=("id",)
+    )
+    for alert in alerts:
+        table.add_row(
+            str(alert.id),
+            Text(alert.level, style=_LEVEL_STYLES.get(alert.level, "")),
+            alert.title,
+            alert.account,
+            f"{alert.symbol} {alert.side}".strip(),
+            clock(alert.raised_at),
+            alert_state(alert),
+        )
+    return table
+
+
+def alert_state(alert: Alert) -> str:
+    if alert.resolved_at is not None:
+        return f"resolved: {alert.resolution}"
+    if alert.acked_at is not None:
+        return f"acknowledged by {alert.acked_by}"
+    return f"open, {alert.reminders} reminders" if alert.reminders else "open"
+
+
+def figures_table(accounts: Mapping[str, AccountFigures], total: Mapping[str, int]) -> Table:
+    """One line a figure, one column an account."""
+    table = _table("figure", *accounts, "total", right=(*accounts, "total"))
+    for name in sorted({key for found in accounts.values() for key in found.statistics}):
+        counts = [str(found.statistics.get(name, 0)) for found in accounts.values()]
+        table.add_row(name, *counts, str(total.get(name, 0)))
+    table.add_row(
+        "snapshots",
+        *(str(found.snapshots) for found in accounts.values()),
+        str(sum(found.snapshots for found in accounts.values())),
+    )
+    for name in sorted({key for found in accounts.values() for key in found.calls}):
+        calls = [found.calls.get(name, 0) for found in accounts.values()]
+        table.add_row(f"calls {name}", *map(str, calls), str(sum(calls)), style="dim")
+    return table
+
+
+def reports_table(reports: Mapping[str, ScanReport]) -> Table:
+    counts = ("checked", "found", "acted", "errors")
+    table = _table("monitor", *counts, "problem", right=counts)
+    for path, report in reports.items():
+        table.add_row(
+            path,
+            str(report.checked),
+            str(report.found),
+            str(report.acted),
+            str(report.errors),
+            report.problem,
+        )
+    return table
+
+
+def intents_table(intents: Sequence[Intent]) -> Table:
+    figures = ("quantity", "filled", "average")
+    table = _table(
+        "client order id", "purpose", "type", "quantity", "filled", "average", "state", "error",
+        right=figures,
+    )  # fmt: skip
+    for intent in intents:
+        table.add_row(
+            intent.client_order_id,
+            intent.purpose,
+            intent.type,
+            number(intent.quantity),
+            number(intent.filled),
+            number(intent.average),
+            intent.state,
+            intent.error,
+        )
+    return table
+
+
+def print_story(story: Story, now: datetime) -> None:
+    """What is known of a symbol, newest event last."""
+    console = Console()
+    parts = (
+        ("Ledger rows", rows_table(story.rows, now)),
+        ("Orders of the guard", intents_table(story.intents)),
+        ("Alerts", alerts_table(story.alerts)),
+    )
+    for title, table in parts:
+        if table.row_count:
+            console.print(Text(title, style="bold"))
+            console.print(table)
+            console.print()
+    console.print(Text("What happened", style="bold"))
+    for event in story.events:
+        line = Text(f"{clock(event.at)}  ", style="dim")
+        line.append(event.kind, style="bold")
+        line.append(f"  {event.account} {event.symbol} {event.side}  ".rstrip() + "  ")
+        line.append(details(event.details), style="dim")
+        console.print(line, soft_wrap=True)
+    if not story.events:
+        console.print(Text(f"nothing is on record about {story.symbol}", style="dim"))

@@ -1,0 +1,8 @@
+"""The entry: `python supervisor.py COMMAND`. Everything it can do is in `console.cli`."""
+
+from __future__ import annotations
+
+from console.cli import main
+
+if __name__ == "__main__":
+    main()
