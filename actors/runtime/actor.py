@@ -217,7 +217,7 @@ class Actor(_PykkaActor, Generic[S]):
             return type(self).on_receive
         if isinstance(message, Worked):
             return _nothing
-        if isinstance(message, Down) and message.error is not None:
+        if isinstance(message, Down) and message.path.startswith(f"{self.path}/"):
             return _crash_with_worker
         return _unhandled
 
@@ -268,7 +268,7 @@ def _nothing(actor: Actor[Any], message: Worked) -> None:
 
 def _crash_with_worker(actor: Actor[Any], message: Down) -> None:
     raise WorkerCrashed(
-        f"{message.path} crashed and {type(actor).__name__} has no handler for Down"
+        f"{message.path} {message.reason}, and {type(actor).__name__} has no handler for Down"
     ) from message.error
 
 

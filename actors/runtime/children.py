@@ -180,7 +180,8 @@ async def stop_children(children: Sequence[Child]) -> None:
 
 async def kill_children(children: Sequence[Child]) -> None:
     """End all at once, last first; wait only as long as cancelled tasks may take."""
-    lives = [child.life for child in reversed(children) if child.life is not None]
+    # By address: a child whose start was still awaited is not on the supervisor's record yet.
+    lives = [child.cell.life for child in reversed(children) if child.cell.life is not None]
     for life in lives:
         life.kill()
     await _gone(lives)
@@ -205,12 +206,12 @@ async def stop_lives(lives: Sequence[tuple[Life, float | None]]) -> None:
         life.kill()
     for life, _ in orderly:
         life.stop(Reason.SHUTDOWN)
-    waited = 0.0
+    began = asyncio.get_running_loop().time()
     for seconds in sorted({deadline for _, deadline in orderly if deadline is not None}):
         due = [life for life, deadline in orderly if deadline == seconds]
-        if await all_done([life.task for life in due], seconds - waited):
+        waited = asyncio.get_running_loop().time() - began
+        if await all_done([life.task for life in due], max(0.0, seconds - waited)):
             continue
-        waited = seconds
         overdue = [life for life in due if not life.task.done()]
         for life in overdue:
             cell = life.cell

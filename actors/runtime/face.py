@@ -7,6 +7,7 @@ runtime's own sending and asking.
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import threading
 import uuid
@@ -17,7 +18,7 @@ import pykka
 from pykka import messages as pykka_messages
 
 from actors.runtime.ends import Reason
-from actors.runtime.errors import BlockingOnLoop
+from actors.runtime.errors import ActorCrashed, BlockingOnLoop, NoSuchActor
 
 if TYPE_CHECKING:
     from pykka._envelope import Envelope
@@ -108,6 +109,9 @@ class Future(pykka.Future[T]):
 
     def filter(self, func: Callable[[Any], bool]) -> Future[Iterable[Any]]:
         return self._derived((self,), lambda values: [item for item in values[0] if func(item)])
+
+    def reduce(self, func: Callable[[Any, Any], Any], *args: Any) -> Future[Any]:
+        return self._derived((self,), lambda values: functools.reduce(func, values[0], *args))
 
     def _derived(
         self, sources: tuple[Future[Any], ...], compute: Callable[[list[Any]], Any]
@@ -207,10 +211,11 @@ class _FaceReply:
         self._future.set(result)
 
     def set_exception(self, exception: BaseException, /) -> None:
-        cause = exception.__cause__
-        self._future.set_exception(
-            cause if cause is not None else pykka.ActorDeadError(str(exception))
-        )
+        if isinstance(exception, ActorCrashed) and exception.__cause__ is not None:
+            exception = exception.__cause__
+        elif isinstance(exception, ActorCrashed | NoSuchActor):
+            exception = pykka.ActorDeadError(str(exception))
+        self._future.set_exception(exception)
 
 
 class Ref(pykka.ActorRef[Any]):

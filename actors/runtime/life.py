@@ -40,6 +40,7 @@ class Life:
         "cell",
         "end",
         "handlers",
+        "ignored",
         "laters",
         "plan",
         "recent",
@@ -58,6 +59,7 @@ class Life:
         self.handlers = table_of(type(actor))
         self.task: asyncio.Task[End]
         self.end: End | None = None
+        self.ignored = False
         self.stopping: Reason | None = None
         self.reply: Reply | None = None
         self.started: asyncio.Future[Ignore | None] | None = None
@@ -86,6 +88,7 @@ class Life:
             self.task.add_done_callback(self._ended)
             return started
         if isinstance(result, Ignore):
+            self.ignored = True
             return result
         self._carry_plan()
         self.task = loop.create_task(self._live(None), name=self.cell.path)
@@ -138,7 +141,7 @@ class Life:
         """Await `on_start` and acknowledge it; say whether it wants to be ignored."""
         answer = await starting
         self._carry_plan()
-        ignored = isinstance(answer, Ignore)
+        ignored = self.ignored = isinstance(answer, Ignore)
         if self.started is not None and not self.started.done():
             self.started.set_result(answer if ignored else None)
         return ignored
@@ -269,6 +272,9 @@ class Life:
             self.close(end)
             for worker in list(self.workers.values()):
                 worker.cancel()
+        elif (error := task.exception()) is not None:
+            # Settling its affairs failed: that is a crash as well, and must not go unseen.
+            end = self.end = End(Reason.CRASHED, error, cell.current)
         else:
             end = task.result()
         if cell.life is self:

@@ -378,14 +378,22 @@ class Supervisor(Actor[SupervisorState]):
         child = self._children.get(message.name)
         if child is None:
             return StartRefused(f"{self.path or 'the root'} has no child {message.name!r}")
+        wanted = child.standing in (Standing.RUNNING, Standing.WAITING)
+        leader = child.leader or child.spec.name
         await stop_children([child])
         child.cancel_timers()
         child.quarantined = False
         child.failures = 0
+        if wanted:
+            self._await_return(child, leader)
         failure = await self._start(child, again=True)
         if failure is not None:
-            self._over(child)
+            if wanted:
+                await self._restart_failed(child, failure)
+            else:
+                self._over(child)
             return StartRefused(str(failure))
+        await self._bring_back(child.spec.name)
         return Started(child.cell.path, ignored=child.standing is Standing.IGNORED)
 
     # Records

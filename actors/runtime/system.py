@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -30,6 +30,7 @@ from actors.runtime.events import (
     SupervisionEvent,
 )
 from actors.runtime.life import Life
+from actors.runtime.phases import Phases
 from actors.runtime.plain import Scrubber
 from actors.runtime.specs import ChildSpec, Restart, RestartChild, Started, StartRefused
 from actors.runtime.views import NodeInfo, dump_all, dump_of, tree_of
@@ -88,6 +89,8 @@ class System:
         self.loop: asyncio.AbstractEventLoop
         self._on_event = on_event
         self._crashes = CrashWriter(crash_dir)
+        self._before_stop = Phases(self.logger)
+        self._after_stop = Phases(self.logger)
         self._root: Cell | None = None
         self._ended: asyncio.Future[End]
         self._events: deque[Callable[[], SupervisionEvent] | SupervisionEvent] = deque()
@@ -121,11 +124,25 @@ class System:
         root = self._root
         if root is None:
             return
+        await self._before_stop.run()
         if root.life is not None:
             await stop_lives([(root.life, root.spec.stop_deadline(supervisor=True))])
         alone = [cell for cell in self.cells.values() if cell.parent is None and cell is not root]
         await stop_lives([(cell.life, 5.0) for cell in alone if cell.life is not None])
         self._over()
+        await self._after_stop.run()
+
+    def at_stop(
+        self,
+        name: str,
+        job: Callable[[], Awaitable[None]],
+        *,
+        timeout: float = 5.0,
+        after_tree: bool = False,
+    ) -> None:
+        """Add a shutdown phase: before the tree stops, or after it. Phases run in order, once."""
+        phases = self._after_stop if after_tree else self._before_stop
+        phases.add(name, job, timeout)
 
     async def wait(self) -> Reason:
         """Wait until the root has ended; the reason why."""
@@ -226,7 +243,7 @@ class System:
         """Cancel the task of an actor or a worker; its supervisor or owner sees it as killed."""
         worker = self._worker(path)
         if worker is not None:
-            worker.cancel()
+            worker.kill()
             return
         life = self._cell(path).life
         if life is not None:
@@ -258,7 +275,7 @@ class System:
         cell = life.cell
         if end.reason is Reason.CRASHED:
             self.emit(lambda: ChildCrashed(path=cell.path, report=self._report(life, end)))
-        elif life.end is not None:
+        elif not life.ignored:
             self.emit(ChildStopped(path=cell.path, reason=str(end.reason)))
         parent = cell.parent
         if parent is not None:
