@@ -21,7 +21,7 @@ import aiohttp
 
 from messages.settings import AccountSettings
 from messages.values import LegKey
-from messages.venue import Instrument, VenueError
+from messages.venue import Instrument, VenueError, VenueErrorKind
 from venues.errors import classify
 from venues.facts import VENUES, VenueFacts
 from venues.markets import read_instruments
@@ -90,13 +90,34 @@ class Client:
                 return
             await self._open()
             sister = _with_markets.get(self._market_key())
+            await self._tell_account_type()
             async with self.call("connect"):
                 if sister is not None and sister is not self._exchange and not reload:
                     self._exchange.set_markets_from_exchange(sister)
                 else:
-                    await self._exchange.load_markets(True)
+                    await self._exchange.load_markets(True, dict(self.facts.market_params))
             self.instruments = read_instruments(self._exchange.markets)
             _with_markets[self._market_key()] = self._exchange
+
+    async def _tell_account_type(self) -> None:
+        """Ask Bitget and KuCoin whether the account is unified. Raises `VenueCallError`.
+
+        ccxt takes any failure of this question at Bitget for "no", and would then read the
+        positions of a unified account where there are none.
+        """
+        if self.facts.exchange == "kucoinfutures":
+            async with self.call("connect"):
+                await self._exchange.is_uta_enabled()
+        if self.facts.exchange != "bitget":
+            return
+        try:
+            async with self.call("connect"):
+                await self._exchange.privateUtaGetV3AccountSettings()
+                self._exchange.options["uta"] = True
+        except VenueCallError as failed:
+            if not failed.refusal or failed.error.kind is not VenueErrorKind.OTHER:
+                raise
+            self._exchange.options["uta"] = False
 
     def _market_key(self) -> str:
         # Accounts on one simulated venue share its markets, but not the real venue's.
@@ -124,11 +145,14 @@ class Client:
             options["fetchMarkets"] = {"types": ["linear", "inverse"] if inverse else ["linear"]}
             # Only spot orders differ by account type: two calls before the first order saved.
             options |= {"enableUnifiedMargin": False, "enableUnifiedAccount": True}
+        given = dict(settings.options)
+        # Not one of ccxt's `options`, but wanted where no venue is there to be spared.
+        limited = given.pop("enableRateLimit", "true").lower() != "false"
         config: dict[str, Any] = {
             "timeout": int(settings.request_timeout.total_seconds() * 1000),
-            "enableRateLimit": True,
+            "enableRateLimit": limited,
             "maxRetriesOnFailure": 0,
-            "options": {**options, **settings.options},
+            "options": {**options, **given},
         }
         if facts.wallet:
             config["walletAddress"] = settings.key.reveal()
@@ -144,6 +168,8 @@ class Client:
         # ccxt's own way to keep numbers as they were written.
         exchange.number = str
         exchange.timeout_on_exit = 0
+        # Currencies serve deposits; each call spared here is one that cannot fail.
+        exchange.has["fetchCurrencies"] = False
         demand_strict_replies(exchange, facts)
         return exchange
 

@@ -62,6 +62,7 @@ class VenueFacts:
     page_size: int = 0
     size_in_base: bool = False
     filled_fields: tuple[str, ...] = ()
+    market_params: Mapping[str, Any] = field(default_factory=dict)
     triggers: tuple[Mapping[str, Any], ...] = ({"trigger": True},)
     wallet: bool = False
     streams: bool = False
@@ -105,10 +106,13 @@ def _okx_row(row: Row) -> RowReading | None:
 
 
 def _bitget_row(row: Row) -> RowReading | None:
-    reading = _signed(row, "total", "holdSide", ())
+    # The unified account's rows name the same things in other words.
+    side_key = "holdSide" if "holdSide" in row else "posSide"
+    reading = _signed(row, "total", side_key, ())
     if reading is None:
         return None
-    return RowReading(reading.size, reading.side, row.get("posMode") == "hedge_mode")
+    mode = row.get("posMode") or row.get("holdMode")
+    return RowReading(reading.size, reading.side, mode == "hedge_mode")
 
 
 def _gate_row(row: Row) -> RowReading | None:
@@ -189,7 +193,7 @@ _TABLE = (
             Place("/v5/market/instruments-info", ("result", "list")),
         ),
         success=("retCode", frozenset({"0"})),
-        options={"defaultType": "swap", "defaultSubType": "linear", "fetchCurrencies": False},
+        options={"defaultType": "swap", "defaultSubType": "linear"},
         reads=_bybit_reads,
         one_call_scope=False,
         page="cursor",
@@ -212,7 +216,6 @@ _TABLE = (
             Place("/fapi/v1/exchangeInfo", ("symbols",)),
         ),
         options={
-            "fetchCurrencies": False,
             # The brackets only feed a maintenance margin that nobody here reads; without the
             # preset one more call can fail and take the positions with it.
             "leverageBrackets": {},
@@ -245,18 +248,16 @@ _TABLE = (
     ),
     VenueFacts(
         exchange="bitget",
-        positions=("/api/v2/mix/position/all-position",),
+        positions=("/api/v2/mix/position/all-position", "/api/v3/position/current-position"),
         read_row=_bitget_row,
         places=(
             Place("/api/v2/mix/position/all-position", ("data",)),
+            Place("/api/v3/position/current-position", ("data", "list")),
             Place("/api/v2/mix/market/contracts", ("data",)),
+            Place("/api/v3/market/instruments", ("data",)),
         ),
         success=("code", frozenset({"00000"})),
-        options={
-            "defaultType": "swap",
-            "fetchCurrencies": False,
-            "fetchMarkets": {"types": ["swap"]},
-        },
+        options={"defaultType": "swap"},
         reads=_bitget_reads,
         one_call_scope=False,
         size_in_base=True,
@@ -295,7 +296,12 @@ _TABLE = (
             Place("/api/v1/contracts/active", ("data",)),
         ),
         success=("code", frozenset({"200000"})),
-        options={"defaultType": "swap", "fetchCurrencies": False},
+        options={
+            "defaultType": "swap",
+            "fetchMarkets": {"types": ["swap", "future"]},
+            "hf": True,
+        },
+        market_params={"marginables": False},
         filled_fields=("filledSize", "dealSize"),
     ),
     VenueFacts(
@@ -346,7 +352,6 @@ _TABLE = (
         success=("success", frozenset({"True", "true"})),
         options={
             "defaultType": "swap",
-            "fetchCurrencies": False,
             "fetchMarkets": {"types": {"spot": False, "swap": {"linear": True}}},
         },
         filled_fields=("dealVol",),
@@ -360,7 +365,7 @@ _TABLE = (
             Place("/swap/v2/quote/contracts", ("data",)),
         ),
         success=("code", frozenset({"0"})),
-        options={"defaultType": "swap", "fetchCurrencies": False},
+        options={"defaultType": "swap"},
         size_in_base=True,
         filled_fields=("executedQty",),
         triggers=(),

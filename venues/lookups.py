@@ -207,7 +207,7 @@ async def all_open(client: Client, instrument: Instrument) -> list[Order]:
 
 
 async def bybit_pages(client: Client, symbol: str | None, params: dict[str, Any]) -> list[Order]:
-    """Bybit's open orders, all pages of 50. Raises `MalformedReplyError` for a cursor that circles."""
+    """Bybit's open orders, all pages of 50. A circling cursor raises."""
     orders: list[Order] = []
     extra: dict[str, Any] = {}
     seen: set[str] = set()

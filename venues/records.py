@@ -24,7 +24,7 @@ _STATUSES = {
 
 
 def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]) -> OrderRecord:
-    """The order in base units. Raises `MalformedReplyError` where side, amount, status or fill lack.
+    """The order in base units. `MalformedReplyError` where something lacks.
 
     ccxt fills a missing fill in from the status, so the raw record must name it itself.
     """

@@ -88,7 +88,7 @@ def place_of(facts: VenueFacts, path: str) -> Place | None:
 
 
 def rows_at(body: Any, place: Place) -> list[Mapping[str, Any]]:
-    """The list at its place. Raises `MalformedReplyError` where it is not there or not of objects."""
+    """The list at its place; `MalformedReplyError` where it is not there or not of objects."""
     at = body
     for key in place.path:
         at = at.get(key) if isinstance(at, Mapping) else None
