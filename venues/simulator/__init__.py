@@ -8,6 +8,7 @@ outside this folder knows that a venue is simulated.
 from venues.simulator.faults import Fault, FaultBook, FaultKind
 from venues.simulator.instruments import Exchange, Listing, linear
 from venues.simulator.market import Market
+from venues.simulator.memory import MemoryVenue
 from venues.simulator.server import SimulatedVenue
 from venues.simulator.world import demo_market
 
@@ -18,6 +19,7 @@ __all__ = [
     "FaultKind",
     "Listing",
     "Market",
+    "MemoryVenue",
     "SimulatedVenue",
     "demo_market",
     "linear",

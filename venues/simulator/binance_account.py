@@ -117,7 +117,7 @@ class BinanceAccount:
                 "crossUnPnl": "0",
                 "availableBalance": text(available(owner, coin, self._market.prices)),
                 "maxWithdrawAmount": text(balance),
-                "updateTime": 0,
+                "updateTime": ms(self._market.started_at),
             }
             for coin, balance in owner.wallet.items()
         ]

@@ -82,7 +82,7 @@ class FaultBook:
         self._rng = rng
         self._ids = itertools.count(1)
         self._ordered: list[_Ordered] = []
-        self.on_cut: Callable[[str], None] | None = None
+        self.on_cut: list[Callable[[str], None]] = []
         """Called with an account's name, or `*`, when a CUT_STREAM is ordered."""
 
     def order(self, fault: Fault) -> int:
@@ -90,8 +90,8 @@ class FaultBook:
         ordered = _Ordered(next(self._ids), fault, fault.count, fault.skip)
         if fault.kind is FaultKind.CUT_STREAM:
             ordered.struck = 1
-            if self.on_cut is not None:
-                self.on_cut(fault.account)
+            for cut in tuple(self.on_cut):
+                cut(fault.account)
         else:
             self._ordered.append(ordered)
         return ordered.id

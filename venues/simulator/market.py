@@ -76,6 +76,9 @@ class Market:
     def find_listing(self, exchange: Exchange, symbol_id: str) -> Listing | None:
         return self._by_id.get((exchange, symbol_id))
 
+    def find_symbol(self, exchange: Exchange, symbol: str) -> Listing | None:
+        return self._by_symbol.get((exchange, symbol))
+
     def listen(self, listener: Listener) -> None:
         self.clearing.listen(listener)
 

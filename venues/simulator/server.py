@@ -72,7 +72,7 @@ class SimulatedVenue:
             {Exchange.BYBIT: Bybit(self.market), Exchange.BINANCE: Binance(self.market)},
         )
         self.streams = Streams(self.market, self.market.now)
-        self.faults.on_cut = self.streams.cut
+        self.faults.on_cut.append(self.streams.cut)
         self.host = host
         self.port = port
         self._folder: tempfile.TemporaryDirectory[str] | None = None
