@@ -9,6 +9,7 @@ from venues.simulator.faults import Fault, FaultBook, FaultKind
 from venues.simulator.instruments import Exchange, Listing, linear
 from venues.simulator.market import Market
 from venues.simulator.memory import MemoryVenue
+from venues.simulator.process import run_forever
 from venues.simulator.server import SimulatedVenue
 from venues.simulator.world import demo_market
 
@@ -23,4 +24,5 @@ __all__ = [
     "SimulatedVenue",
     "demo_market",
     "linear",
+    "run_forever",
 ]

@@ -61,8 +61,9 @@ from venues.simulator.state import (
 class MemoryVenue:
     """One account of a market as `venues.port.Venue`.
 
-    `latency` is awaited on the way there and on the way back. A delay beyond `timeout` seconds is a time-out here, and the request takes
-    effect all the same. Raises KeyError for an account that the market does not have.
+    `latency` is awaited on the way there and on the way back. A delay beyond `timeout` seconds
+    is a time-out here, and the request takes effect all the same. Raises KeyError for an account
+    that the market does not have.
     """
 
     def __init__(
