@@ -58,9 +58,8 @@ def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -
             continue
         symbol, side = index.find(row.symbol), _SIDES.get(row.side.strip().lower())
         key = LegKey(account, symbol, side) if symbol is not None and side is not None else None
-        why = _unusable(row, symbol, side)
-        if key is None or why:
-            unusable.append(UnusableRow(row=row, why=why, key=key))
+        if key is None or not _complete(row):
+            unusable.append(UnusableRow(row=row, why=_reasons(row, symbol, side), key=key))
         else:
             grouped.setdefault(key, []).append(row)
     return LedgerView(
@@ -69,7 +68,18 @@ def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -
     )
 
 
-def _unusable(row: PositionRow, symbol: str | None, side: Side | None) -> str:
+def _complete(row: PositionRow) -> bool:
+    return (
+        _positive(row.quantity)
+        and _positive(row.entry_price)
+        and row.opened_at is not None
+        and row.opened_at.tzinfo is not None
+        and (row.updated_at is None or row.updated_at.tzinfo is not None)
+    )
+
+
+def _reasons(row: PositionRow, symbol: str | None, side: Side | None) -> str:
+    """All that makes a row unusable, in words."""
     reasons = []
     if symbol is None:
         reasons.append(f"symbol {row.symbol!r} is unknown or ambiguous at this venue")
@@ -81,8 +91,8 @@ def _unusable(row: PositionRow, symbol: str | None, side: Side | None) -> str:
         reasons.append(f"entry price {row.entry_price} is not a positive number")
     if row.opened_at is None:
         reasons.append("it does not say when it was opened")
-    elif row.opened_at.tzinfo is None:
-        reasons.append("its opening time has no time zone")
+    if any(at is not None and at.tzinfo is None for at in (row.opened_at, row.updated_at)):
+        reasons.append("a time of it has no time zone")
     return "; ".join(reasons)
 
 
@@ -91,24 +101,38 @@ def _positive(number: Decimal | None) -> bool:
 
 
 def _leg(key: LegKey, rows: Sequence[PositionRow]) -> LedgerLeg:
-    quantity = sum((_known(row.quantity) for row in rows), ZERO)
     if len(rows) == 1:
-        entry = _known(rows[0].entry_price)
-    else:
-        paid = sum((_known(row.quantity) * _known(row.entry_price) for row in rows), ZERO)
-        entry = paid / quantity
+        return _leg_of_one(key, rows[0])
+    quantity = sum((_known(row.quantity) for row in rows), ZERO)
+    paid = sum((_known(row.quantity) * _known(row.entry_price) for row in rows), ZERO)
     opened = [_known(row.opened_at) for row in rows]
     changed = [row.updated_at for row in rows if row.updated_at is not None]
     return LedgerLeg(
         key=key,
         rows=tuple(rows),
         quantity=quantity,
-        entry_price=entry,
+        entry_price=paid / quantity,
         opened_at=min(opened),
         updated_at=max(opened + changed),
         stop_price=_furthest_stop(key.side, rows),
         trailing_active=any(row.trailing_active for row in rows),
         held=any(row.held for row in rows),
+    )
+
+
+def _leg_of_one(key: LegKey, row: PositionRow) -> LedgerLeg:
+    """Nearly every leg is one row, and there may be 100,000: nothing to sum, nothing rounded."""
+    opened = _known(row.opened_at)
+    return LedgerLeg(
+        key=key,
+        rows=(row,),
+        quantity=_known(row.quantity),
+        entry_price=_known(row.entry_price),
+        opened_at=opened,
+        updated_at=opened if row.updated_at is None else max(opened, row.updated_at),
+        stop_price=row.stop_price,
+        trailing_active=row.trailing_active,
+        held=row.held,
     )
 
 
@@ -121,7 +145,7 @@ def _furthest_stop(side: Side, rows: Sequence[PositionRow]) -> Decimal | None:
 
 
 def _known(value: _V | None) -> _V:
-    """A field of a row that has passed `_unusable`."""
+    """A field of a row that has passed `_complete`."""
     if value is None:
         raise ValueError("a row without this field is unusable and belongs to no leg")
     return value

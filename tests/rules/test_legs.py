@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from decimal import Decimal
 
 import msgspec
@@ -75,6 +74,15 @@ def test_the_furthest_stop_of_a_short_is_the_highest() -> None:
     assert ledger_legs(rows, "main", INDEX).legs[SHORT].stop_price == 120
 
 
+def test_a_leg_of_one_row_is_that_row_and_a_change_before_its_opening_counts_for_nothing() -> None:
+    only = row(1, quantity="2", opened_at=after(50), updated_at=after(10), stop="90", held=True)
+    leg = ledger_legs([only], "main", INDEX).legs[LONG]
+    assert (leg.rows, leg.quantity, leg.entry_price) == ((only,), D(2), D(100))
+    assert (leg.opened_at, leg.updated_at, leg.stop_price) == (after(50), after(50), D(90))
+    assert leg.held
+    assert not leg.trailing_active
+
+
 def test_other_accounts_and_closed_rows_are_passed_over() -> None:
     rows = [row(1, account="second"), row(2, status="closed"), row(3, status="Active")]
     view = ledger_legs(rows, "main", INDEX)
@@ -94,6 +102,7 @@ def test_other_accounts_and_closed_rows_are_passed_over() -> None:
         (row(entry="-5"), "entry price"),
         (row(opened_at=None), "opened"),
         (row(opened_at=T0.replace(tzinfo=None)), "time zone"),
+        (row(updated_at=T0.replace(tzinfo=None)), "time zone"),
     ],
 )
 def test_a_row_that_says_too_little_is_named_with_its_leg(bad: PositionRow, why: str) -> None:
@@ -133,7 +142,7 @@ optional_amount = st.sampled_from([None, D(0), D(-1), D("NaN"), D("Infinity"), D
             side=st.sampled_from(["long", "SELL", "", "both"]),
             quantity=optional_amount,
             entry_price=optional_amount,
-            opened_at=st.sampled_from([None, T0, datetime(2026, 1, 1)]),  # noqa: DTZ001
+            opened_at=st.sampled_from([None, T0, T0.replace(tzinfo=None)]),
             status=st.sampled_from(["active", "closed"]),
         ),
         max_size=12,

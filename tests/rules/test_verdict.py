@@ -177,7 +177,8 @@ def test_a_live_order_of_ours_forbids_absence_but_not_presence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hinted_at", "expected"), [(0.5, Absent), (3, Unknown), (5, Unknown), (9, Unknown)]
+    ("hinted_at", "expected"),
+    [(0.5, Absent), (1, Unknown), (3, Unknown), (5, Unknown), (9, Unknown)],
 )
 def test_a_stream_that_shows_the_leg_voids_every_read_that_began_before(
     hinted_at: float, expected: type
@@ -186,6 +187,24 @@ def test_a_stream_that_shows_the_leg_voids_every_read_that_began_before(
     assert isinstance(
         judge(msgspec.structs.replace(facts(read(1), read(5)), hint=hint), RULE), expected
     )
+
+
+def test_a_stream_that_says_flat_voids_no_read() -> None:
+    hint = PositionHint(key=LONG, quantity=D(0), at=after(9))
+    gone = msgspec.structs.replace(facts(read(1), read(5)), hint=hint)
+    assert isinstance(judge(gone, RULE), Absent)
+
+
+def test_bounds_belong_to_the_side_that_the_words_say() -> None:
+    """At the change: not older. At settle: not younger. At stale_after: not yet stale."""
+    at_change = facts(read(2, position()), changed_at=after(2))
+    assert isinstance(judge(at_change, RULE), Present)
+    at_settle = facts(read(60), read(62), now=62.1, changed_at=after(0))
+    assert isinstance(judge(at_settle, RULE), Absent)
+    just_settled = facts(read(60), now=60, changed_at=after(0))
+    assert unknown(judge(just_settled, RULE)).look_again_at == after(62)
+    not_stale = facts(read(1, position()), now=61.1)
+    assert isinstance(judge(not_stale, RULE), Present)
 
 
 def test_a_stream_that_says_flat_is_no_evidence() -> None:
