@@ -1,0 +1,1 @@
+"""The runtime's conformance suite: OTP's supervision, scenario by scenario, in virtual time."""
