@@ -25,7 +25,7 @@ class ExitSource(StrEnum):
     UNKNOWN = "unknown"
 
 
-class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
+class PositionRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A row of `positions`, as it is written: `symbol` and `side` in the bot's own spelling.
 
     Quantities and prices are whatever the bot wrote; None where what it wrote is no number.
@@ -69,7 +69,7 @@ class NewPosition(msgspec.Struct, frozen=True, kw_only=True):
     request_id: str | None = None
 
 
-class LedgerLeg(msgspec.Struct, frozen=True, kw_only=True):
+class LedgerLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All active rows of one leg, taken together.
 
     Quantity is their sum in base units, the entry price their weighted mean, `opened_at` the

@@ -97,7 +97,7 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
     hedged: bool | None = None
 
 
-class VenuePosition(msgspec.Struct, frozen=True, kw_only=True):
+class VenuePosition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An open leg as the venue reports it. `quantity` is never negative and never zero.
 
     `stop_loss` and `take_profit` are prices attached to the position itself; orders that protect

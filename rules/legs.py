@@ -51,7 +51,8 @@ def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -
 
     Sides may be spelled long/short or buy/sell, in any case. Quantities are base units.
     """
-    grouped: dict[LegKey, list[PositionRow]] = {}
+    first: dict[LegKey, PositionRow] = {}
+    several: dict[LegKey, list[PositionRow]] = {}
     unusable: list[UnusableRow] = []
     for row in rows:
         if row.account != account or row.status.lower() != RowStatus.ACTIVE:
@@ -60,12 +61,14 @@ def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -
         key = LegKey(account, symbol, side) if symbol is not None and side is not None else None
         if key is None or not _complete(row):
             unusable.append(UnusableRow(row=row, why=_reasons(row, symbol, side), key=key))
+        elif key in first:
+            several.setdefault(key, [first[key]]).append(row)
         else:
-            grouped.setdefault(key, []).append(row)
-    return LedgerView(
-        legs={key: _leg(key, of_leg) for key, of_leg in grouped.items()},
-        unusable=tuple(unusable),
-    )
+            first[key] = row
+    # Nearly every leg is one row, and there may be 100,000 of them: no list for each.
+    legs = {key: _leg_of_one(key, row) for key, row in first.items()}
+    legs.update((key, _leg(key, rows)) for key, rows in several.items())
+    return LedgerView(legs=legs, unusable=tuple(unusable))
 
 
 def _complete(row: PositionRow) -> bool:
@@ -101,8 +104,6 @@ def _positive(number: Decimal | None) -> bool:
 
 
 def _leg(key: LegKey, rows: Sequence[PositionRow]) -> LedgerLeg:
-    if len(rows) == 1:
-        return _leg_of_one(key, rows[0])
     quantity = sum((_known(row.quantity) for row in rows), ZERO)
     paid = sum((_known(row.quantity) * _known(row.entry_price) for row in rows), ZERO)
     opened = [_known(row.opened_at) for row in rows]
@@ -121,7 +122,7 @@ def _leg(key: LegKey, rows: Sequence[PositionRow]) -> LedgerLeg:
 
 
 def _leg_of_one(key: LegKey, row: PositionRow) -> LedgerLeg:
-    """Nearly every leg is one row, and there may be 100,000: nothing to sum, nothing rounded."""
+    """Nothing to sum, so nothing is rounded either."""
     opened = _known(row.opened_at)
     return LedgerLeg(
         key=key,

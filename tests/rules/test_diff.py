@@ -33,6 +33,7 @@ def legs(*some: LedgerLeg) -> dict[LegKey, LedgerLeg]:
 
 def test_equal_views_agree_and_nothing_else_is_said() -> None:
     assert compare(legs(leg()), read(1, position()), ONE) == Comparison(agreed=1)
+    assert Comparison(agreed=1).clean
 
 
 def test_a_leg_that_a_complete_read_does_not_show_is_a_suspect() -> None:
@@ -54,7 +55,9 @@ def test_a_leg_out_of_the_reads_scope_is_unknown(scope: Scope) -> None:
 
 
 def test_a_position_that_no_row_knows_is_an_orphan_even_in_a_damaged_read() -> None:
-    assert compare({}, read(1, position(), broken=True), ONE).orphans == (position(),)
+    found = compare({}, read(1, position(), broken=True), ONE)
+    assert found.orphans == (position(),)
+    assert not found.clean
 
 
 def test_another_quantity_is_a_mismatch_with_the_difference_signed_from_the_ledger() -> None:
@@ -85,6 +88,7 @@ def test_an_unlisted_instrument_compares_exactly() -> None:
 def test_long_in_the_ledger_and_short_at_the_venue_is_one_side_mismatch(hedged: bool) -> None:
     found = compare(legs(leg()), read(1, position(SHORT, hedged=hedged)), ONE)
     assert [(one.leg.key, one.position.key) for one in found.side] == [(LONG, SHORT)]
+    assert not found.clean
     assert (found.missing, found.orphans, found.quantity) == ((), (), ())
 
 
@@ -109,6 +113,7 @@ def test_equal_long_and_short_legs_are_two_legs_and_not_flat() -> None:
 def test_a_position_that_an_unusable_row_speaks_of_is_no_orphan() -> None:
     found = compare({}, read(1, position()), ONE, doubtful={LONG})
     assert (found.orphans, found.doubtful) == ((), (position(),))
+    assert not found.clean
 
 
 def test_a_leg_with_an_unusable_row_beside_usable_ones_is_not_compared() -> None:

@@ -215,6 +215,15 @@ def test_a_close_is_never_at_a_wider_loss_than_its_phase_allows(
         assert loss <= loss_at(over, rule)
 
 
+def test_exactly_nothing_after_fees_is_no_profit() -> None:
+    free = AgedSettings(fee=D(0), max_loss=D(0))
+    one = leg(LONG)
+    held = AgedFacts(leg=one, now=T0 + free.max_age + 9 * HOUR, quote=quote("100"))
+    closed = decide(held, free)
+    assert isinstance(closed, CloseNow)
+    assert "target" in closed.why
+
+
 @given(sides, prices, decimals("0", "0.01"))
 @prove
 def test_break_even_is_where_the_profit_after_both_fees_turns(

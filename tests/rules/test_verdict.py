@@ -226,6 +226,7 @@ def test_one_complete_read_after_a_closing_fill_of_the_whole_leg_confirms_absenc
         ((fill(3, "0.5"),), "half of it"),
         ((fill(-4000),), "before the row's last change"),
         ((fill(5.05),), "after the read began"),
+        ((fill(-3600),), "at the row's last change"),
         ((fill(3, side=OrderSide.BUY),), "the opening side"),
         ((fill(3, position_side=Side.SHORT),), "the other hedge leg's"),
         ((fill(3, symbol="ETH/USDT:USDT"),), "another symbol's"),
@@ -238,6 +239,27 @@ def test_fills_that_do_not_account_for_the_leg_confirm_nothing(
     fills: tuple[Fill, ...], why: str
 ) -> None:
     assert isinstance(judge(msgspec.structs.replace(facts(read(5)), fills=fills), RULE), Unknown)
+
+
+def test_a_fill_at_the_very_start_of_the_read_counts() -> None:
+    assert isinstance(
+        judge(msgspec.structs.replace(facts(read(5)), fills=(fill(5),)), RULE), Absent
+    )
+
+
+def test_only_fills_that_closed_something_are_evidence() -> None:
+    fills = (fill(2), fill(3, closed="0"))
+    verdict = judge(msgspec.structs.replace(facts(read(5)), fills=fills), RULE)
+    assert isinstance(verdict, Absent)
+    assert verdict.evidence.fills == fills[:1]
+
+
+def test_a_complete_read_that_names_no_scope_says_nothing() -> None:
+    nowhere = Scope(frozenset())
+    verdict = unknown(judge(facts(read(1, scope=nowhere), read(5, scope=nowhere)), RULE))
+    assert "covers" in verdict.why
+    old_failure = facts(read(-9000, broken=True, scope=nowhere))
+    assert "before" in unknown(judge(old_failure, RULE)).why
 
 
 def test_a_buy_that_closed_a_short_is_not_taken_for_a_reopened_long() -> None:
