@@ -70,7 +70,7 @@ def classify(
         return Classified(malformed, refusal=malformed.kind is VenueErrorKind.RATE_LIMIT)
     code, kind = read if read is not None else ("", None)
     said_no = kind is not None or bool(code)
-    if kind is None:
+    if kind is None and (reply is None or reply.body is not None):
         kind = _by_words(exchange, text)
         said_no = said_no or (kind is not None and reply is not None)
     if kind is None:
@@ -93,8 +93,11 @@ def scrub(settings: AccountSettings, text: str) -> str:
 
 
 def _read_reply(exchange: str, reply: Reply | None) -> tuple[str, VenueErrorKind | None] | None:
-    """The code that the answer carries and its meaning; None where it carries neither."""
-    if reply is None:
+    """The code that the answer carries and its meaning; None where it carries neither.
+
+    Half an answer means nothing, whatever words it still shows.
+    """
+    if reply is None or not isinstance(reply.body, Mapping | list):
         return None
     for phrase, kind in PHRASES_FIRST.get(exchange, ()):
         if phrase in reply.text.lower():
@@ -173,6 +176,9 @@ def _by_status(exchange: str, status: int | None) -> VenueErrorKind | None:
 
 def _by_class(raised: BaseException, code: str, reply: Reply | None) -> VenueErrorKind:
     classes = {cls.__name__ for cls in type(raised).__mro__}
+    if reply is not None and reply.body is None and "NetworkError" not in classes:
+        # ccxt looks for words in pages of HTML too; what is no answer has no meaning.
+        return VenueErrorKind.MALFORMED
     for name, kind in _BY_CLASS:
         if name in classes:
             return kind

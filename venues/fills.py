@@ -64,6 +64,7 @@ async def _bybit(client: Client, instrument: Instrument, since: datetime) -> lis
             "endTime": end,
             "limit": _BYBIT_PAGE,
         }
+        window: list[Fill] = []
         seen: set[str] = set()
         for _ in range(_MOST_PAGES):
             body = await client.exchange.privateGetV5ExecutionList(request)
@@ -71,7 +72,7 @@ async def _bybit(client: Client, instrument: Instrument, since: datetime) -> lis
                 # Funding is an execution too, and trades nothing.
                 kind = kinds.get(str(row.get("execType")))
                 if kind is not None:
-                    fills.append(_bybit_fill(client, instrument, row, kind))
+                    window.append(_bybit_fill(client, instrument, row, kind))
             cursor = next_cursor()
             if not cursor:
                 break
@@ -81,6 +82,8 @@ async def _bybit(client: Client, instrument: Instrument, since: datetime) -> lis
             request = {**request, "cursor": cursor}
         else:
             raise MalformedReplyError(f"executions did not end after {_MOST_PAGES} pages")
+        # Bybit lists the newest first, which decides between fills of one millisecond.
+        fills += reversed(window)
     return fills
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from messages.values import LegKey
+from messages.values import ZERO, LegKey
 from messages.venue import (
     Instrument,
     Scope,
@@ -60,10 +60,10 @@ async def read_symbol(client: Client, key: LegKey) -> Snapshot:
         return await read_all(client, "fetch_position")
     started = client.now()
     read = _Read()
-    scope = Scope(frozenset(client.settings.settles))
+    scope = Scope(frozenset(client.settings.settles), frozenset((key.symbol,)))
     try:
         await client.ready()
-        scope = _scope(client)
+        scope = Scope(_scope(client).settles | {_settle(key)}, frozenset((key.symbol,)))
         if key.symbol not in client.instruments:
             await client.load(reload=True)
         instrument = client.instruments.get(key.symbol)
@@ -89,6 +89,10 @@ def _snapshot(client: Client, read: _Read, scope: Scope, started: Any) -> Snapsh
         positions=tuple(read.positions),
         problems=tuple(problems),
     )
+
+
+def _settle(key: LegKey) -> str:
+    return key.symbol.partition(":")[2].partition("-")[0]
 
 
 def _scope(client: Client) -> Scope:
@@ -174,7 +178,7 @@ def _take(client: Client, rows: list[Row], parsed: list[Mapping[str, Any]], read
                 _problem(f"a position of {_venue_symbol(row)} has no readable size")
             )
             continue
-        if reading.side is None:
+        if reading.size == ZERO:
             continue
         position = by_row.get(id(row), {})
         instrument = _instrument(client, position.get("symbol"), row)

@@ -1,0 +1,86 @@
+"""Opens the gateway on the simulated venue: real ccxt over TLS to a market in memory."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Decimal
+
+from messages.settings import AccountSettings
+from messages.values import LegKey, Secret, Side
+from messages.venue import Connected, OrderRequest, OrderType
+from tests.venues.conftest import now
+from venues.gateway import open_venue
+from venues.port import Venue
+from venues.simulator import Exchange, Market, SimulatedVenue
+
+BTC = "BTC/USDT:USDT"
+LONG, SHORT = Side.LONG, Side.SHORT
+FIRST_ID = "5e70" + "0" * 23 + "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An account `main` at one simulated exchange, and the gateway to it."""
+
+    exchange: Exchange
+    sim: SimulatedVenue
+    venue: Venue
+    hedged: bool
+
+    @property
+    def market(self) -> Market:
+        return self.sim.market
+
+    def hold(self, quantity: str, side: Side = LONG, symbol: str = BTC, **other: Decimal) -> None:
+        self.market.open_position("main", symbol, side, Decimal(quantity), **other)
+
+    def order(
+        self,
+        quantity: str,
+        kind: OrderType = OrderType.MARKET,
+        side: Side = LONG,
+        symbol: str = BTC,
+        client_order_id: str = FIRST_ID,
+        **prices: Decimal,
+    ) -> OrderRequest:
+        return OrderRequest(
+            key=LegKey("main", symbol, side),
+            client_order_id=client_order_id,
+            type=kind,
+            quantity=Decimal(quantity),
+            hedged=self.hedged,
+            **prices,
+        )
+
+
+@asynccontextmanager
+async def simulated(
+    exchange: Exchange, *, hedged: bool = False, settles: tuple[str, ...] = ("USDT",)
+) -> AsyncIterator[Opened]:
+    """A still market, so that prices are the test's own."""
+    market = Market(now=now, rng=random.Random(1), volatility=0.0)
+    market.add_account(
+        "main", exchange, key="test-key-of-main", secret="test-secret", hedged=hedged
+    )
+    async with SimulatedVenue(market) as sim:
+        settings = AccountSettings(
+            name="main",
+            exchange=exchange.value,
+            key=Secret("test-key-of-main"),
+            secret=Secret("test-secret"),
+            connect=sim.connect,
+            ca_file=sim.ca_file,
+            settles=settles,
+            request_timeout=timedelta(seconds=2),
+            options={"enableRateLimit": "false"},
+        )
+        venue = open_venue(settings, now=now)
+        try:
+            assert isinstance(await venue.connect(), Connected)
+            yield Opened(exchange, sim, venue, hedged)
+        finally:
+            await venue.close()
