@@ -31,14 +31,7 @@ def set_up_logs(data_dir: Path, *, terminal: TextIO | None = None, level: str = 
     """
     logger.remove()
     if terminal is not None:
-        logger.add(
-            terminal,
-            level=level,
-            format=_human,
-            colorize=terminal.isatty(),
-            backtrace=False,
-            diagnose=False,
-        )
+        human_terminal(terminal, level=level)
     logger.add(
         data_dir / LOG_FOLDER / LOG_FILE,
         level=level,
@@ -51,6 +44,19 @@ def set_up_logs(data_dir: Path, *, terminal: TextIO | None = None, level: str = 
     )
     logging.basicConfig(handlers=[_Intercept()], level=logging.WARNING, force=True)
     logging.captureWarnings(True)
+
+
+def human_terminal(terminal: TextIO, *, level: str = "INFO") -> None:
+    """Show log lines to a person, and to nobody else; replaces all earlier sinks."""
+    logger.remove()
+    logger.add(
+        terminal,
+        level=level,
+        format=_human,
+        colorize=terminal.isatty(),
+        backtrace=False,
+        diagnose=False,
+    )
 
 
 def close_logs() -> None:

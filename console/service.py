@@ -33,6 +33,9 @@ from storage import Ledger, LedgerRefused, LedgerUnavailable, open_ledger
 from venues.gateway import open_venue
 from venues.port import Venue
 
+_SLOW = 30.0
+"""Seconds. Handlers wait for the exchange's confirming reads, so a second or two is ordinary."""
+
 
 def utc_now() -> datetime:
     """The clock of the service."""
@@ -71,6 +74,7 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
             crash_dir=settings.data_dir / "crashes",
             on_event=alerts.event,
             secrets=_secrets(settings),
+            slow_handler=_SLOW,
         )
         alerts.attach(system)
         control = ChildSpec(
