@@ -74,8 +74,10 @@ def sqlite_file(url: URL) -> Path | None:
     return Path(name.removeprefix("file:"))
 
 
-def make_engines(url: Secret | str) -> Engines:
+def make_engines(url: Secret | str, *, busy: float = SQLITE_BUSY_SECONDS) -> Engines:
     """Engines for a URL. Connects to nothing yet; makes the SQLite file's folder.
+
+    `busy` is how many seconds SQLite waits for another process's lock.
 
     Raises LedgerRefused for an unusable URL, LedgerUnavailable where the folder can't be made.
     """
@@ -93,24 +95,24 @@ def make_engines(url: Secret | str) -> Engines:
         return Engines(engine, engine, None)
     file = sqlite_file(parsed)
     if file is None:
-        engine = _sqlite_engine(parsed, size=1, begin="BEGIN IMMEDIATE")
+        engine = _sqlite_engine(parsed, size=1, begin="BEGIN IMMEDIATE", busy=busy)
         return Engines(engine, engine, None)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LedgerUnavailable(f"the SQLite file's folder can't be made: {error}") from error
     return Engines(
-        _sqlite_engine(parsed, size=1, begin="BEGIN IMMEDIATE"),
-        _sqlite_engine(parsed, size=SQLITE_READERS, begin="BEGIN"),
+        _sqlite_engine(parsed, size=1, begin="BEGIN IMMEDIATE", busy=busy),
+        _sqlite_engine(parsed, size=SQLITE_READERS, begin="BEGIN", busy=busy),
         file,
     )
 
 
-def _sqlite_engine(url: URL, *, size: int, begin: str) -> AsyncEngine:
+def _sqlite_engine(url: URL, *, size: int, begin: str, busy: float) -> AsyncEngine:
     engine = create_async_engine(
         url,
         # Without this the driver would open transactions by itself, and only before some writes.
-        connect_args={"timeout": SQLITE_BUSY_SECONDS, "isolation_level": None},
+        connect_args={"timeout": busy, "isolation_level": None},
         poolclass=AsyncAdaptedQueuePool,
         pool_size=size,
         max_overflow=0,

@@ -17,7 +17,7 @@ from storage.alarms import Alerts
 from storage.audit import Events
 from storage.counts import Counters
 from storage.database import Database
-from storage.engine import make_engines
+from storage.engine import SQLITE_BUSY_SECONDS, make_engines
 from storage.leases import Leases, LifeProofs
 from storage.migrate import back_up, migrate
 from storage.orders import Intents
@@ -56,15 +56,24 @@ class Ledger(Positions, Intents, Events, Alerts, Outbox, Counters, Records, Leas
 
 
 async def open_ledger(
-    url: Secret | str, *, now: Callable[[], datetime], data_dir: Path | None = None
+    url: Secret | str,
+    *,
+    now: Callable[[], datetime],
+    data_dir: Path | None = None,
+    patience: float = 30.0,
 ) -> Ledger:
     """Open the database at `url` and bring its schema up to date.
 
     `now` is the clock for what the ledger stamps itself. With `data_dir`, a SQLite file of an
-    older schema is copied there before it is upgraded. Raises LedgerUnavailable, or
-    LedgerRefused for a newer schema, a damaged file or an unusable URL.
+    older schema is copied there before it is upgraded. `patience` is how many seconds a call
+    waits before it raises LedgerUnavailable for a database that doesn't answer.
+
+    Raises LedgerUnavailable, or LedgerRefused for a newer schema, a damaged file or an unusable
+    URL.
     """
-    database = Database(make_engines(url), now=now)
+    # SQLite's own complaint about a lock says more than that time is up: it comes first.
+    engines = make_engines(url, busy=min(SQLITE_BUSY_SECONDS, patience / 2))
+    database = Database(engines, now=now, patience=patience)
     try:
         if data_dir is not None and database.engines.file is not None:
             back_up(database.engines.file, data_dir)

@@ -57,12 +57,23 @@ class Server:
         """Stop the server as a crash would, keeping its folder; `start` brings it back."""
         self._run("pg_ctl", "-w", "-m", "immediate", "stop")
 
+    def start_if_down(self) -> None:
+        if not (self.data / "postmaster.pid").exists():
+            self.start()
+
     def freeze(self) -> None:
         """Pause the postmaster and its children: connections stand, nothing is answered."""
         self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
+
+    def log(self) -> str:
+        """What the server has written since the test before (it is emptied by being read)."""
+        log = self.data / "log"
+        said = log.read_text()
+        os.truncate(log, 0)
+        return said
 
     def conninfo(self, database: str) -> str:
         return f"host={self.sockets} user=postgres dbname={database}"

@@ -1,0 +1,206 @@
+"""PostgreSQL stopped, frozen or out of reach: an outage with a name, and then work goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import LiteralString
+
+import psycopg
+import pytest
+
+from messages.ledger import Intent
+from storage import Ledger, LedgerRefused, LedgerUnavailable, open_ledger
+from storage.patience import patiently
+from tests.storage.build import close, event, intent, position
+from tests.storage.conftest import Clock, OpenLedger
+from tests.storage.postgres import Server
+
+
+@pytest.fixture
+def url(postgres_url: str) -> str:
+    return postgres_url
+
+
+@pytest.fixture
+def crashed(postgres: Server) -> Iterator[Server]:
+    """The server, which the test may halt: it runs again afterwards in any case."""
+    yield postgres
+    postgres.start_if_down()
+
+
+async def test_a_stopped_server_is_an_outage_and_the_same_ledger_goes_on_when_it_is_back(
+    opened: OpenLedger, crashed: Server
+) -> None:
+    async with opened() as ledger:
+        row = await ledger.add_position(position())
+        await ledger.commit_intent(intent())
+        await asyncio.to_thread(crashed.halt)
+        for _ in range(2):
+            with pytest.raises(
+                LedgerUnavailable, match=r"connection to PostgreSQL is lost|stopping"
+            ):
+                await ledger.commit_intent(intent("sx-2"))
+        with pytest.raises(LedgerUnavailable):
+            await ledger.active_rows()
+        await asyncio.to_thread(crashed.start)
+        assert await ledger.active_rows() == (row,)
+        assert await ledger.commit_intent(intent("sx-2")) == intent("sx-2")
+        assert [one.client_order_id for one in await ledger.intents()] == ["sx-1", "sx-2"]
+
+
+async def test_work_under_way_while_the_server_is_stopped_and_started_is_all_done_once(
+    opened: OpenLedger, crashed: Server
+) -> None:
+    outages: list[str] = []
+    under_way, struck = asyncio.Event(), asyncio.Event()
+    through: list[Intent] = []
+
+    async def closes(ledger: Ledger, number: int) -> None:
+        """What an actor does: an intent, then the closing, each repeated until it is in."""
+        one = intent(f"sx-{number}")
+
+        def heard(error: LedgerUnavailable, _wait: float) -> None:
+            outages.append(str(error))
+            struck.set()
+
+        row = await patiently(
+            lambda: ledger.add_position(position(request_id=f"r{number}")), on_outage=heard
+        )
+        through.append(
+            await patiently(lambda: ledger.commit_intent(one), on_outage=heard, last=0.5)
+        )
+        if len(through) == 20:
+            under_way.set()
+        closed = await patiently(
+            lambda: ledger.close_rows(
+                [close(row.id)], event=event(f"e{number}"), counters={"closed": 1}
+            ),
+            on_outage=heard,
+            last=0.5,
+        )
+        assert closed.changed == (row.id,)
+
+    async def work(ledger: Ledger, first: int) -> None:
+        for number in range(first, first + 25):
+            await closes(ledger, number)
+
+    async def strike() -> None:
+        await under_way.wait()
+        await asyncio.to_thread(crashed.halt)
+        await struck.wait()
+        assert len(through) < 100
+        await asyncio.to_thread(crashed.start)
+
+    async with opened() as ledger, asyncio.timeout(60):
+        await asyncio.gather(strike(), *(work(ledger, 25 * n) for n in range(4)))
+        assert outages
+        assert len(await ledger.rows(status="closed")) == len(await ledger.rows()) == 100
+        assert len(await ledger.intents()) == 100
+        assert len(await ledger.events(limit=1000)) == 100
+        assert await ledger.counters() == {"bybit-main": {"closed": 100}}
+
+
+async def test_a_server_that_hangs_is_an_outage_and_not_silence(
+    opened: OpenLedger, postgres: Server, url: str, clock: Clock
+) -> None:
+    async with await open_ledger(url, now=clock, patience=0.5) as ledger:
+        await ledger.append_event(event("before"))
+        postgres.freeze()
+        try:
+            with pytest.raises(LedgerUnavailable, match=r"not answered for 0\.5 s"):
+                await ledger.append_event(event("during"))
+        finally:
+            postgres.thaw()
+        await patiently(lambda: ledger.append_event(event("during")))
+        assert [one.event_id for one in await ledger.events()] == ["before", "during"]
+
+
+async def test_a_session_that_the_server_ends_costs_at_most_one_outage(
+    opened: OpenLedger, postgres: Server, url: str
+) -> None:
+    async with opened() as ledger:
+        await ledger.append_event(event("before"))
+        with psycopg.connect(postgres.conninfo("postgres"), autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'sexton'"
+            )
+        await ledger.append_event(event("after"))
+        assert len(await ledger.events()) == 2
+
+
+async def test_a_server_that_is_read_only_says_so(
+    opened: OpenLedger, postgres: Server, url: str
+) -> None:
+    async with opened() as ledger:
+        await ledger.append_event(event())
+    name = url.partition("@/")[2].partition("?")[0]
+    with psycopg.connect(postgres.conninfo("postgres"), autocommit=True) as admin:
+        admin.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    async with opened() as ledger:
+        assert len(await ledger.events()) == 1
+        with pytest.raises(LedgerUnavailable, match="read-only"):
+            await ledger.append_event(event("e2"))
+
+
+async def test_a_server_that_is_not_there_is_an_outage(clock: Clock, url: str) -> None:
+    with pytest.raises(LedgerUnavailable, match="is the server up"):
+        await open_ledger("postgresql://postgres@127.0.0.1:1/x", now=clock)
+
+
+async def test_a_database_or_user_that_does_not_exist_is_refused(
+    postgres: Server, clock: Clock, url: str
+) -> None:
+    with pytest.raises(LedgerRefused, match="does not exist"):
+        await open_ledger(postgres.url("nowhere"), now=clock)
+    with pytest.raises(LedgerRefused, match="does not exist"):
+        await open_ledger(url.replace("postgres@", "nobody@"), now=clock)
+
+
+async def test_two_guards_that_close_the_same_rows_in_opposite_order_never_deadlock(
+    opened: OpenLedger, postgres: Server
+) -> None:
+    async with opened() as first, opened() as second:
+        rows = [await first.add_position(position()) for _ in range(6)]
+        there = [close(row.id) for row in rows]
+        answers = await asyncio.gather(
+            *(
+                (first, second)[n % 2].close_rows(
+                    there if n % 2 else there[::-1], event=event(f"e{n}")
+                )
+                for n in range(6)
+            )
+        )
+        changed = [row_id for answer in answers for row_id in answer.changed]
+        assert sorted(changed) == [row.id for row in rows]
+    assert "deadlock detected" not in postgres.log()
+
+
+async def test_a_deadlock_with_a_bots_transaction_is_tried_again_and_nobody_notices(
+    opened: OpenLedger, postgres: Server, url: str
+) -> None:
+    name = url.partition("@/")[2].partition("?")[0]
+    async with opened() as ledger:
+        one, two = [(await ledger.add_position(position())).id for _ in range(2)]
+        bot = await psycopg.AsyncConnection.connect(postgres.conninfo(name))
+        # The bot never looks for deadlocks itself, so that ours is the one to be given up.
+        await bot.execute("SET deadlock_timeout = '60s'")
+        touch = "UPDATE positions SET held = true WHERE id = %s"
+        await bot.execute(touch, (two,))
+        closing = asyncio.create_task(ledger.close_rows([close(one), close(two)], event=event()))
+        blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        async with asyncio.timeout(10):
+            while await _count(bot, blocked) == 0:  # noqa: ASYNC110 - the server brings it about
+                await asyncio.sleep(0.01)
+        await bot.execute(touch, (one,))
+        await bot.commit()
+        await bot.close()
+        assert (await closing).changed == (one, two)
+    assert "deadlock detected" in postgres.log()
+
+
+async def _count(connection: psycopg.AsyncConnection, query: LiteralString) -> int:
+    row = await (await connection.execute(query)).fetchone()
+    assert row is not None
+    return int(row[0])
