@@ -114,6 +114,37 @@ class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
     lease: timedelta = timedelta(seconds=15)
 
 
+class SourceKind(StrEnum):
+    """Whose ledger is read: this program's own, a bot's known shape, or an operator's query."""
+
+    FREQTRADE = "freqtrade"
+    MONITORING = "monitoring"
+    QUERY = "query"
+
+
+class QuantityUnit(StrEnum):
+    BASE = "base"
+    CONTRACTS = "contracts"
+
+
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Another program's ledger, read-only unless `write_back` (which only monitoring allows).
+
+    `account` takes every row; or `exchanges` maps the source's exchange names to accounts, and
+    rows of other exchanges are left out. `columns` maps our column names (`id`, `symbol`,
+    `side`, `quantity`, `entry_price`, `opened_at`, …) to the query's.
+    """
+
+    kind: SourceKind
+    url: Secret
+    account: str = ""
+    exchanges: dict[str, str] = {}
+    query: str = ""
+    columns: dict[str, str] = {}
+    unit: QuantityUnit = QuantityUnit.BASE
+    write_back: bool = False
+
+
 class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):
     socket: Path
     http: str | None = None
