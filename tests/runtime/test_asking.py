@@ -1,0 +1,504 @@
+"""Asking, mailboxes and handlers: answers, time-outs, cycles, bounds, refusals."""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+import pytest
+
+from actors.runtime import (
+    Actor,
+    ActorCrashed,
+    AskCycleError,
+    AskedItself,
+    AskFailed,
+    AskTimeout,
+    BadHandler,
+    ChildSpec,
+    Later,
+    MailboxFull,
+    NoSuchActor,
+    NotUnderstood,
+    Overflow,
+    StartChild,
+    Supervisor,
+    Why,
+    handles,
+)
+from actors.runtime.events import AskCycle, ChildRestarted, DeadLetter
+from messages.runtime import Request
+from tests.runtime.kit import (
+    Crash,
+    CrashAnswering,
+    Note,
+    Probe,
+    Promise,
+    Seen,
+    Take,
+    Unknown,
+    WhoAreYou,
+    World,
+    elapsed,
+    passing,
+    root,
+    simulated,
+    until,
+)
+
+
+class Pass(Request[str], frozen=True):
+    """Ask along this route and answer with what came back."""
+
+    route: tuple[str, ...]
+    by_worker: bool = False
+
+
+class Relay(Actor[None]):
+    """Passes a request along, from its handler or from a worker."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    @handles
+    async def pass_on(self, message: Pass) -> str | Later[str]:
+        if not message.route:
+            return "end of the route"
+        later: Later[str] = self.later()
+        if message.by_worker:
+            self.work(self._ask(message, later), name="asker")
+            return later
+        return await self.ask(message.route[0], Pass(message.route[1:]), timeout=1000.0)
+
+    async def _ask(self, message: Pass, later: Later[str]) -> None:
+        later.set(await self.ask(message.route[0], Pass(message.route[1:]), timeout=1000.0))
+
+
+class Impatient(Actor[None]):
+    """Looks at failures as values."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    @handles
+    async def pass_on(self, message: Pass) -> str:
+        answer = await self.attempt(message.route[0], Take(50.0), timeout=2.0)
+        return str(answer.why) if isinstance(answer, AskFailed) else answer
+
+
+def relays(*names: str) -> list[ChildSpec]:
+    return [ChildSpec(name, Relay) for name in names]
+
+
+@simulated
+async def test_an_ask_that_is_not_answered_in_time_raises_and_names_actor_and_message() -> None:
+    world = World()
+    await world.up(world.probes("a"))
+    with pytest.raises(AskTimeout, match=r"a did not answer Take within 2 s"):
+        await world.system.ask("a", Take(50.0), timeout=2.0)
+    await world.down()
+
+
+@simulated
+async def test_an_ask_of_nobody_fails_at_once_and_is_a_dead_letter() -> None:
+    world = await World().up()
+    with pytest.raises(NoSuchActor, match="nobody"):
+        await world.system.ask("nobody/here", WhoAreYou())
+    world.system.tell("nobody", Note("lost"))
+    await world.down()
+    assert [(event.path, event.message) for event in world.heard(DeadLetter)] == [
+        ("nobody/here", "WhoAreYou"),
+        ("nobody", "Note"),
+    ]
+
+
+@simulated
+async def test_every_failure_of_an_ask_is_a_value_for_who_attempts_it() -> None:
+    world = World()
+    await world.up([*world.probes("a"), ChildSpec("i", Impatient)])
+    for request, why in (
+        (Take(50.0), Why.TIMED_OUT),
+        (CrashAnswering(), Why.CRASHED),
+        (Unknown(), Why.NOT_UNDERSTOOD),
+    ):
+        answer = await world.system.attempt("a", request, timeout=2.0)
+        assert isinstance(answer, AskFailed)
+        assert (answer.path, answer.why) == ("a", why)
+        await passing(60.0)
+    gone = await world.system.attempt("nobody", Unknown())
+    assert isinstance(gone, AskFailed)
+    assert gone.why is Why.NO_SUCH_ACTOR
+    assert await world.system.ask("i", Pass(("a",))) == "timed out"
+    await world.down()
+
+
+@simulated
+async def test_a_request_without_a_handler_is_answered_with_what_the_actor_does_take() -> None:
+    world = World()
+    await world.up(world.probes("a"))
+    before = await world.who("a")
+    with pytest.raises(NotUnderstood, match=r"Probe has no handler for it; it takes .*Note"):
+        await world.system.ask("a", Unknown())
+    assert await world.who("a") == before
+    assert world.system.dead_letters.count == 1
+    await world.down()
+
+
+@simulated
+async def test_queued_asks_survive_a_restart_and_the_one_in_hand_does_not() -> None:
+    world = World()
+    await world.up(world.probes("a"))
+    world.system.suspend("a")
+    in_hand = asyncio.create_task(world.system.attempt("a", CrashAnswering()))
+    await until(lambda: world.node("a").mailbox == 1)  # type: ignore[union-attr]  # it is there
+    queued = [asyncio.create_task(world.system.ask("a", Seen())) for _ in range(3)]
+    await until(lambda: world.node("a").mailbox == 4)  # type: ignore[union-attr]  # it is there
+    world.system.resume("a")
+    answer = await in_hand
+    assert isinstance(answer, AskFailed)
+    assert answer.why is Why.CRASHED
+    assert [await task for task in queued] == [[], [], []]
+    await world.down()
+
+
+@simulated
+async def test_a_killed_handler_answers_its_asker_with_actor_crashed() -> None:
+    world = World()
+    await world.up(world.probes("a"))
+    asking = asyncio.create_task(world.system.ask("a", Take(100.0)))
+    await until(lambda: world.node("a").last_message == "Take")  # type: ignore[union-attr]  # it is there
+    world.system.kill("a")
+    with pytest.raises(ActorCrashed, match="killed"):
+        await asking
+    await world.down()
+
+
+@simulated
+async def test_an_asker_that_is_cancelled_leaves_nothing_behind() -> None:
+    world = World()
+    await world.up(world.probes("a"))
+    asking = asyncio.create_task(world.system.ask("a", Take(5.0)))
+    await until(lambda: world.node("a").last_message == "Take")  # type: ignore[union-attr]  # it is there
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await world.system.ask("a", Seen()) == []
+    await world.down()
+
+
+@simulated
+async def test_an_actor_that_asks_itself_is_told_at_once_with_its_name() -> None:
+    world = World()
+    await world.up(relays("a"))
+    with pytest.raises(ActorCrashed) as caught:
+        assert await elapsed(world.system.ask("a", Pass(("a",)))) < 0.1
+    assert isinstance(caught.value.__cause__, AskedItself)
+    assert "a asks itself for Pass" in str(caught.value.__cause__)
+    await world.down()
+
+
+@simulated
+async def test_a_worker_may_ask_its_owner() -> None:
+    world = World()
+    await world.up(relays("a"))
+    assert await world.system.ask("a", Pass(("a",), by_worker=True)) == "end of the route"
+    await world.down()
+
+
+@simulated
+async def test_a_cycle_of_asks_is_reported_at_once_with_the_names_in_it() -> None:
+    world = World()
+    await world.up(relays("a", "b", "c"))
+    with pytest.raises(ActorCrashed):
+        await world.system.ask("a", Pass(("b", "c", "a")))
+    await passing(1.0)
+    (event,) = world.heard(AskCycle)
+    assert event.names == ("c", "a", "b", "c")
+    await world.down()
+
+
+@simulated
+async def test_asks_that_meet_in_one_actor_without_a_cycle_are_left_alone() -> None:
+    world = World()
+    await world.up(relays("a", "b", "c"))
+    routes = [Pass(("c",)), Pass(("b", "c")), Pass(("c",), by_worker=True)]
+    answers = await asyncio.gather(*(world.system.ask("a", route) for route in routes))
+    assert answers == ["end of the route"] * 3
+    await world.down()
+    assert world.heard(AskCycle) == []
+
+
+@simulated
+async def test_a_wait_that_a_worker_will_end_is_no_cycle() -> None:
+    world = World()
+    await world.up([*relays("a"), ChildSpec("s", Server)])
+    # a waits for s, which owes it a later reply; s then asks a third party from a handler.
+    asking = asyncio.create_task(world.system.ask("a", Pass(("s", "slow"))))
+    await until(lambda: world.node("a").last_message == "Pass")  # type: ignore[union-attr]  # it is there
+    assert await asking == "served"
+    assert world.heard(AskCycle) == []
+    await world.down()
+
+
+class Server(Actor[None]):
+    """Owes an answer, and meanwhile asks somebody from its handler."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    @handles
+    def serve(self, message: Pass) -> Later[str]:
+        later: Later[str] = self.later()
+
+        async def finish() -> None:
+            await asyncio.sleep(5.0)
+            later.set("served")
+
+        self.work(finish())
+        self.tell_self(Note("ask the one who waits"))
+        return later
+
+    @handles
+    async def ask_back(self, message: Note) -> None:
+        await self.attempt("a", Pass(()), timeout=20.0)
+
+
+class StartsAskingItsParent(Actor[None]):
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    async def on_start(self) -> None:
+        await self.ask("", StartChild(ChildSpec("x", Relay)), timeout=1000.0)
+
+
+@simulated
+async def test_a_child_that_asks_its_supervisor_while_being_started_is_a_cycle() -> None:
+    world = World()
+    with pytest.raises(Exception, match="a cycle of asks: greedy → root → greedy"):
+        await world.system.start(root([ChildSpec("greedy", StartsAskingItsParent)]))
+    assert world.system.cells == {}
+
+
+class Narrow(Probe):
+    mailbox_bound = 3
+
+
+class Sliding(Narrow):
+    overflow = Overflow.DROP_OLDEST
+
+
+async def _full(world: World, cls: type[Probe]) -> None:
+    behaviour = world.behave("a")
+    await world.up([ChildSpec("a", lambda: cls(world.diary, behaviour))])
+    world.system.suspend("a")
+    for number in range(5):
+        world.system.tell("a", Note(str(number)))
+
+
+@simulated
+async def test_a_full_mailbox_refuses_the_new_message_and_an_ask_gets_mailbox_full() -> None:
+    world = World()
+    await _full(world, Narrow)
+    with pytest.raises(MailboxFull, match="3 messages"):
+        await world.system.ask("a", Seen())
+    world.system.resume("a")
+    await until(lambda: world.node("a").mailbox == 0)  # type: ignore[union-attr]  # it is there
+    assert await world.system.ask("a", Seen()) == ["0", "1", "2"]
+    assert world.system.dead_letters.count == 3
+    await world.down()
+
+
+@simulated
+async def test_a_mailbox_that_drops_the_oldest_keeps_the_newest() -> None:
+    world = World()
+    await _full(world, Sliding)
+    world.system.resume("a")
+    await until(lambda: world.node("a").mailbox == 0)  # type: ignore[union-attr]  # it is there
+    assert await world.system.ask("a", Seen()) == ["2", "3", "4"]
+    assert world.system.dead_letters.count == 2
+    await world.down()
+
+
+@simulated
+async def test_recent_dead_letters_are_kept_and_bounded() -> None:
+    world = await World().up()
+    for _ in range(250):
+        world.system.tell("nobody", Note("lost"))
+    assert world.system.dead_letters.count == 250
+    assert len(world.system.dead_letters.recent) == 100
+    await world.down()
+
+
+class Base(msgspec.Struct, frozen=True):
+    pass
+
+
+class Special(Base, frozen=True):
+    pass
+
+
+class Other(msgspec.Struct, frozen=True):
+    pass
+
+
+class TakesManyState(msgspec.Struct):
+    taken: list[str] = []
+
+
+class TakesMany(Actor[TakesManyState]):
+    def __init__(self) -> None:
+        super().__init__(TakesManyState())
+
+    @handles
+    def any_base(self, message: Base) -> None:
+        self.state.taken.append("base")
+
+    @handles
+    async def union(self, message: Other | Note) -> None:
+        await asyncio.sleep(1.0)
+        self.state.taken.append(type(message).__name__)
+
+    @handles
+    def seen(self, message: Seen) -> list[str]:
+        return self.state.taken
+
+
+@simulated
+async def test_a_handler_may_take_a_union_or_a_base_class_and_may_await() -> None:
+    world = World()
+    await world.up([ChildSpec("a", TakesMany)])
+    for message in (Special(), Other(), Base(), Note("x"), Special()):
+        world.system.tell("a", message)
+    assert await world.system.ask("a", Seen()) == ["base", "Other", "base", "Note", "base"]
+    await world.down()
+
+
+def test_a_handler_without_an_annotation_is_refused_when_its_class_is_made() -> None:
+    with pytest.raises(BadHandler, match=r"Careless\.take .*annotate `message`"):
+
+        class Careless(Actor[None]):
+            @handles
+            def take(self, message) -> None:  # type: ignore[no-untyped-def]  # the mistake to find
+                pass
+
+
+def test_a_handler_that_takes_no_message_is_refused() -> None:
+    with pytest.raises(BadHandler, match="must take self and one message"):
+
+        class Careless(Actor[None]):
+            @handles
+            def take(self) -> None:
+                pass
+
+
+def test_two_handlers_for_one_type_are_refused_with_both_names() -> None:
+    with pytest.raises(BadHandler, match="two handlers for Note: first and second"):
+
+        class Torn(Actor[None]):
+            @handles
+            def first(self, message: Note) -> None:
+                pass
+
+            @handles
+            def second(self, message: Note | Other) -> None:
+                pass
+
+
+def test_a_handler_of_something_that_is_no_class_is_refused() -> None:
+    with pytest.raises(BadHandler, match="not a message type"):
+
+        class Odd(Actor[None]):
+            @handles
+            def take(self, message: "typing_any") -> None:  # noqa: UP037
+                pass
+
+
+typing_any = msgspec.UNSET
+
+
+def test_an_override_of_a_handler_must_be_a_handler() -> None:
+    with pytest.raises(BadHandler, match=r"Quiet\.note overrides a handler"):
+
+        class Quiet(Probe):
+            def note(self, message: Note) -> None:
+                pass
+
+
+class Refined(Probe):
+    @handles
+    def note(self, message: Note) -> None:
+        self.state.notes.append(message.text.upper())
+
+
+@simulated
+async def test_a_handler_may_be_overridden_by_another_one() -> None:
+    world = World()
+    behaviour = world.behave("a")
+    await world.up([ChildSpec("a", lambda: Refined(world.diary, behaviour))])
+    world.system.tell("a", Note("loud"))
+    assert await world.system.ask("a", Seen()) == ["LOUD"]
+    await world.down()
+
+
+@simulated
+async def test_an_actor_is_not_usable_before_it_is_started_and_says_why() -> None:
+    world = World()
+    probe = world.probe("a").factory()
+    with pytest.raises(RuntimeError, match="Probe has not been started"):
+        _ = probe.path
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = probe.nonsense  # type: ignore[attr-defined]  # the mistake to find
+    assert str(probe) == "Probe (not started)"
+
+
+@simulated
+async def test_an_actor_lets_others_run_after_a_number_of_messages() -> None:
+    world = World(yield_every=10)
+    await world.up(world.probes("a", "b"))
+    world.system.suspend("a")
+    for number in range(1000):
+        world.system.tell("a", Note(str(number)))
+    world.system.tell("b", Note("my turn"))
+    world.system.resume("a")
+    seen_by_b = asyncio.create_task(world.system.ask("b", Seen()))
+    await seen_by_b
+    assert world.node("a").mailbox > 0  # type: ignore[union-attr]  # it is there
+    await until(lambda: world.node("a").mailbox == 0)  # type: ignore[union-attr]  # it is there
+    await world.down()
+
+
+def test_the_cycle_error_is_an_ask_error_with_its_own_reason() -> None:
+    assert AskCycleError("a", "x").as_value() == AskFailed("a", Why.CYCLE, "x")
+    assert str(AskFailed("a", Why.CYCLE, "x")) == "x"
+
+
+@simulated
+async def test_a_supervisor_understands_nothing_but_its_orders() -> None:
+    world = await World().up([ChildSpec("s", Supervisor)])
+    with pytest.raises(NotUnderstood, match="StartChild"):
+        await world.system.ask("s", WhoAreYou())
+    await world.down()
+
+
+@simulated
+async def test_a_promise_that_is_never_kept_ends_in_a_time_out() -> None:
+    world = World()
+    await world.up(world.probes("a"))
+    with pytest.raises(AskTimeout):
+        await world.system.ask("a", Promise(), timeout=5.0)
+    await world.down()
+
+
+@simulated
+async def test_no_message_is_lost_but_those_that_crashed_their_actor() -> None:
+    world = World()
+    await world.up(world.probes("a"), intensity=None)
+    world.system.suspend("a")
+    for number in range(60):
+        world.system.tell("a", Crash() if number % 6 == 5 else Note(str(number)))
+    handled_before = world.system.cells["a"].handled
+    world.system.resume("a")
+    await until(lambda: world.node("a").mailbox == 0 and len(world.heard(ChildRestarted)) == 10)  # type: ignore[union-attr]  # it is there
+    assert world.system.cells["a"].handled - handled_before == 50
+    assert world.system.dead_letters.count == 0
+    await world.down()
