@@ -36,7 +36,8 @@ def orphan_action(
 ) -> OrphanAction:
     """The account's policy, or `alert` wherever something speaks against it.
 
-    An empty allow list allows all; a denied symbol is denied whatever the other list says.
+    An empty allow list allows all; a denied symbol is denied whatever the other list says. Lists
+    hold symbols in any spelling, or "*" for all; a deny list also takes a base currency alone.
     `actions_last_hour` counts protective and closing orders. `ledger_doubt` is
     `LedgerView.nameless`: the position may be known after all.
     """
@@ -62,7 +63,7 @@ def _objection(
     ledger_doubt: bool,
 ) -> str:
     wanted, symbol = account.orphans, position.key.symbol
-    if _listed(account.orphan_deny, symbol):
+    if _listed(account.orphan_deny, symbol) or _named_by_base(account.orphan_deny, symbol):
         return f"{symbol} is on the deny list"
     if account.orphan_allow and not _listed(account.orphan_allow, symbol):
         return f"{symbol} is not on the allow list"
@@ -104,4 +105,9 @@ def protect_price(
 
 
 def _listed(texts: Iterable[str], symbol: str) -> bool:
-    return any(may_mean(text, symbol) for text in texts)
+    return any(text.strip() == "*" or may_mean(text, symbol) for text in texts)
+
+
+def _named_by_base(texts: Iterable[str], symbol: str) -> bool:
+    base = symbol.partition("/")[0].upper()
+    return any(text.strip().upper() == base for text in texts)

@@ -59,13 +59,15 @@ def exit_of(
     *,
     entry_fee: Decimal = _FEE,
     kind: Kind = Kind.LINEAR,
+    step: Decimal = ZERO,
 ) -> Exit:
     """The exit of a leg that somebody else closed, from fills at `since` or later.
 
     Counted from the newest closing fill back, since the newest ones made it flat, until they
-    account for the leg's quantity; where they never do, the exit is unknown.
+    account for the leg's quantity, to less than a `step` where one is given (base units: a
+    ledger may be finer than its venue); where they never do, the exit is unknown.
     """
-    used = _accounting(leg, (fill for fill in fills if fill.at >= since))
+    used = _accounting(leg, (fill for fill in fills if fill.at >= since), step)
     if not used:
         return _unknown_exit(leg)
     quantity = sum((taken for _, taken in used), ZERO)
@@ -161,20 +163,17 @@ def settle_currency(key: LegKey) -> str:
     return key.symbol.partition(":")[2].partition("-")[0]
 
 
-def _accounting(leg: LedgerLeg, fills: Iterable[Fill]) -> list[tuple[Fill, Decimal]]:
+def _accounting(leg: LedgerLeg, fills: Iterable[Fill], step: Decimal) -> list[tuple[Fill, Decimal]]:
     """The closing fills that account for the leg, and how much of each, or nothing."""
-    side = leg.key.side
     owed, used = leg.quantity, list[tuple[Fill, Decimal]]()
     for fill in sorted(fills, key=lambda fill: fill.at, reverse=True):
-        if fill.symbol != leg.key.symbol or fill.quantity <= ZERO:
+        if fill.symbol != leg.key.symbol:
             continue
-        closed = min(closed_by(fill, side), owed)
+        closed = min(closed_by(fill, leg.key.side), owed)
         if closed > ZERO:
             used.append((fill, closed))
             owed -= closed
-        if owed <= ZERO:
-            return used[::-1]
-    return []
+    return used[::-1] if owed <= ZERO or owed < step else []
 
 
 def _unknown_exit(leg: LedgerLeg) -> Exit:

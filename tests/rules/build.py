@@ -33,7 +33,7 @@ BROKEN = VenueError(kind=VenueErrorKind.MALFORMED, message="cut off")
 
 D = Decimal
 
-prove = settings(deadline=None, max_examples=150)
+prove = settings(deadline=None, max_examples=250)
 """No deadline: two busy cores say nothing about a rule."""
 
 sides = st.sampled_from(Side)

@@ -81,6 +81,17 @@ def test_deny_and_allow_lists_are_kept_in_any_spelling(policy: OrphanPolicy, tex
     assert act(account(policy, deny=("ETHUSDT",))).policy is policy
 
 
+def test_a_base_currency_alone_denies_and_does_not_allow() -> None:
+    assert refused(act(account(OrphanPolicy.CLOSE, deny=("btc",))))
+    assert refused(act(account(OrphanPolicy.CLOSE, allow=("BTC",))))
+    assert act(account(OrphanPolicy.CLOSE, deny=("BT", "TC"))).policy is OrphanPolicy.CLOSE
+
+
+def test_a_star_means_every_symbol() -> None:
+    assert refused(act(account(OrphanPolicy.CLOSE, deny=("*",))))
+    assert act(account(OrphanPolicy.CLOSE, allow=("*",))).policy is OrphanPolicy.CLOSE
+
+
 def test_under_a_cap_of_one_the_second_orphan_is_only_alerted() -> None:
     assert act(account(OrphanPolicy.CLOSE, cap=1), done=0).policy is OrphanPolicy.CLOSE
     assert refused(act(account(OrphanPolicy.CLOSE, cap=1), done=1))

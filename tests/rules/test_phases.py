@@ -215,6 +215,17 @@ def test_a_close_is_never_at_a_wider_loss_than_its_phase_allows(
         assert loss <= loss_at(over, rule)
 
 
+def test_a_net_profit_is_that_of_the_whole_quantity_after_both_fees() -> None:
+    assert net_profit(Side.LONG, D(100), D(110), D(2), D("0.001")) == D("19.58")
+    assert net_profit(Side.SHORT, D(100), D(110), D(2), D("0.001")) == D("-20.42")
+
+
+def test_at_the_very_end_of_grace_the_next_change_is_an_instant_away() -> None:
+    held = decide(facts(8, "90"), RULE)
+    assert isinstance(held, Hold)
+    assert held.next_change_at == T0 + RULE.max_age + RULE.grace + TICK
+
+
 def test_exactly_nothing_after_fees_is_no_profit() -> None:
     free = AgedSettings(fee=D(0), max_loss=D(0))
     one = leg(LONG)

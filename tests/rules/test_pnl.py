@@ -87,6 +87,19 @@ def test_of_a_fill_larger_than_the_leg_only_the_legs_part_and_fee_count() -> Non
     assert (found.quantity, found.fees, found.pnl) == (D(1), D("0.1"), D("9.9"))
 
 
+def test_a_ledger_finer_than_its_venue_is_accounted_for_to_less_than_a_step() -> None:
+    fine = leg(quantity="1.0004")
+    assert exit_of(fine, [fill(1)], T0).source is ExitSource.UNKNOWN
+    found = exit_of(fine, [fill(1, price="110")], T0, entry_fee=NO_FEE, step=D("0.001"))
+    assert (found.source, found.quantity, found.pnl) == (ExitSource.VENUE_HISTORY, D(1), D(10))
+    assert exit_of(leg(quantity="1.001"), [fill(1)], T0, step=D("0.001")).at is None
+
+
+def test_the_exit_is_dated_by_the_fill_that_ended_the_leg_and_the_first_instant_counts() -> None:
+    found = exit_of(leg(quantity="2"), [fill(0), fill(7)], T0)
+    assert found.at == after(7)
+
+
 def test_fees_in_another_currency_are_named_and_not_converted() -> None:
     fills = [
         fill(1, "1", "110", fee="0.001", fee_currency="BNB"),
