@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -77,6 +78,10 @@ def _listen(client: Client, exchange: Any, on_hint: OnHint, on_connected: OnConn
             on_connected()
         return connected(socket, message)
 
+    if client.facts.exchange == "bybit":
+        # The documented type of req_id is a string; ccxt counts.
+        ids = itertools.count(1)
+        exchange.request_id = lambda: str(next(ids))
     exchange.handle_message = handle_message
     exchange.on_connected = socket_stands
 

@@ -110,12 +110,17 @@ def binance_instrument(name: str = "BTCUSDT", base: str = "BTC") -> Json:
         "orderTypes": ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT_MARKET"],
         "timeInForce": ["GTC", "IOC", "FOK", "GTX"],
         "filters": [
-            {"filterType": "PRICE_FILTER", "minPrice": "0.1", "maxPrice": "4529764", "tickSize": "0.10"},
+            {
+                "filterType": "PRICE_FILTER",
+                "minPrice": "0.1",
+                "maxPrice": "9000000",
+                "tickSize": "0.10",
+            },
             {"filterType": "LOT_SIZE", "minQty": "0.001", "maxQty": "1000", "stepSize": "0.001"},
-            {"filterType": "MARKET_LOT_SIZE", "minQty": "0.001", "maxQty": "120", "stepSize": "0.001"},
+            {"filterType": "MARKET_LOT_SIZE", "minQty": "0.001", "maxQty": "120"},
             {"filterType": "MIN_NOTIONAL", "notional": "100"},
         ],
-    }  # fmt: skip
+    }
 
 
 def binance_row(size: str, **other: Json) -> dict[str, Json]:

@@ -35,8 +35,19 @@ class Opened:
     def market(self) -> Market:
         return self.sim.market
 
-    def hold(self, quantity: str, side: Side = LONG, symbol: str = BTC, **other: Decimal) -> None:
-        self.market.open_position("main", symbol, side, Decimal(quantity), **other)
+    def hold(
+        self,
+        quantity: str,
+        side: Side = LONG,
+        symbol: str = BTC,
+        *,
+        stop_loss: Decimal | None = None,
+        take_profit: Decimal | None = None,
+    ) -> None:
+        """Open a leg as if the bot had traded. `quantity` is base units."""
+        self.market.open_position(
+            "main", symbol, side, Decimal(quantity), stop_loss=stop_loss, take_profit=take_profit
+        )
 
     def order(
         self,
