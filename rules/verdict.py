@@ -138,7 +138,9 @@ def closed_by(fill: Fill, side: Side) -> Decimal:
     """
     if fill.side is not side.closing or fill.position_side is side.opposite:
         return ZERO
-    return fill.quantity if fill.closed_quantity is None else fill.closed_quantity
+    if fill.closed_quantity is None:
+        return fill.quantity
+    return min(fill.closed_quantity, fill.quantity)
 
 
 def _opened_by(fill: Fill, side: Side) -> Decimal:

@@ -235,6 +235,19 @@ def test_exactly_nothing_after_fees_is_no_profit() -> None:
     assert "target" in closed.why
 
 
+@given(sides, prices, prices, settings)
+@prove
+def test_every_life_that_nobody_holds_ends_when_the_market_phase_begins(
+    side: Side, entry: Decimal, price: Decimal, rule: AgedSettings
+) -> None:
+    one = leg(LegKey("main", BTC, side), entry=entry)
+    end = T0 + rule.max_age + rule.grace + rule.market_after + TICK
+    for book in (None, quote(price)):
+        closed = decide(AgedFacts(leg=one, now=end, quote=book), rule)
+        assert isinstance(closed, CloseNow)
+        assert (closed.phase, closed.worst_price) == (Phase.MARKET, None)
+
+
 @given(sides, prices, decimals("0", "0.01"))
 @prove
 def test_break_even_is_where_the_profit_after_both_fees_turns(

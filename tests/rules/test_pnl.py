@@ -134,6 +134,11 @@ def test_an_inverse_contract_is_paid_in_its_base_currency() -> None:
     assert (found.fees, found.pnl) == (D("0.01"), D("1.99"))
 
 
+def test_a_fill_never_closes_more_than_its_own_quantity() -> None:
+    assert exit_of(leg(), [fill(1, "0.5", closed="3")], T0).source is ExitSource.UNKNOWN
+    assert exit_of(leg(), [fill(1, "0", closed="3")], T0).source is ExitSource.UNKNOWN
+
+
 def test_our_own_order_makes_an_exit_of_what_it_filled() -> None:
     made = own_exit(leg(quantity="100"), quantity=D(50), average=D(110), fee=D(3), at=after(9))
     assert (made.source, made.at, made.quantity) == (ExitSource.FILL, after(9), D(50))

@@ -150,6 +150,8 @@ def test_only_kind_and_verdict_decide_and_every_answer_says_what_comes_next(
     assert answer.text
     if verdict is not None:
         assert not answer.ask_venue
+    assert answer.ask_venue or not answer.cancel_resting
+    assert answer.look_up_order == (kind is VenueErrorKind.DUPLICATE_ID and verdict is not GONE)
     if answer.code is ErrorCode.POSITION_NOT_FOUND:
         assert verdict is GONE
     assert isinstance(code_of(kind), ErrorCode)
