@@ -86,7 +86,7 @@ def tree(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> Non
     if json:
         show.print_json(nodes)
     else:
-        show.print_table(show.tree_table(nodes))
+        show.print_table(show.tree_table(nodes, wide=show.is_wide()))
 
 
 @reading.command(

@@ -25,10 +25,24 @@ from actors.runtime import NodeInfo
 from console import show
 from console.demo_found import Found, Outcome, count, events_of, rows_of
 from console.service import Running
-from messages.ledger import Alert, AlertLevel, Event, PositionRow, RowStatus
+from messages.ledger import (
+    Alert,
+    AlertLevel,
+    AlertType,
+    Event,
+    ExitSource,
+    PositionRow,
+    RowStatus,
+)
 
 _REFRESH = 0.5
-_DULL = frozenset({"close_result"})
+_DULL = frozenset({"close_result", "order_accepted", "order_intent"})
+_WORDS = {
+    AlertType.ORPHANED_POSITION: "orphan",
+    AlertType.NAKED_POSITION: "no stop covers it",
+    AlertType.RECONCILIATION_MISMATCH: "ledger and venue differ",
+    AlertType.GHOST_POSITION: "ghost",
+}
 
 
 class _Aged(msgspec.Struct):
@@ -56,23 +70,27 @@ async def _screen(running: Running, config: Path, left: float, console: Console)
     events = await events_of(running)
     alerts = await running.ledger.open_alerts()
     width, height = console.size
-    lower = max(5, (height - 3) // 3)
-    upper = height - 3 - lower
+    wide = width >= 100
+    body = height - 3
+    below = max(3, body // 4)
     layout = Layout()
-    tree_width = 34 if width >= 100 else 27
     layout.split_column(
         Layout(_header(count(events), left, width), size=2),
-        Layout(name="upper", size=upper),
-        Layout(name="lower", size=lower),
+        Layout(name="body", size=body),
         Layout(Text(f"python supervisor.py tree -c {config} · Ctrl-C ends", style="dim"), size=1),
     )
-    layout["upper"].split_row(
-        Layout(_framed("actors", _tree(nodes, upper - 2)), size=tree_width),
-        Layout(_framed("positions", _positions(running, rows, upper - 3, width))),
+    layout["body"].split_row(
+        Layout(_framed("actors", _tree(nodes, body - 2)), size=30 if wide else 26),
+        Layout(name="right"),
     )
-    layout["lower"].split_row(
-        Layout(_framed(f"{len(alerts)} open alerts", _alerts(alerts, lower - 2))),
-        Layout(_framed("events", _events(events, lower - 2))),
+    positions = body - 2 * below
+    layout["right"].split_column(
+        Layout(
+            _framed("positions", _positions(running, rows, alerts, positions - 3, wide=wide)),
+            size=positions,
+        ),
+        Layout(_framed(f"{len(alerts)} open alerts", _alerts(alerts, below - 2)), size=below),
+        Layout(_framed("what happened", _events(events, below - 2)), size=below),
     )
     return layout
 
@@ -119,11 +137,16 @@ def _tree(nodes: Sequence[NodeInfo], room: int) -> Table:
 
 
 def _positions(
-    running: Running, rows: Sequence[PositionRow], room: int, width: int
+    running: Running,
+    rows: Sequence[PositionRow],
+    alerts: Sequence[Alert],
+    room: int,
+    *,
+    wide: bool,
 ) -> RenderableType:
-    """Active rows, the aged ones with what their actor is about, then those that ended last."""
+    """Active rows, with what the guard makes of them, and those that ended last."""
     states = _aged_states(running)
-    wide = width >= 100
+    troubles = _troubles(alerts)
     table = Table(box=None, padding=(0, 1, 0, 0), expand=True, header_style="dim")
     table.add_column("position", no_wrap=True)
     table.add_column("age", no_wrap=True, justify="right")
@@ -134,36 +157,51 @@ def _positions(
     active = [row for row in rows if row.status == RowStatus.ACTIVE]
     ended = [row for row in rows if row.status != RowStatus.ACTIVE and row.closed_at is not None]
     ended.sort(key=lambda row: row.closed_at or now, reverse=True)
-    active.sort(key=lambda row: row.opened_at or now)
-    recent = ended[: max(3, room - len(active))]
-    for row in [*active[: room - min(3, len(ended))], *recent]:
-        state = states.get(row.id)
-        age = now - row.opened_at if row.opened_at is not None else timedelta(0)
-        cells = [_leg_name(row.account, row.symbol, row.side), Text(show.span(age))]
+    # Those that something is going on with come first, young and healthy ones last.
+    active.sort(key=lambda row: (row.id not in states, _leg_of(row) not in troubles, row.id))
+    kept = max(room // 3, room - len(active))
+    for row in [*active[: room - min(kept, len(ended))], *ended[:kept]]:
+        age = (row.closed_at or now) - row.opened_at if row.opened_at else timedelta(0)
+        cells = [leg_name(row.account, row.symbol, row.side), Text(show.span(age))]
         if wide:
             cells.append(Text(show.number(row.entry_price)))
-        table.add_row(*cells, _fate(row, state))
+        table.add_row(*cells, _fate(row, states.get(row.id), troubles.get(_leg_of(row), "")))
     return table if table.row_count else Text("the bot has no position yet", style="dim")
 
 
-def _leg_name(account: str, symbol: str, side: str) -> Text:
+def leg_name(account: str, symbol: str, side: str) -> Text:
     """`bybit BTCUSDT L`: the account without its suffix, the side by its first letter."""
-    name = symbol.partition(":")[0].replace("/", "")
     text = Text(f"{account.removesuffix('-main'):<8}", style="dim")
-    return text.append(f"{name} ", style="").append(
+    return text.append(f"{_plain(symbol)} ", style="").append(
         side[:1].upper(), style="green" if side == "long" else "red"
     )
 
 
-def _fate(row: PositionRow, state: _Aged | None) -> Text:
+def _plain(symbol: str) -> str:
+    return symbol.partition(":")[0].replace("/", "")
+
+
+def _leg_of(item: PositionRow | Alert) -> tuple[str, str, str]:
+    return item.account, _plain(item.symbol), item.side
+
+
+def _troubles(alerts: Sequence[Alert]) -> dict[tuple[str, str, str], str]:
+    """What is wrong with a leg, by its open alerts."""
+    return {_leg_of(alert): _WORDS.get(alert.type, alert.type) for alert in alerts}
+
+
+def _fate(row: PositionRow, state: _Aged | None, trouble: str) -> Text:
     if row.status != RowStatus.ACTIVE:
-        ghost = "ghost" in (row.exit_reason or "") or "reconciliation" in (row.exit_reason or "")
-        text = f"{row.exit_reason} PnL {show.number(row.realized_pnl)}"
-        return Text(text, style="magenta" if ghost else "green")
-    if state is None:
-        return Text("young", style="dim")
-    style = {"grace": "cyan", "progressive": "yellow", "market": "red"}.get(state.phase, "")
-    return Text(f"{state.phase} {state.status}".strip(), style=style)
+        reason = row.exit_reason or ""
+        ghost = "ghost" in reason or "reconciliation" in reason
+        what = "ghost, row closed" if ghost else reason.replace("_", " ")
+        unknown = row.exit_source == ExitSource.UNKNOWN or row.realized_pnl is None
+        gained = "PnL unknown" if unknown else f"PnL {row.realized_pnl:+.2f}"
+        return Text(f"{what}, {gained}", style="magenta" if ghost else "green")
+    if state is not None:
+        style = {"grace": "cyan", "progressive": "yellow", "market": "red"}.get(state.phase, "")
+        return Text(f"{state.phase} {state.status}".strip(), style=style)
+    return Text(trouble, style="red") if trouble else Text("in order", style="dim")
 
 
 def _aged_states(running: Running) -> dict[int, _Aged]:
@@ -178,16 +216,14 @@ def _aged_states(running: Running) -> dict[int, _Aged]:
 
 
 def _alerts(alerts: Sequence[Alert], room: int) -> RenderableType:
-    newest = sorted(alerts, key=lambda alert: alert.raised_at)[-room:]
-    lines = [
-        Text(
-            alert.title,
-            style="red" if alert.level is AlertLevel.CRITICAL else "yellow",
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-        for alert in newest
-    ]
+    lines = []
+    for alert in sorted(alerts, key=lambda alert: alert.raised_at)[-room:]:
+        critical = alert.level is AlertLevel.CRITICAL
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(f"{alert.level:<9}", style="bold red" if critical else "yellow")
+        line.append_text(leg_name(alert.account, alert.symbol, alert.side))
+        line.append(f" {_WORDS.get(alert.type, alert.type)}: {alert.seen}")
+        lines.append(line)
     return Group(*lines) if lines else Text("none", style="dim")
 
 
@@ -195,15 +231,22 @@ def _events(events: Sequence[Event], room: int) -> RenderableType:
     lines = []
     for event in [e for e in events if e.kind not in _DULL][-room:]:
         line = Text(f"{event.at:%H:%M:%S} ", style="dim", no_wrap=True, overflow="ellipsis")
-        line.append(event.kind, style="bold")
-        line.append(" ").append_text(_leg_name(event.account, event.symbol, event.side))
+        line.append_text(leg_name(event.account, event.symbol, event.side)).append(" ")
+        line.append(event.kind.replace("_", " "), style="bold")
+        line.append(" " + _gist(event), style="dim")
         lines.append(line)
     return Group(*lines) if lines else Text("nothing yet", style="dim")
 
 
+def _gist(event: Event) -> str:
+    """The part of an event's details that a line has room for."""
+    names = ("why", "reason", "quantity", "price", "status", "resolution")
+    return " ".join(str(event.details[name]) for name in names if name in event.details)
+
+
 def print_summary(result: Outcome, place: Path) -> None:
     """What was found and done, for a person, at the end."""
-    console = Console()
+    console = show.console_out()
     console.print()
     ending = "ended early" if result.interrupted else "over"
     console.print(Text(f"The demo is {ending} after {result.seconds:.0f} s", style="bold"))

@@ -65,7 +65,7 @@ def show_events(
     if as_json:
         show.print_json(events)
     else:
-        show.print_table(show.events_table(events), empty="no events")
+        show.print_events(events)
 
 
 def show_alerts(

@@ -25,6 +25,8 @@ _LEVEL_STYLES = {
     AlertLevel.WARNING: "yellow",
     AlertLevel.CRITICAL: "bold red",
 }
+_PIPE_WIDTH = 220
+_WIDE = 100
 _STATUS_STYLES = {
     "running": "green",
     "suspended": "yellow",
@@ -43,9 +45,20 @@ def print_json(value: object) -> None:
     Console(soft_wrap=True, highlight=False, markup=False).out(as_json(value), highlight=False)
 
 
+def console_out() -> Console:
+    """Standard output: as wide as the terminal, and wide enough for everything in a pipe."""
+    console = Console(soft_wrap=False, highlight=False)
+    return console if console.is_terminal else Console(width=_PIPE_WIDTH, highlight=False)
+
+
+def is_wide() -> bool:
+    """Whether the columns that one can do without have room."""
+    return console_out().width >= _WIDE
+
+
 def print_table(table: Table, *, empty: str = "") -> None:
     """A table as wide as the terminal; `empty` is said instead of a table without rows."""
-    console = Console()
+    console = console_out()
     console.print(table if table.row_count or not empty else Text(empty, style="dim"))
 
 
@@ -74,8 +87,8 @@ def clock(at: datetime | None) -> str:
     return at.astimezone(UTC).strftime("%m-%d %H:%M:%S") if at is not None else "-"
 
 
-def _table(*columns: str, title: str = "", right: Iterable[str] = ()) -> Table:
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+def _table(*columns: str, right: Iterable[str] = ()) -> Table:
+    table = Table(box=None, pad_edge=False)
     numeric = set(right)
     for column in columns:
         table.add_column(
@@ -88,15 +101,16 @@ def _table(*columns: str, title: str = "", right: Iterable[str] = ()) -> Table:
     return table
 
 
-def tree_table(nodes: Sequence[NodeInfo], *, title: str = "") -> Table:
-    """The actors, indented below their parents."""
+def tree_table(nodes: Sequence[NodeInfo], *, wide: bool = True) -> Table:
+    """The actors, indented below their parents; their classes where there is room."""
     counts = ("restarts", "mailbox", "handled", "uptime")
-    table = _table("actor", "status", *counts, "class", title=title, right=counts)
+    table = _table("actor", "status", *counts, *(("class",) if wide else ()), right=counts)
     for node in nodes:
         depth = node.path.count("/") + 1 if node.path else 0
         name = node.path.rpartition("/")[2] or "sexton"
         style = "bold" if node.kind == "supervisor" else "dim" if node.kind == "worker" else ""
         status = str(node.status)
+        kind = (Text(node.class_name, style="dim"),) if wide else ()
         table.add_row(
             Text("  " * depth + name, style=style),
             Text(status, style=_STATUS_STYLES.get(status, "")),
@@ -104,7 +118,7 @@ def tree_table(nodes: Sequence[NodeInfo], *, title: str = "") -> Table:
             str(node.mailbox),
             str(node.handled),
             span(node.uptime),
-            Text(node.class_name, style="dim"),
+            *kind,
         )
     return table
 
@@ -112,11 +126,11 @@ def tree_table(nodes: Sequence[NodeInfo], *, title: str = "") -> Table:
 def rows_table(rows: Sequence[PositionRow], now: datetime) -> Table:
     """Ledger rows: sizes in base units, prices in quote currency, PnL in settle currency."""
     figures = ("id", "quantity", "entry", "age", "exit", "pnl")
-    table = _table(
-        "id", "account", "symbol", "side", "quantity", "entry", "age", "status", "exit", "pnl",
-        "reason", right=figures,
-    )  # fmt: skip
+    columns = ["id", "account", "symbol", "side", "quantity", "entry", "age", "status"]
+    over = any(row.closed_at is not None for row in rows)
+    table = _table(*columns, *(("exit", "pnl", "reason") if over else ()), right=figures)
     for row in rows:
+        ending = (number(row.exit_price, ""), number(row.realized_pnl, ""), row.exit_reason or "")
         end = row.closed_at or now
         held = " held" if row.held else " trailing" if row.trailing_active else ""
         table.add_row(
@@ -128,28 +142,26 @@ def rows_table(rows: Sequence[PositionRow], now: datetime) -> Table:
             number(row.entry_price),
             span(end - row.opened_at) if row.opened_at else "-",
             row.status + held,
-            number(row.exit_price, ""),
-            number(row.realized_pnl, ""),
-            row.exit_reason or "",
+            *(ending if over else ()),
         )
     return table
 
 
-def events_table(events: Sequence[Event]) -> Table:
-    table = _table(
-        "seq", "at (UTC)", "event", "account", "symbol", "side", "details", right=("seq",)
-    )
+def print_events(events: Sequence[Event]) -> None:
+    """One event after the other: long details are wrapped, never cut."""
+    console = console_out()
     for event in events:
-        table.add_row(
-            str(event.seq),
-            clock(event.at),
-            event.kind,
-            event.account,
-            event.symbol,
-            event.side,
-            Text(details(event.details), style="dim"),
-        )
-    return table
+        console.print(event_line(event), soft_wrap=True)
+    if not events:
+        console.print(Text("no events", style="dim"))
+
+
+def event_line(event: Event) -> Text:
+    line = Text(f"{event.seq:>6}  {clock(event.at)}  ", style="dim")
+    line.append(event.kind, style="not dim bold")
+    leg = " ".join(part for part in (event.account, event.symbol, event.side) if part)
+    line.append(f"  {leg}  " if leg else "  ", style="not dim")
+    return line.append(details(event.details))
 
 
 def details(found: Mapping[str, object]) -> str:
@@ -161,27 +173,25 @@ def details(found: Mapping[str, object]) -> str:
 
 
 def alerts_table(alerts: Sequence[Alert]) -> Table:
-    table = _table(
-        "id", "level", "alert", "account", "symbol", "raised (UTC)", "state", right=("id",)
-    )
+    """Alerts with their numbers; titles may take more than one line."""
+    table = _table("id", "level", "raised (UTC)", "state", right=("id",))
+    table.add_column("alert", header_style="dim", overflow="fold")
     for alert in alerts:
         table.add_row(
             str(alert.id),
             Text(alert.level, style=_LEVEL_STYLES.get(alert.level, "")),
-            alert.title,
-            alert.account,
-            f"{alert.symbol} {alert.side}".strip(),
             clock(alert.raised_at),
             alert_state(alert),
+            alert.title,
         )
     return table
 
 
 def alert_state(alert: Alert) -> str:
     if alert.resolved_at is not None:
-        return f"resolved: {alert.resolution}"
+        return "resolved"
     if alert.acked_at is not None:
-        return f"acknowledged by {alert.acked_by}"
+        return f"acked by {alert.acked_by}"
     return f"open, {alert.reminders} reminders" if alert.reminders else "open"
 
 
@@ -239,7 +249,7 @@ def intents_table(intents: Sequence[Intent]) -> Table:
 
 def print_story(story: Story, now: datetime) -> None:
     """What is known of a symbol, newest event last."""
-    console = Console()
+    console = console_out()
     parts = (
         ("Ledger rows", rows_table(story.rows, now)),
         ("Orders of the guard", intents_table(story.intents)),
@@ -251,11 +261,4 @@ def print_story(story: Story, now: datetime) -> None:
             console.print(table)
             console.print()
     console.print(Text("What happened", style="bold"))
-    for event in story.events:
-        line = Text(f"{clock(event.at)}  ", style="dim")
-        line.append(event.kind, style="bold")
-        line.append(f"  {event.account} {event.symbol} {event.side}  ".rstrip() + "  ")
-        line.append(details(event.details), style="dim")
-        console.print(line, soft_wrap=True)
-    if not story.events:
-        console.print(Text(f"nothing is on record about {story.symbol}", style="dim"))
+    print_events(story.events)
