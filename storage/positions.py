@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from enum import Enum
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
@@ -28,6 +29,15 @@ from storage.tables import positions
 
 _INTERNAL = ("revision", "closing_event", "request_id")
 _COLUMNS = [column for column in positions.c if column.name not in _INTERNAL]
+
+
+class Unchanged(Enum):
+    """Says that a value stays as it is, where None is a value."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED = Unchanged.UNCHANGED
 
 
 def row_of(row: RowMapping) -> PositionRow:
@@ -183,6 +193,44 @@ class Positions:
             return ClosedRows(changed=changed)
 
         return await self._db.write(job, lease=lease)
+
+    async def amend_position(
+        self,
+        account: str,
+        row_id: int,
+        *,
+        quantity: Decimal | None = None,
+        entry_price: Decimal | None = None,
+        stop_price: Decimal | Unchanged | None = UNCHANGED,
+        trailing_active: bool | None = None,
+    ) -> PositionRow | None:
+        """Change what is given of an account's active row: the bot's own right.
+
+        Returns the row as it is now; None where the account has no such active row.
+        """
+        given = {
+            "quantity": quantity,
+            "entry_price": entry_price,
+            "trailing_active": trailing_active,
+        }
+        changes: dict[str, object] = {
+            name: value for name, value in given.items() if value is not None
+        }
+        if not isinstance(stop_price, Unchanged):
+            changes["stop_price"] = stop_price
+        query = (
+            sa.update(positions)
+            .where(positions.c.id == row_id, positions.c.account == account)
+            .where(positions.c.status == RowStatus.ACTIVE)
+            .values(**changes, updated_at=self._db.now(), revision=positions.c.revision + 1)
+            .returning(*_COLUMNS)
+        )
+
+        def job(connection: Connection) -> PositionRow | None:
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else row_of(row)
+
+        return await self._db.write(job)
 
     async def set_held(
         self,
