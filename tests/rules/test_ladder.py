@@ -65,13 +65,12 @@ def test_a_close_begins_at_market_at_once() -> None:
 
 def test_each_rung_has_three_tries_in_configured_order_and_then_there_is_an_end() -> None:
     history: list[Attempt] = []
-    types = []
-    while isinstance(step := next_order(facts(*history)), Send):
-        types.append(step.type)
-        history.append(tried(step.type))
-    assert types == [MARKET] * 3 + [AGGRESSIVE] * 3 + [MAKER] * 3
-    assert step.code is ErrorCode.UNKNOWN
-    assert not step.permanent
+    for type_ in [MARKET] * 3 + [AGGRESSIVE] * 3 + [MAKER] * 3:
+        assert sent(next_order(facts(*history))).type is type_
+        history.append(tried(type_))
+    end = stopped(next_order(facts(*history)))
+    assert end.code is ErrorCode.UNKNOWN
+    assert not end.permanent
 
 
 def test_another_order_of_rungs_is_kept() -> None:
