@@ -139,6 +139,11 @@ def _check_margin(
     value = listing.value(spec.quantity, spec.price or prices.last(listing))
     if value < listing.instrument.min_notional and not listing.inverse:
         return Rejection(Why.MIN_NOTIONAL, f"value {value} is below the minimum")
+    # What only closes a position of the other side binds no margin.
+    held = account.position(spec.symbol_id, spec.slot)
+    size = ZERO if held is None else held.size
+    closes = min(spec.quantity, max(ZERO, size if spec.side is OrderSide.SELL else -size))
+    value *= 1 - closes / spec.quantity
     settle = listing.instrument.settle
     if value / account.leverage > available(account, settle, prices):
         return Rejection(Why.MARGIN, "available balance not enough")

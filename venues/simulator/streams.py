@@ -62,12 +62,16 @@ class Streams:
             if account == ANY or (connection.account and connection.account.name == account):
                 connection.outbox.put_nowait(None)
 
-    def connected(self, account: str) -> bool:
-        """Whether an account follows its positions now."""
-        return any(
-            it.account is not None and it.account.name == account and "position" in it.topics
+    def followers(self, account: str, topic: str) -> int:
+        """How many sockets of an account follow a topic (`position`, `order`) now."""
+        return sum(
+            it.account is not None and it.account.name == account and topic in it.topics
             for it in self._open
         )
+
+    def connected(self, account: str) -> bool:
+        """Whether an account follows its positions now."""
+        return self.followers(account, "position") > 0
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Open a socket for whoever asks on a stream host, and keep it until either side ends."""

@@ -1,0 +1,1 @@
+"""The simulated venue, proven with the real ccxt classes over TLS, and in-process."""
