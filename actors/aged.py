@@ -341,7 +341,8 @@ class AgedLeg(Actor[AgedState]):
         )
         await self._remember()
         self.state.status = f"trying again after {self.state.last_error}"
-        return min(pause * 2 ** min(self.state.failures, 5), timedelta(minutes=5))
+        longer = 1 << min(self.state.failures, 5)
+        return min(pause * longer, timedelta(minutes=5))
 
     def _alert(
         self,

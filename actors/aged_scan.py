@@ -6,6 +6,7 @@ is still at the venue. Neither closes a position: that is the leg's own actor.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from functools import partial
 
@@ -23,14 +24,13 @@ from actors.runtime import (
     StartChild,
     handles,
 )
-from actors.views import Blind, View, ledger_view, look, markets_of
+from actors.views import Blind, View, ledger_view, look, markets_of, wake_leg
 from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
 from messages.requests import (
     CloseByOrder,
     Count,
     Done,
     JudgeLeg,
-    LookAt,
     NotReady,
     RaiseAlert,
     ScanNow,
@@ -207,8 +207,8 @@ class AgedScan(Actor[AgedScanState]):
         unseen = [key for key in view.comparison.unknown if key in aged]
         suspects = [leg for leg in view.comparison.missing if leg.key in aged]
         ghosts = errors = 0
-        for leg in suspects:
-            buried = await self._bury_if_gone(leg, view)
+        # Side by side, so that all of them are judged by the same read.
+        for buried in await asyncio.gather(*(self._bury_if_gone(leg, view) for leg in suspects)):
             ghosts += buried is True
             errors += buried is None
         if unseen:
@@ -229,6 +229,7 @@ class AgedScan(Actor[AgedScanState]):
                 changed_at=leg.updated_at,
                 since=leg.opened_at,
                 quantity=leg.quantity,
+                not_before=view.snapshot.started_at,
             ),
             timeout=120.0,
         )
@@ -247,7 +248,7 @@ class AgedScan(Actor[AgedScanState]):
             kind=view.markets.instruments[leg.key.symbol].kind,
             ghost_reason=PERIODIC_GHOST,
         )
-        self.tell(paths.aged_leg(leg.key), LookAt(key=leg.key))
+        wake_leg(self, leg.key)
         return isinstance(ended, Ended) and ended.ghost and ended.by_us
 
     def _validated(

@@ -110,7 +110,7 @@ async def end_leg(
                 actor.now(),
                 actor=actor.path,
                 key=leg.key,
-                event_id=f"end:{leg.key.account}:{','.join(map(str, leg.row_ids))}",
+                event_id=f"{actor.path}:end:{','.join(map(str, leg.row_ids))}:{reason}",
                 exchange=_exchange_of(settings, leg.key.account),
                 position_id=list(leg.row_ids),
                 entry_price=leg.entry_price,

@@ -53,18 +53,9 @@ class Inquiry:
         execution itself, whose own order is the live one.
         """
         begun = self._now()
-        not_before = max(
-            [begun - self._settings.fresh]
-            + [
-                at
-                for at in (
-                    request.not_before,
-                    request.changed_at,
-                    self.own_fill_at.get(request.key),
-                )
-                if at is not None and at <= begun
-            ]
-        )
+        wanted = request.not_before or begun - self._settings.fresh
+        bounds = (wanted, request.changed_at, self.own_fill_at.get(request.key))
+        not_before = max(at for at in bounds if at is not None and at <= begun)
         fills = own
         fills_read = False
         verdict: Verdict = Unknown(why="nothing was read")

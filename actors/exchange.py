@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,7 +20,7 @@ from actors.leftovers import clean_up
 from actors.orders import Orders
 from actors.protecting import place_stop
 from actors.reads import SharedReads
-from actors.runtime import Actor, Down, Later, Worked, handles
+from actors.runtime import Actor, Down, Later, Worked, WorkerCrashed, handles
 from messages.execution import ErrorCode, ExecutionResult
 from messages.ledger import AlertDraft, AlertLevel, AlertType
 from messages.requests import (
@@ -56,6 +56,8 @@ from messages.venue import (
 from messages.verdict import Unknown
 from venues.port import Venue
 
+T = TypeVar("T")
+
 RECONNECT_FIRST = 1.0
 RECONNECT_LAST = 60.0
 DEGRADED_AFTER = timedelta(seconds=60)
@@ -72,6 +74,13 @@ class Connect(msgspec.Struct, frozen=True):
 
 class StartRead(msgspec.Struct, frozen=True):
     """Sent to itself: begin one read of all positions."""
+
+
+class Errand(msgspec.Struct, frozen=True):
+    """A worker's tag: what to do with its result, and (None: crash as well) with its crash."""
+
+    then: Callable[[Any], None]
+    crashed: Callable[[str], None] | None = None
 
 
 class ExchangeState(msgspec.Struct):
@@ -91,6 +100,7 @@ class ExchangeState(msgspec.Struct):
     last_read_at: datetime | None = None
     last_read_positions: int = 0
     reconnects: int = 0
+    worker_crashes: int = 0
     closing: list[str] = []
     calls: dict[str, int] = {}
 
@@ -109,7 +119,7 @@ class Exchange(Actor[ExchangeState]):
             account.name,
             fresh=settings.verdict.fresh,
             now=self.now,
-            start_after=lambda delay: self.after(delay, StartRead()),
+            start_after=self._read_after,
         )
         self._inquiry = Inquiry(venue, self.reads, settings.verdict, self.now)
         self._orders = Orders(self, venue, settings.orders, self.now, self._inquiry.order_live)
@@ -117,11 +127,14 @@ class Exchange(Actor[ExchangeState]):
     def on_start(self) -> None:
         self.tell_self(Connect())
 
+    def _read_after(self, delay: float) -> None:
+        self.after(delay, StartRead())
+
     # --- connecting -----------------------------------------------------------------------------
 
     @handles
     def connect(self, message: Connect) -> None:
-        self.work(self._connected(), self._on_connected, name="connect")
+        self.work(self._connected(), Errand(self._on_connected), name="connect")
 
     async def _connected(self) -> Connected | VenueError:
         answer = await self._venue.connect()
@@ -140,10 +153,10 @@ class Exchange(Actor[ExchangeState]):
             self.state.instruments = len(answer.instruments)
             self.state.reconnects = 0
             self.log.info(
-                "Connected to {}: {} instruments, {} mode",
+                "Connected to {}: {} instruments, position mode {}",
                 self._account.exchange,
                 len(answer.instruments),
-                "hedge" if answer.hedged else "one-way",
+                {True: "hedge", False: "one-way", None: "not yet known"}[answer.hedged],
             )
             self._recovered()
             return
@@ -170,17 +183,20 @@ class Exchange(Actor[ExchangeState]):
     def read_positions(self, message: ReadPositions) -> Snapshot | Later[Snapshot]:
         if self._markets is None:
             return self.reads.unknown(self.state.why or "still connecting")
-        return self._answer_later(self.reads.snapshot(message.not_before), name="read")
+        return self._answer_later(
+            self.reads.snapshot(message.not_before), self.reads.unknown, name="read"
+        )
 
     @handles
     def start_read(self, message: StartRead) -> None:
-        self.work(self._venue.fetch_positions(), self._on_read, name="positions")
+        self.work(self._venue.fetch_positions(), Errand(self._on_read), name="positions")
 
     def _on_read(self, snapshot: Snapshot) -> None:
         self.state.snapshots += 1
         self.state.calls = self._venue.calls()
         self.state.last_read_at = snapshot.started_at
         self.state.last_read_positions = len(snapshot.positions)
+        self._learn_mode(snapshot)
         self.reads.arrived(snapshot)
         if snapshot.complete:
             self._recovered()
@@ -191,20 +207,35 @@ class Exchange(Actor[ExchangeState]):
         self._refuse_if_unusable(problem)
         self._troubled(problem)
 
+    def _learn_mode(self, snapshot: Snapshot) -> None:
+        """Some venues tell their position mode by the positions only."""
+        if self._markets is not None and snapshot.positions:
+            hedged = any(position.hedged for position in snapshot.positions)
+            self._markets = msgspec.structs.replace(self._markets, hedged=hedged)
+            self.state.hedged = hedged
+
     @handles
     def judge(self, message: JudgeLeg) -> Judgement | Later[Judgement]:
         if self._markets is None:
             why = self.state.why or "still connecting"
             return Judgement(verdict=Unknown(why=why, failed=True))
-        return self._answer_later(self._inquiry.judge(message), name="judge")
+        return self._answer_later(
+            self._inquiry.judge(message),
+            lambda why: Judgement(verdict=Unknown(why=why, failed=True)),
+            name="judge",
+        )
 
     @handles
     def read_quote(self, message: ReadQuote) -> Later[Quote | VenueError]:
-        return self._answer_later(self._venue.fetch_quote(message.symbol), name="quote")
+        return self._answer_later(self._venue.fetch_quote(message.symbol), _as_error, name="quote")
 
     @handles
     def read_protection(self, message: ReadProtection) -> Later[Protection]:
-        return self._answer_later(self._venue.fetch_protection(message.symbols), name="stops")
+        return self._answer_later(
+            self._venue.fetch_protection(message.symbols),
+            lambda why: Protection(started_at=self.now(), problems=(_as_error(why),)),
+            name="stops",
+        )
 
     @handles
     def hint(self, message: StreamHint) -> None:
@@ -237,7 +268,11 @@ class Exchange(Actor[ExchangeState]):
             self.now,
             message,
         )
-        self.work(close.run(), self._on_closed, name=f"close {message.key.actor_name}")
+        self.work(
+            close.run(),
+            Errand(self._on_closed, lambda why: self._on_closed(self._not_sent(message, why))),
+            name=f"close {message.key.actor_name}",
+        )
         return later
 
     def _on_closed(self, result: ExecutionResult) -> None:
@@ -263,7 +298,9 @@ class Exchange(Actor[ExchangeState]):
         if message.key in self._closing:
             return Settled(unresolved=1)
         return self._answer_later(
-            self._orders.settle_open(message.key, self._account.name), name="settle"
+            self._orders.settle_open(message.key, self._account.name),
+            lambda _: Settled(unresolved=1),
+            name="settle",
         )
 
     @handles
@@ -271,7 +308,9 @@ class Exchange(Actor[ExchangeState]):
         if self._settings.mode is Mode.OBSERVE or self._markets is None:
             return StopPlaced(success=False, error=self.state.why or "mode is observe")
         return self._answer_later(
-            place_stop(self, self._orders, self._inquiry, self._markets, message), name="protect"
+            place_stop(self, self._orders, self._inquiry, message),
+            lambda why: StopPlaced(success=False, error=why),
+            name="protect",
         )
 
     @handles
@@ -279,27 +318,50 @@ class Exchange(Actor[ExchangeState]):
         if self._settings.mode is Mode.OBSERVE or self._markets is None:
             return CleanedUp()
         return self._answer_later(
-            clean_up(self, self._venue, self._inquiry, self._markets, message), name="clean-up"
+            clean_up(self, self._venue, self._markets, message),
+            lambda _: CleanedUp(),
+            name="clean-up",
         )
 
     # --- workers --------------------------------------------------------------------------------
 
-    def _answer_later(self, job: Coroutine[Any, Any, Any], *, name: str) -> Later[Any]:
-        later: Later[Any] = self.later()
-        self.work(job, later.set, name=name)
+    def _answer_later(
+        self, job: Coroutine[Any, Any, T], if_crashed: Callable[[str], T], *, name: str
+    ) -> Later[T]:
+        """Run a request in a worker; a crash there costs this asker its answer, and no other."""
+        later: Later[T] = self.later()
+        self.work(job, Errand(later.set, lambda why: later.set(if_crashed(why))), name=name)
         return later
 
     @handles
     def worked(self, message: Worked) -> None:
-        """A worker is through: its tag is what to do with the result."""
-        then: Callable[[Any], None] = message.tag
-        self.state.calls = self._venue.calls()
-        then(message.result)
+        if isinstance(message.tag, Errand):
+            self.state.calls = self._venue.calls()
+            message.tag.then(message.result)
 
     @handles
     def worker_down(self, message: Down) -> None:
-        """A worker crashed. That is a bug, and whoever waits on it must hear of it."""
-        raise WorkerCrashed(f"{message.path}: {message.reason}")
+        """A worker crashed: a bug. Whoever waits is told, and so are people."""
+        errand = message.tag
+        if not isinstance(errand, Errand) or errand.crashed is None:
+            raise WorkerCrashed(f"{message.path}: {message.error!r}") from message.error
+        self.log.opt(exception=message.error).error("{} crashed", message.path)
+        self.state.worker_crashes += 1
+        self.tell(paths.ALERTS, RaiseAlert(draft=self._crash_alert(message)))
+        errand.crashed(f"{message.path} crashed: {message.error!r}")
+
+    def _crash_alert(self, message: Down) -> AlertDraft:
+        return AlertDraft(
+            type=AlertType.ACTOR_CRASHED,
+            level=AlertLevel.CRITICAL,
+            dedup_key=f"worker:{message.path}",
+            title=f"{message.path} crashed",
+            account=self._account.name,
+            seen=repr(message.error),
+            done="whoever waited for it was told that nothing is known",
+            next_step="report it with the log's traceback: this is a bug",
+            lasting=False,
+        )
 
     # --- health ---------------------------------------------------------------------------------
 
@@ -346,5 +408,5 @@ class Exchange(Actor[ExchangeState]):
         return f"degraded:{self._account.name}"
 
 
-class WorkerCrashed(Exception):
-    """A request's worker ended with an exception that nobody expected."""
+def _as_error(why: str) -> VenueError:
+    return VenueError(kind=VenueErrorKind.OTHER, message=why)

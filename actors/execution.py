@@ -72,6 +72,7 @@ class Close:
         self._done: list[Intent] = []
         self._budget: Decimal | None = None
         self._next_attempt = 1
+        self._hedged = bool(markets.hedged)
 
     async def run(self) -> ExecutionResult:
         order = self._order
@@ -124,6 +125,8 @@ class Close:
             self._question(), own=self._own_fills(), ignore_live=True
         )
         verdict = judgement.verdict
+        if isinstance(verdict, Present):
+            self._hedged = verdict.position.hedged
         executed = self._executed()
         if executed > ZERO and self._budget is not None and executed >= self._budget:
             return await self._verify()
@@ -198,7 +201,7 @@ class Close:
             seen_quantity=quantity,
             created_at=self._now(),
             price=step.price,
-            hedged=bool(self._markets.hedged),
+            hedged=self._hedged,
             phase=order.phase,
         )
         outcome = await self._orders.send(intent)
@@ -223,7 +226,6 @@ class Close:
 
     async def _refused(self, step: Send, error: VenueError) -> ExecutionResult | None:
         """B5: a refusal is a question. The leg is read again before it is called anything."""
-        order = self._order
         answer = answer_refusal(error, None)
         if answer.cancel_resting and await self._free_reserved_size():
             self._history.append(
@@ -250,8 +252,7 @@ class Close:
         quote = await self._venue.fetch_quote(order.key.symbol)
         mark = quote.mark if isinstance(quote, Quote) else None
         freed = False
-        hedged = bool(self._markets.hedged)
-        for record in reserving_orders(order.key, resting, hedged=hedged, mark=mark):
+        for record in reserving_orders(order.key, resting, hedged=self._hedged, mark=mark):
             answer = await self._venue.cancel(
                 order.key.symbol, record.order_id, trigger=record.trigger_price is not None
             )
@@ -273,7 +274,7 @@ class Close:
         return freed
 
     async def _verify(self) -> ExecutionResult:
-        """B6: the order says filled; wait until a position source says flat, or say that none did."""
+        """B6: the order says filled; wait until a source of positions says flat as well."""
         order = self._order
         deadline = self._now() + VERIFY_LIMIT
         filled_at = self._inquiry.own_fill_at.get(order.key, self._now())
@@ -297,10 +298,12 @@ class Close:
             delay = min(delay * 2, 2.0)
 
     def _question(self, not_before: datetime | None = None) -> JudgeLeg:
+        # Once an order of ours has filled, that is the leg's last change, whatever its row says.
+        untouched = not self._done
         return JudgeLeg(
             key=self._order.key,
-            changed_at=self._order.changed_at,
-            since=self._order.since,
+            changed_at=self._order.changed_at if untouched else None,
+            since=self._order.since if untouched else None,
             quantity=self._budget if self._budget is not None else self._order.quantity,
             not_before=not_before,
         )

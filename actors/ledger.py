@@ -123,17 +123,15 @@ class LedgerActor(Actor[LedgerState]):
 
     @handles
     async def close_rows(self, message: CloseRows) -> ClosedRows:
-        closed = await self._through(
+        return await self._through(
             lambda: self._ledger.close_rows(
                 message.closes,
                 event=message.event,
                 alert=message.alert,
                 settles=message.settles,
+                counters=message.counters,
             )
         )
-        if closed.changed and message.counters:
-            await self._through(lambda: self._ledger.bump(message.account, message.counters))
-        return closed
 
     @handles
     async def set_held(self, message: SetHeld) -> Done:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from actors import paths
-from actors.evidence import Inquiry
 from actors.records import event
 from messages.requests import AppendEvent, CleanedUp, CleanUp, Markets
 from messages.venue import OpenOrders, VenueError
@@ -16,19 +15,18 @@ if TYPE_CHECKING:
     from actors.exchange import Exchange
 
 
-async def clean_up(
-    owner: Exchange, venue: Venue, inquiry: Inquiry, markets: Markets, message: CleanUp
-) -> CleanedUp:
+async def clean_up(owner: Exchange, venue: Venue, markets: Markets, message: CleanUp) -> CleanedUp:
     """Cancel the flat leg's leftovers. A leg that is there again keeps all its orders."""
     key = message.key
-    snapshot = await owner.reads.snapshot(inquiry.own_fill_at.get(key))
+    resting = await venue.open_orders(key.symbol)
+    if not isinstance(resting, OpenOrders) or not resting.orders:
+        return CleanedUp()
+    snapshot = await owner.reads.snapshot(owner.now())
     if not snapshot.complete or snapshot.find(key) is not None:
         return CleanedUp()
-    resting = await venue.open_orders(key.symbol)
-    if not isinstance(resting, OpenOrders):
-        return CleanedUp()
     others = tuple(p.key for p in snapshot.positions if p.key.symbol == key.symbol)
-    cancelled, left = [], []
+    cancelled: list[str] = []
+    left: list[str] = []
     for record in leftover_orders(key, resting, others=others, hedged=bool(markets.hedged)):
         answer = await venue.cancel(
             key.symbol, record.order_id, trigger=record.trigger_price is not None

@@ -7,7 +7,7 @@ repeats an alert nor an action.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -78,16 +78,21 @@ class Orphans(Actor[OrphansState]):
 
     @handles
     async def scan_now(self, message: ScanNow) -> ScanReport:
-        return await self._scan()
+        return await self._scan(self.now())
 
     @handles
     async def look_at(self, message: LookAt) -> None:
-        """The stream says that a leg was opened or ended: scan now."""
-        await self._scan()
+        """The stream says that a leg was opened or ended: scan now, by a read after that."""
+        await self._scan(self.now())
 
-    async def _scan(self) -> ScanReport:
+    async def _scan(self, not_before: datetime | None = None) -> ScanReport:
         known = await self._recall()
-        found = await differences(self, self._account.name, self._settings.verdict.confirm_after)
+        found = await differences(
+            self,
+            self._account.name,
+            self._settings.verdict.confirm_after,
+            not_before=not_before,
+        )
         if isinstance(found, Blind):
             self.state.last_problem = found.why
             return ScanReport(problem=found.why, errors=1)

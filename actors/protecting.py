@@ -8,7 +8,7 @@ from actors import paths
 from actors.evidence import Inquiry, seen
 from actors.orders import Orders, Unresolved
 from messages.ledger import Intent, IntentState
-from messages.requests import FindIntents, JudgeLeg, Markets, PlaceStop, StopPlaced
+from messages.requests import FindIntents, JudgeLeg, PlaceStop, StopPlaced
 from messages.venue import OrderType, Refused
 from messages.verdict import Present
 from rules.ids import client_order_id
@@ -20,7 +20,7 @@ PURPOSE = "protect"
 
 
 async def place_stop(
-    owner: Exchange, orders: Orders, inquiry: Inquiry, markets: Markets, message: PlaceStop
+    owner: Exchange, orders: Orders, inquiry: Inquiry, message: PlaceStop
 ) -> StopPlaced:
     """Place a stop over the whole leg as the venue has it now."""
     key = message.key
@@ -47,7 +47,7 @@ async def place_stop(
             seen_quantity=verdict.quantity,
             created_at=owner.now(),
             trigger_price=message.trigger_price,
-            hedged=bool(markets.hedged),
+            hedged=verdict.position.hedged,
         )
     )
     match outcome:

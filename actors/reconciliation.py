@@ -6,7 +6,8 @@ side is alerted and left for review. Where all agrees, one summary line is all t
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -14,7 +15,14 @@ from actors import paths
 from actors.ending import RECONCILED, Ended, end_leg
 from actors.records import event
 from actors.runtime import Actor, AskFailed, handles
-from actors.views import Blind, Differences, differences, ledger_view, markets_of
+from actors.views import (
+    Blind,
+    Differences,
+    differences,
+    ledger_view,
+    markets_of,
+    wake_leg,
+)
 from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
 from messages.requests import (
     AppendEvent,
@@ -70,8 +78,8 @@ class Reconciliation(Actor[ReconciliationState]):
         self.after(min(NOT_READY_RETRY, every) if early else every, Reconcile())
 
     @handles
-    async def now_please(self, message: ScanNow) -> ScanReport:
-        return await self._reconcile()
+    async def scan_now(self, message: ScanNow) -> ScanReport:
+        return await self._reconcile(self.now())
 
     @handles
     async def look_at(self, message: LookAt) -> None:
@@ -82,16 +90,24 @@ class Reconciliation(Actor[ReconciliationState]):
         view = await ledger_view(self, self._account.name, markets)
         leg = view.legs.get(message.key)
         if leg is not None:
-            await self._fix_if_gone(leg, markets)
+            await self._fix_if_gone(leg, markets, self.now())
 
-    async def _reconcile(self) -> ScanReport:
-        found = await differences(self, self._account.name, self._settings.verdict.confirm_after)
+    async def _reconcile(self, not_before: datetime | None = None) -> ScanReport:
+        found = await differences(
+            self,
+            self._account.name,
+            self._settings.verdict.confirm_after,
+            not_before=not_before,
+        )
         if isinstance(found, Blind):
             self.state.last_problem = found.why
             return ScanReport(problem=found.why, errors=1)
         fixed = errors = 0
-        for leg in found.missing:
-            outcome = await self._fix_if_gone(leg, found.view.markets)
+        read_at = found.view.snapshot.started_at
+        # Side by side, so that all of them are judged by the same read.
+        for outcome in await asyncio.gather(
+            *(self._fix_if_gone(leg, found.view.markets, read_at) for leg in found.missing)
+        ):
             fixed += outcome is True
             errors += outcome is None
         await self._review(found)
@@ -116,7 +132,9 @@ class Reconciliation(Actor[ReconciliationState]):
             problem=self.state.last_problem,
         )
 
-    async def _fix_if_gone(self, leg: LedgerLeg, markets: Markets) -> bool | None:
+    async def _fix_if_gone(
+        self, leg: LedgerLeg, markets: Markets, read_at: datetime | None = None
+    ) -> bool | None:
         """True: the row was closed. False: nothing to fix. None: could not be judged."""
         judgement = await self.attempt(
             paths.exchange(self._account.name),
@@ -125,6 +143,7 @@ class Reconciliation(Actor[ReconciliationState]):
                 changed_at=leg.updated_at,
                 since=leg.opened_at,
                 quantity=leg.quantity,
+                not_before=read_at,
             ),
             timeout=120.0,
         )
@@ -143,7 +162,7 @@ class Reconciliation(Actor[ReconciliationState]):
             kind=markets.instruments[leg.key.symbol].kind,
             ghost_reason=RECONCILED,
         )
-        self.tell(paths.aged_leg(leg.key), LookAt(key=leg.key))
+        wake_leg(self, leg.key)
         if isinstance(ended, Ended) and ended.by_us and ended.ghost:
             self.log.info("Auto-fixed: the rows of {} are closed ({})", leg.key, RECONCILED)
             return True
@@ -152,11 +171,12 @@ class Reconciliation(Actor[ReconciliationState]):
     # --- what needs a person --------------------------------------------------------------------
 
     async def _review(self, found: Differences) -> None:
-        now = {m.leg.key: _said(m) for m in (*found.quantity, *found.side)}
+        mismatches: tuple[QuantityMismatch | SideMismatch, ...] = (*found.quantity, *found.side)
+        now = {m.leg.key: _said(m) for m in mismatches}
         before = self._reported
         if before is None:
             before = await self._reported_earlier()
-        for mismatch in (*found.quantity, *found.side):
+        for mismatch in mismatches:
             said = now[mismatch.leg.key]
             if before.get(mismatch.leg.key) != said:
                 await self._report(mismatch, said)

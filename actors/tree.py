@@ -18,7 +18,10 @@ from messages.settings import AccountSettings, Settings
 from storage import Ledger
 from venues.port import Venue
 
-QUICK = Backoff(first=0.1, last=5.0)
+QUICK = Backoff(first=0.1, cap=5.0)
+
+MONITOR = 1.0
+"""Seconds that a monitor may take to stop: what it does may be broken off anywhere."""
 
 
 def guard_tree(
@@ -71,13 +74,23 @@ def _account(account: AccountSettings, settings: Settings, venue: Venue) -> Chil
             factory=partial(Exchange, venue, account, settings),
             shutdown=20.0,
         ),
-        ChildSpec(name="orphans", factory=partial(Orphans, account, settings)),
-        ChildSpec(name="reconciliation", factory=partial(Reconciliation, account, settings)),
+        ChildSpec(name="orphans", factory=partial(Orphans, account, settings), shutdown=MONITOR),
+        ChildSpec(
+            name="reconciliation",
+            factory=partial(Reconciliation, account, settings),
+            shutdown=MONITOR,
+        ),
         ChildSpec(
             name="aged",
             factory=partial(
                 Supervisor,
-                (ChildSpec(name="scan", factory=partial(AgedScan, account, settings)),),
+                (
+                    ChildSpec(
+                        name="scan",
+                        factory=partial(AgedScan, account, settings),
+                        shutdown=MONITOR,
+                    ),
+                ),
                 intensity=20,
                 period=60.0,
                 backoff=QUICK,

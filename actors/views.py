@@ -16,7 +16,15 @@ import msgspec
 from actors import paths
 from actors.runtime import Actor, AskFailed
 from messages.ledger import LedgerLeg
-from messages.requests import ActiveRows, FindIntents, GetMarkets, Markets, NotReady, ReadPositions
+from messages.requests import (
+    ActiveRows,
+    FindIntents,
+    GetMarkets,
+    LookAt,
+    Markets,
+    NotReady,
+    ReadPositions,
+)
 from messages.values import LegKey
 from messages.venue import Snapshot, VenuePosition
 from rules.diff import Comparison, QuantityMismatch, SideMismatch, compare
@@ -91,13 +99,17 @@ async def look(
 
 
 async def differences(
-    actor: Actor[Any], account: str, confirm_after: timedelta
+    actor: Actor[Any],
+    account: str,
+    confirm_after: timedelta,
+    *,
+    not_before: datetime | None = None,
 ) -> Differences | Blind:
     """Look once, and where orphans or mismatches show a second time; keep what both looks show.
 
     Missing legs need no second look here: they are suspects, and each gets its own verdict.
     """
-    first = await look(actor, account)
+    first = await look(actor, account, not_before=not_before)
     if isinstance(first, Blind):
         return first
     a = first.comparison
@@ -133,3 +145,10 @@ async def differences(
 
 def _keys(keys: Iterable[LegKey]) -> frozenset[LegKey]:
     return frozenset(keys)
+
+
+def wake_leg(actor: Actor[Any], key: LegKey) -> None:
+    """Let the leg's own actor, if there is one, see at once that its row has changed."""
+    path = paths.aged_leg(key)
+    if path in actor.system.cells:
+        actor.tell(path, LookAt(key=key))

@@ -76,7 +76,8 @@ class ReadPositions(Request[Snapshot], frozen=True, kw_only=True):
 class JudgeLeg(Request["Judgement"], frozen=True, kw_only=True):
     """Is this leg there? `changed_at` is its row's last change, `since` when it was opened.
 
-    `quantity` is what closing fills must account for; reads begun before `not_before` don't count.
+    `quantity` is what closing fills must account for. A read that began at `not_before` or later
+    will do, and no earlier one counts; None asks for one of the current freshness window.
     """
 
     key: LegKey
@@ -152,7 +153,10 @@ class StopPlaced(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CleanUp(Request["CleanedUp"], frozen=True, kw_only=True):
-    """Cancel what is left of a flat leg: orders of ours, or proven to belong to it."""
+    """Cancel what is left of a flat leg: orders of ours, or proven to belong to it.
+
+    Where something is left, the leg is read again before it is cancelled.
+    """
 
     key: LegKey
 

@@ -6,7 +6,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-R = TypeVar("R")
+# A request is nothing but a promise of its reply, so it may be asked where less is expected.
+R = TypeVar("R", covariant=True)
 
 
 class Request(msgspec.Struct, Generic[R], frozen=True, kw_only=True):

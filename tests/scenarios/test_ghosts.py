@@ -1,0 +1,210 @@
+"""Scenario 1: a ghost before a close. None of these buries the living."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from messages.settings import OnUnknown, VerdictSettings
+from messages.values import Side
+from tests.scenarios.world import XRP, World, scenario, until, world
+from venues.simulator.faults import FaultKind
+from venues.simulator.instruments import Exchange
+
+LEG = "accounts/bybit-main/aged/XRPUSDT.long"
+
+
+@scenario
+async def test_a_position_closed_by_hand_is_a_ghost_and_no_order_is_sent(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        row = await guard.both(XRP, Side.LONG, "10")
+        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        await guard.scan("aged/scan")
+        closed = await guard.closed(row)
+        assert closed.exit_reason == "ghost_detected_aged_close"
+        assert guard.orders() == []
+        await until(lambda: not guard.alive(LEG), "the aged actor is gone")
+        counters = await guard.counters()
+        assert counters["ghost_positions_detected"] == 1
+        assert counters["ghost_positions_handled"] == 1
+        (event,) = await guard.events("aged_ghost_position_detected")
+        assert event.symbol == XRP
+        assert event.details["exchange"] == "bybit"
+        assert event.details["position_id"] == [row.id]
+        assert event.details["reason"] == "ghost_detected_aged_close"
+        assert all("170131" not in str(e.details) for e in await guard.events())
+        assert len(await guard.alerted("ghost_position")) == 1
+
+
+@scenario
+async def test_a_position_half_closed_by_hand_is_closed_for_what_is_there(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        row = await guard.both(XRP, Side.LONG, "100")
+        guard.market.close_by_hand("bybit-main", XRP, Side.LONG, Decimal(50))
+        await guard.scan("aged/scan")
+        closed = await guard.closed(row)
+        (order,) = guard.orders()
+        assert Decimal(order.params["qty"]) == 50
+        assert order.params["reduceOnly"] in (True, "true")
+        assert guard.held(XRP, Side.LONG) == 0
+        assert closed.exit_source == "fill"
+        assert closed.exit_reason == "aged_close_market"
+        counters = await guard.counters()
+        assert counters["quantity_mismatches"] == 1
+        assert counters.get("ghost_positions_detected", 0) == 0
+        (mismatch,) = await guard.events("quantity_mismatch")
+        assert (mismatch.details["ledger"], mismatch.details["exchange"]) == ("100", "50")
+
+
+@scenario
+async def test_a_failed_validation_proceeds_reduce_only_with_the_ledgers_quantity(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as guard:
+        row = await guard.both(XRP, Side.LONG, "100")
+        guard.fault(FaultKind.STATUS, "positions", status=503, count=3)
+        await guard.scan("aged/scan")
+        await guard.closed(row)
+        first = guard.orders()[0]
+        assert Decimal(first.params["qty"]) == 100
+        assert first.params["reduceOnly"] in (True, "true")
+        assert (await guard.counters())["position_validation_failures"] >= 1
+        assert (await guard.counters()).get("ghost_positions_detected", 0) == 0
+        assert guard.held(XRP, Side.LONG) == 0
+
+
+@scenario
+async def test_where_told_to_wait_nothing_is_sent_until_a_read_succeeds(tmp_path: Path) -> None:
+    async with world(tmp_path, account={"on_unknown": OnUnknown.WAIT}) as guard:
+        row = await guard.both(XRP, Side.LONG, "100")
+        fault = guard.fault(FaultKind.STATUS, "positions", status=503, count=None)
+        await guard.scan("aged/scan")
+
+        async def failed_twice() -> bool:
+            return (await guard.counters()).get("position_validation_failures", 0) >= 2
+
+        await until(failed_twice, "two failed validations")
+        assert guard.orders() == []
+        assert guard.alive(LEG)
+        guard.venue.faults.clear(fault)
+        await guard.closed(row)
+        assert len(guard.orders()) == 1
+
+
+@scenario
+async def test_a_position_that_is_there_is_closed_with_one_shared_read(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        row = await guard.both(XRP, Side.LONG, "10")
+        before = guard.reads()
+        await guard.scan("aged/scan")
+        closed = await guard.closed(row)
+        assert closed.exit_source == "fill"
+        assert closed.exit_price is not None
+        (order,) = guard.orders()
+        log = list(guard.venue.requests.requests)
+        reads = [r for r in log[: log.index(order)] if r.endpoint == "positions"]
+        assert len(reads) - before == 1
+
+
+@scenario
+async def test_a_flickering_read_makes_no_ghost(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        row = await guard.both(XRP, Side.LONG, "10")
+        guard.fault(FaultKind.EMPTY_LIST, "positions", count=1)
+        await guard.scan("aged/scan")
+        closed = await guard.closed(row)
+        assert closed.exit_reason == "aged_close_market"
+        assert (await guard.counters()).get("ghost_positions_detected", 0) == 0
+        assert guard.held(XRP, Side.LONG) == 0
+
+
+@scenario
+async def test_a_row_too_young_gets_no_verdict(tmp_path: Path) -> None:
+    async with world(
+        tmp_path,
+        verdict=VerdictSettings(confirm_after=timedelta(seconds=0.3), fresh=timedelta(seconds=0.1)),
+    ) as guard:
+        row = await guard.row(XRP, Side.LONG, "10", hours=5 / 3600)
+        report = await guard.scan("reconciliation")
+        assert report.found == 1
+        assert report.acted == 0
+        assert await guard.same(row)
+        assert await guard.alerts() == ()
+
+
+@scenario
+async def test_a_ghosts_real_exit_comes_from_the_trade_history(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        row = await guard.both(XRP, Side.LONG, "10")
+        exit_price = guard.price(XRP) * Decimal("1.1")
+        exit_price = exit_price.quantize(Decimal("0.0001"))
+        guard.market.close_by_hand("bybit-main", XRP, Side.LONG, price=exit_price)
+        await guard.scan("aged/scan")
+        closed = await guard.closed(row)
+        assert closed.exit_source == "venue_history"
+        assert closed.exit_price == exit_price
+        assert row.entry_price is not None
+        gross = (exit_price - row.entry_price) * 10
+        assert closed.realized_pnl is not None
+        assert gross * Decimal("0.9") < closed.realized_pnl < gross
+
+
+@scenario
+async def test_a_ghost_whose_fills_cannot_be_found_says_so(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        row = await guard.row(XRP, Side.LONG, "10")
+        await guard.scan("aged/scan")
+        closed = await guard.closed(row)
+        assert closed.exit_source == "unknown"
+        assert closed.exit_price == row.entry_price
+        assert closed.realized_pnl == 0
+        (alert,) = await guard.alerted("ghost_position")
+        assert "unknown" in alert.done
+
+
+@scenario
+async def test_a_truncated_read_is_unknown_for_what_it_did_not_show(tmp_path: Path) -> None:
+    async def crowd(guard: World) -> None:
+        """More positions than one page of 200 holds."""
+        like = guard.market.listing(Exchange.BYBIT, XRP)
+        for number in range(205):
+            symbol = f"C{number}/USDT:USDT"
+            coin = msgspec.structs.replace(
+                like.instrument, symbol=symbol, venue_id=f"C{number}USDT", base=f"C{number}"
+            )
+            guard.market.list(replace(like, instrument=coin))
+            guard.market.open_position("bybit-main", symbol, Side.LONG, Decimal(10))
+
+    async with world(tmp_path, account={"on_unknown": OnUnknown.WAIT}, before=crowd) as guard:
+        shown = await guard.row("C0/USDT:USDT", Side.LONG, "10", price="2", hours=1)
+        gone = await guard.row(XRP, Side.LONG, "10", hours=1)
+        guard.fault(FaultKind.MISSING_LIST, "positions", page=2, count=None)
+        report = await guard.scan("reconciliation")
+        assert "malformed" in report.problem
+        assert report.acted == 0
+        assert await guard.same(shown)
+        assert await guard.same(gone)
+
+
+@pytest.mark.parametrize("account", ["bybit-main", "binance-main"])
+@scenario
+async def test_in_hedge_mode_only_the_leg_that_is_gone_is_a_ghost(
+    tmp_path: Path, account: str
+) -> None:
+    async def hedged(guard: World) -> None:
+        guard.market.accounts[account].hedged = True
+
+    async with world(tmp_path, accounts=(account,), before=hedged) as guard:
+        long = await guard.both(XRP, Side.LONG, "10", hours=1, account=account)
+        short = await guard.both(XRP, Side.SHORT, "10", hours=1, account=account)
+        guard.market.close_by_hand(account, XRP, Side.LONG)
+        await guard.scan("reconciliation", account)
+        closed = await guard.closed(long)
+        assert closed.exit_reason == "reconciliation: position not found on exchange"
+        assert await guard.same(short)
+        assert guard.held(XRP, Side.SHORT, account) == 10

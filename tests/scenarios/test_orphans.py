@@ -1,0 +1,119 @@
+"""Scenario 4: what is open at the venue and known to nobody."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from messages.settings import OrphanPolicy
+from messages.values import Side
+from tests.scenarios.world import AVL, BTC, ETH, XRP, ago, scenario, until, world
+
+
+@scenario
+async def test_an_orphan_is_alerted_once_with_all_that_is_known(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        guard.market.open_position("bybit-main", AVL, Side.LONG, Decimal(86), leverage=Decimal(10))
+        report = await guard.scan("orphans")
+        assert report.found == 1
+        (alert,) = await guard.alerted("orphaned_position")
+        assert alert.title == f"ORPHANED POSITION DETECTED: bybit-main {AVL} long"
+        assert alert.level == "critical"
+        details = alert.details
+        assert details["stop_loss"] == "NO STOP LOSS"
+        assert details["contracts"] == "86"
+        assert details["quantity"] == "86"
+        assert details["leverage"] == "10"
+        for name in ("entry_price", "mark_price", "unrealized_pnl", "liquidation_price"):
+            assert details[name] is not None, name
+        assert details["exchange"] == "bybit"
+
+
+@scenario
+async def test_where_all_is_tracked_nothing_is_alerted(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        await guard.both(AVL, Side.LONG, "86", hours=1)
+        report = await guard.scan("orphans")
+        assert (report.found, report.problem) == (0, "")
+        assert await guard.alerts() == ()
+
+
+@scenario
+async def test_an_orphan_that_stays_is_said_once_and_resolved_when_it_goes(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as guard:
+        guard.market.open_position("bybit-main", AVL, Side.LONG, Decimal(86))
+        for _ in range(3):
+            await guard.scan("orphans")
+        (alert,) = await guard.alerted("orphaned_position")
+        assert alert.resolved_at is None
+        guard.market.close_by_hand("bybit-main", AVL, Side.LONG)
+        await guard.scan("orphans")
+
+        async def resolved() -> bool:
+            (found,) = await guard.alerts("orphaned_position")
+            return found.resolved_at is not None
+
+        await until(resolved, "the alert is resolved")
+        (alert,) = await guard.alerts("orphaned_position")
+        assert alert.resolution == "it is no longer on the exchange"
+
+
+@scenario
+async def test_a_known_position_without_a_stop_is_naked_and_one_with_a_stop_is_not(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as guard:
+        await guard.both(BTC, Side.LONG, "0.01", hours=1)
+        guard.market.open_position("bybit-main", ETH, Side.LONG, Decimal("0.1"))
+        await guard.row(ETH, Side.LONG, "0.1", hours=1)
+        await guard.scan("orphans")
+        (alert,) = await guard.alerted("naked_position")
+        assert alert.symbol == ETH
+        assert "NO STOP LOSS" in alert.title
+
+
+@scenario
+async def test_an_adopted_orphan_keeps_the_venues_open_time_and_is_adopted_once(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, account={"orphans": OrphanPolicy.ADOPT}) as guard:
+        opened = ago(1)
+        guard.market.open_position("bybit-main", XRP, Side.LONG, Decimal(50), opened_at=opened)
+        await guard.scan("orphans")
+        await guard.scan("orphans")
+        (row,) = await guard.ledger.rows()
+        assert (row.symbol, row.side, row.quantity) == (XRP, "long", Decimal(50))
+        assert row.opened_at is not None
+        assert abs((row.opened_at - opened).total_seconds()) < 1
+
+
+@scenario
+async def test_an_hourly_cap_of_one_closes_one_of_three_orphans_and_alerts_all(
+    tmp_path: Path,
+) -> None:
+    policy = {"orphans": OrphanPolicy.CLOSE, "orphan_actions_per_hour": 1}
+    async with world(tmp_path, account=policy) as guard:
+        for symbol, quantity in ((BTC, "0.01"), (ETH, "0.1"), (XRP, "50")):
+            guard.market.open_position("bybit-main", symbol, Side.LONG, Decimal(quantity))
+        report = await guard.scan("orphans")
+        assert report.found == 3
+        assert report.acted == 1
+        await guard.scan("orphans")
+        held = [s for s in (BTC, ETH, XRP) if guard.held(s, Side.LONG)]
+        assert len(held) == 2
+        assert len(await guard.alerted("orphaned_position", 3)) == 3
+        assert len(guard.orders()) == 1
+
+
+@scenario
+async def test_a_protected_orphan_gets_one_reduce_only_stop(tmp_path: Path) -> None:
+    async with world(tmp_path, account={"orphans": OrphanPolicy.PROTECT}) as guard:
+        guard.market.open_position("bybit-main", XRP, Side.LONG, Decimal(50))
+        await guard.scan("orphans")
+        await guard.scan("orphans")
+        (order,) = guard.orders()
+        assert order.params["reduceOnly"] in (True, "true")
+        assert Decimal(order.params["triggerPrice"]) < guard.price(XRP)
+        assert guard.held(XRP, Side.LONG) == 50
