@@ -196,6 +196,9 @@ class Actor(_PykkaActor, Generic[S]):
 
     def adopt(self, life: Life) -> None:
         self._life = life
+        inbox = self.__dict__.get("actor_inbox")
+        if inbox is not None:
+            inbox.bind(life)
 
     @property
     def adopted(self) -> bool:

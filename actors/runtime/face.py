@@ -169,11 +169,21 @@ class Inbox:
 
     def __init__(self) -> None:
         self.life: Life | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+        self._early: list[Envelope[Any]] = []
+
+    def bind(self, life: Life) -> None:
+        """The incarnation is there: hand over what came before it."""
+        self.life = life
+        self.loop = life.cell.system.loop
+        early, self._early = self._early, []
+        for envelope in early:
+            self._deliver(envelope)
 
     def put(self, envelope: Envelope[Any], /) -> None:
-        life = self.life
-        assert life is not None
-        loop = life.cell.system.loop
+        loop = self.loop
+        if loop is None:
+            raise pykka.ActorDeadError("this actor has not been started")
         if asyncio._get_running_loop() is loop:
             self._deliver(envelope)
         else:
@@ -187,7 +197,9 @@ class Inbox:
 
     def _deliver(self, envelope: Envelope[Any]) -> None:
         life = self.life
-        assert life is not None
+        if life is None:
+            self._early.append(envelope)
+            return
         reply = cast("Future[Any] | None", envelope.reply_to)
         if life.end is not None:
             if reply is not None:
@@ -247,7 +259,7 @@ def put_on(actor: Actor[Any]) -> None:
         attributes["actor_stopped"] = threading.Event()
         if actor.adopted:
             life = actor._life
-            inbox.life = life
+            inbox.bind(life)
             if life.end is not None:
                 attributes["actor_stopped"].set()
         attributes["_actor_ref"] = Ref(actor)
@@ -267,6 +279,8 @@ def start_unsupervised(actor: Actor[Any]) -> None:
 
     system = System.current()
     put_on(actor)
+    inbox: Inbox = actor.__dict__["actor_inbox"]
+    inbox.loop = system.loop
     if asyncio._get_running_loop() is system.loop:
         system.start_unsupervised(actor)
     else:

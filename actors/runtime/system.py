@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import msgspec
 from loguru import logger as root_logger
 
 from actors.runtime import face
@@ -27,6 +29,7 @@ from actors.runtime.events import (
     ChildStopped,
     ChildUnstoppable,
     DeadLetter,
+    SlowHandler,
     SupervisionEvent,
 )
 from actors.runtime.life import Life
@@ -34,7 +37,7 @@ from actors.runtime.phases import Phases
 from actors.runtime.plain import Scrubber
 from actors.runtime.specs import ChildSpec, Restart, RestartChild, Started, StartRefused
 from actors.runtime.views import NodeInfo, dump_all, dump_of, tree_of
-from actors.runtime.watchdog import Watchdog
+from actors.runtime.watchdog import LoopGuard, Watchdog
 from messages.runtime import Request
 from messages.values import Secret
 
@@ -63,7 +66,8 @@ class System:
     `now` is the only wall clock (aware, UTC), `seed` makes the jitter repeatable, `on_event` is
     told of every `SupervisionEvent`, `crash_dir` gets one JSON file a crash. A handler is slow
     after `slow_handler` seconds; an actor lets others run after `yield_every` messages. Texts of
-    `secrets` are replaced in everything that the system writes.
+    `secrets` are replaced in everything that the system writes. `guard_loop` starts a thread
+    that names whatever blocks the loop itself for longer than `slow_handler`.
     """
 
     def __init__(
@@ -76,6 +80,7 @@ class System:
         yield_every: int = 64,
         slow_handler: float = 1.0,
         secrets: Iterable[Secret] = (),
+        guard_loop: bool = False,
     ) -> None:
         self.now = now
         self.rng = random.Random(seed)  # noqa: S311  jitter, not cryptography
@@ -86,6 +91,7 @@ class System:
         self.cells: dict[str, Cell] = {}
         self.dead_letters = DeadLetters()
         self.watchdog = Watchdog(self, slow_handler)
+        self._guard = LoopGuard(self, slow_handler) if guard_loop else None
         self.loop: asyncio.AbstractEventLoop
         self._on_event = on_event
         self._crashes = CrashWriter(crash_dir)
@@ -112,6 +118,8 @@ class System:
         self._root = add_cell(self, None, root)
         _running.append(self)
         face.join_registry()
+        if self._guard is not None:
+            self._guard.start()
         outcome = await start_life(self._root)
         if isinstance(outcome, StartFailed):
             self._over()
@@ -150,6 +158,8 @@ class System:
 
     def _over(self) -> None:
         self.watchdog.close()
+        if self._guard is not None:
+            self._guard.stop()
         if self._root is not None:
             remove_cell(self._root, "has ended")
         if self in _running:
@@ -198,6 +208,29 @@ class System:
             return dump_of(self._cell(path))
         assert self._root is not None
         return dump_all(self, self._root)
+
+    def write_dump(self, directory: Path) -> Path:
+        """Write the dump of the whole system as a JSON file; its path.
+
+        Raises:
+            OSError: the directory cannot be written.
+        """
+        directory.mkdir(parents=True, exist_ok=True)
+        path = directory / f"dump-{self.now():%Y%m%dT%H%M%S.%f}.json"
+        path.write_bytes(msgspec.json.format(msgspec.json.encode(self.dump())))
+        return path
+
+    def dump_on_signal(self, directory: Path, number: int = signal.SIGUSR1) -> None:
+        """Write a dump whenever this process gets the signal. Unix only, on the main thread."""
+
+        def dump() -> None:
+            try:
+                self.logger.info("dump written to {}", self.write_dump(directory))
+            except OSError as error:
+                # An operator's look must not end the service; the log says what is wrong.
+                self.logger.error("no dump: {}", error)
+
+        self.loop.add_signal_handler(number, dump)
 
     def ref(self, path: str) -> face.Ref:
         """Pykka's reference to the present incarnation at a path.
@@ -293,6 +326,16 @@ class System:
             return ChildCrashed(path=worker.path, report=self._report(life, end, worker))
 
         self.emit(event)
+
+    def loop_blocked(self, path: str, seconds: float, stack: str) -> None:
+        """Called on the guard's own thread, while the loop is blocked."""
+        cell = self.cells.get(path)
+        message = type(cell.current).__name__ if cell is not None else ""
+        self.logger.bind(actor=path).error(
+            "the loop is blocked for over {:g} s in {!r} ({})\n{}", seconds, path, message, stack
+        )
+        event = SlowHandler(path=path, message=message, seconds=seconds, stack=stack)
+        self.loop.call_soon_threadsafe(self.emit, event)
 
     def unstoppable(self, cell: Cell, seconds: float) -> None:
         cell.log.critical("ignores being cancelled and is abandoned after {:g} s", seconds)

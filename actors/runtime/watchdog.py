@@ -1,9 +1,15 @@
-"""Names handlers that take too long, with their stacks. Ticks only while a handler awaits."""
+"""Names handlers that take too long, with their stacks.
+
+`Watchdog` lives on the loop and ticks only while a handler awaits; `LoopGuard` is a thread, for
+a service that wants to know what blocks the loop while it is blocked.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import io
+import sys
+import threading
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from actors.runtime.events import SlowHandler
@@ -56,9 +62,7 @@ class Watchdog:
                 continue
             if waited >= self._limit * 0.999:
                 self._reported[cell] = None
-                stack = io.StringIO()
-                task.print_stack(file=stack)
-                self._report(cell, waited, stack.getvalue())
+                self._report(cell, waited, stack_of(task))
             else:
                 left = self._limit - waited
                 next_look = left if next_look is None else min(left, next_look)
@@ -71,3 +75,54 @@ class Watchdog:
         self._system.emit(
             SlowHandler(path=cell.path, message=message, seconds=seconds, stack=stack)
         )
+
+
+def stack_of(task: asyncio.Task[Any]) -> str:
+    """Where a suspended task waits, outermost first; asyncio itself shows the outermost only."""
+    lines: list[str] = []
+    waiting: Any = task.get_coro()
+    while (frame := getattr(waiting, "cr_frame", None)) is not None:
+        lines += traceback.format_stack(frame, limit=1)
+        waiting = getattr(waiting, "cr_await", None)
+    return "".join(lines)
+
+
+class LoopGuard:
+    """Names what blocks the loop's thread. A thread of its own: switched on by `start` only.
+
+    It pings the loop; where no answer comes within `limit` seconds, it reads the stack of the
+    loop's thread and reports it, once for each time that the loop is blocked.
+    """
+
+    def __init__(self, system: System, limit: float) -> None:
+        self._system = system
+        self._limit = limit
+        self._over = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._loop_thread = 0
+
+    def start(self) -> None:
+        """Begin to watch. To be called on the loop's thread."""
+        self._loop_thread = threading.get_ident()
+        self._thread = threading.Thread(target=self._watch, name="loop-guard", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+
+    def _watch(self) -> None:
+        loop = self._system.loop
+        while not self._over.wait(self._limit / 2):
+            answered = threading.Event()
+            try:
+                loop.call_soon_threadsafe(answered.set)
+            except RuntimeError:
+                return  # the loop is closed: nothing is left to guard
+            if answered.wait(self._limit) or self._over.is_set():
+                continue
+            task = asyncio.current_task(loop)
+            path = task.get_name() if task is not None else ""
+            frame = sys._current_frames().get(self._loop_thread)
+            stack = "".join(traceback.format_stack(frame)) if frame is not None else ""
+            self._system.loop_blocked(path, self._limit, stack)
+            answered.wait()

@@ -25,12 +25,13 @@ from actors.runtime import (
     Later,
     NodeInfo,
     Restart,
-    Supervisor,
     SupervisionEvent,
+    Supervisor,
     System,
     Worked,
     handles,
 )
+from actors.runtime.events import ChildRestarted
 from messages.runtime import Request
 
 E = TypeVar("E", bound=SupervisionEvent)
@@ -53,7 +54,7 @@ def simulated(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], Non
                 result.failure.exception.add_note(note)
                 raise result.failure.exception
 
-    del run.__wrapped__  # type: ignore[attr-defined]  # pytest would take it for a coroutine
+    del run.__wrapped__  # pytest would take the test for a coroutine function
     return run
 
 
@@ -271,6 +272,11 @@ async def until(condition: Callable[[], bool], *, within: float = 3600.0) -> Non
             raise AssertionError(f"it did not become so within {within} s")
         await asyncio.sleep(pause)
         pause = min(0.05, pause + 0.001)
+
+
+async def restarts(world: World, count: int) -> None:
+    """Wait until so many restarts have been told of."""
+    await until(lambda: len(world.heard(ChildRestarted)) == count)
 
 
 async def passing(seconds: float) -> None:

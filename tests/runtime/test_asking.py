@@ -409,7 +409,7 @@ def test_a_handler_of_something_that_is_no_class_is_refused() -> None:
 
         class Odd(Actor[None]):
             @handles
-            def take(self, message: "typing_any") -> None:  # noqa: UP037
+            def take(self, message: typing_any) -> None:  # type: ignore[valid-type]  # the mistake to find
                 pass
 
 

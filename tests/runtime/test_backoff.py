@@ -33,6 +33,7 @@ from tests.runtime.kit import (
     World,
     nested,
     passing,
+    restarts,
     simulated,
     until,
 )
@@ -48,7 +49,7 @@ async def crash_and_return(world: World, times: int) -> None:
     for _ in range(times):
         before = len(world.heard(ChildRestarted))
         world.system.tell("a", Crash())
-        await until(lambda before=before: len(world.heard(ChildRestarted)) == before + 1)
+        await restarts(world, before + 1)
 
 
 @simulated
@@ -121,9 +122,7 @@ async def test_the_supervisor_answers_while_a_child_waits() -> None:
 
 
 @simulated
-async def test_messages_to_a_waiting_child_are_kept_up_to_a_bound_and_the_rest_is_a_dead_letter() -> (
-    None
-):
+async def test_messages_to_a_waiting_child_are_kept_up_to_a_bound_and_no_further() -> None:
     world = World()
     spec = world.probe("a")
 
@@ -234,7 +233,7 @@ async def test_an_outage_waits_and_does_not_count_against_the_intensity() -> Non
     await world.up([ChildSpec("a", Connected)], intensity=0)
     for number in range(1, 6):
         world.system.tell("a", Line(cut=True))
-        await until(lambda number=number: len(world.heard(ChildRestarted)) == number)
+        await restarts(world, number)
     assert world.heard(SupervisorGaveUp) == []
     assert len(world.heard(ChildWaiting)) == 5
     assert waits(world) == sorted(waits(world))
@@ -242,9 +241,7 @@ async def test_an_outage_waits_and_does_not_count_against_the_intensity() -> Non
 
 
 @simulated
-async def test_a_quarantined_child_comes_back_ever_slower_for_ever_and_its_siblings_do_not_notice() -> (
-    None
-):
+async def test_a_quarantined_child_comes_back_ever_slower_and_its_siblings_do_not_notice() -> None:
     world = World()
     policy = Quarantine(
         after=2, backoff=Backoff(first=10.0, cap=1000.0, jitter=0.0, reset_after=300.0)

@@ -30,6 +30,7 @@ from tests.runtime.kit import (
     World,
     nested,
     passing,
+    restarts,
     simulated,
     until,
 )
@@ -46,7 +47,7 @@ async def test_a_permanent_child_comes_back_after_normal_shutdown_crash_and_kill
             world.system.kill("a")
         else:
             world.system.tell("a", trouble)
-        await until(lambda number=number: len(world.heard(ChildRestarted)) == number)
+        await restarts(world, number)
         assert await world.who("a") != before
     # A supervisor that gives up ends with `shutdown`, and is started again.
     before = await world.who("inner/x")
@@ -244,7 +245,7 @@ async def test_so_many_restarts_within_the_period_survive_and_one_more_ends_the_
     await world.up(world.probes("a", "b", "c"), intensity=3, period=5.0)
     for number in (1, 2, 3):
         world.system.tell("b", Crash())
-        await until(lambda number=number: len(world.heard(ChildRestarted)) == number)
+        await restarts(world, number)
     world.take_diary()
     world.system.tell("b", Crash())
     assert await world.system.wait() == "shutdown"
@@ -260,7 +261,7 @@ async def test_restarts_spaced_wider_than_the_period_never_add_up() -> None:
     await world.up(world.probes("a"), intensity=1, period=5.0)
     for number in range(1, 8):
         world.system.tell("a", Crash())
-        await until(lambda number=number: len(world.heard(ChildRestarted)) == number)
+        await restarts(world, number)
         await passing(5.5)
     assert world.heard(SupervisorGaveUp) == []
     await world.down()
@@ -276,7 +277,7 @@ async def test_intensity_zero_bears_no_restart_and_none_bears_any_number() -> No
     await patient.up(patient.probes("a"), intensity=None)
     for number in range(1, 50):
         patient.system.tell("a", Crash())
-        await until(lambda number=number: len(patient.heard(ChildRestarted)) == number)
+        await restarts(patient, number)
     await patient.down()
 
 
@@ -350,7 +351,7 @@ async def test_jumps_of_the_wall_clock_do_not_change_what_is_counted() -> None:
     await world.up(world.probes("a"), intensity=2, period=5.0)
     for number in (1, 2):
         world.system.tell("a", Crash())
-        await until(lambda number=number: len(world.heard(ChildRestarted)) == number)
+        await restarts(world, number)
     await passing(6.0)
     world.system.tell("a", Crash())
     await until(lambda: len(world.heard(ChildRestarted)) == 3)

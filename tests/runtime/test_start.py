@@ -182,7 +182,7 @@ def test_bad_child_specifications_are_refused_with_the_cure(
 )
 def test_bad_back_off_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(BadChildSpec, match="back-off"):
-        Backoff(**wrong)
+        Backoff(**wrong)  # type: ignore[arg-type]  # all of these are floats
 
 
 def test_two_static_children_of_one_name_are_refused() -> None:

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import asyncio
 
-from actors.runtime import ChildSpec, Restart, StartChild, Started, StartRefused, StopChild, Stopped
+from actors.runtime import (
+    AskFailed,
+    Backoff,
+    ChildSpec,
+    Restart,
+    StartChild,
+    Started,
+    StartRefused,
+    StopChild,
+    Stopped,
+    Why,
+)
 from actors.runtime.events import ChildCrashed, ChildOverdue, ChildUnstoppable
 from tests.runtime.kit import (
     Crash,
     Finish,
     Note,
     Probe,
+    WhoAreYou,
     World,
     elapsed,
     nested,
@@ -113,8 +125,6 @@ async def test_a_stopped_dynamic_child_is_forgotten_and_its_name_is_free() -> No
 
 @simulated
 async def test_restarting_children_count_towards_the_limit_on_children() -> None:
-    from actors.runtime import Backoff
-
     world = await World().up([], max_children=2, backoff=Backoff(first=100.0, cap=100.0))
     for name in "ab":
         await world.system.ask("", StartChild(world.probe(name)))
@@ -158,12 +168,14 @@ async def test_an_actor_that_ignores_being_cancelled_is_abandoned_and_named() ->
     behaviour = world.behave("a")
     spec = ChildSpec("a", lambda: Deafened(world.diary, behaviour), shutdown=1.0)
     await world.up([spec])
+    life = world.system.cells["a"].life
+    assert life is not None
     assert await elapsed(world.down()) < 10.0
     assert [event.path for event in world.heard(ChildUnstoppable)] == ["a"]
     assert "ignored" in world.diary
     # Let it go at last, so that the simulation ends without a leaked task.
     behaviour.start_takes = 1.0
-    await until(lambda: len(asyncio.all_tasks()) == 1, within=10_000.0)
+    await life.task
 
 
 @simulated
@@ -201,19 +213,16 @@ async def test_what_waits_for_a_stopped_actor_fails_promptly_or_becomes_a_dead_l
     world = World()
     await world.up(world.probes("a"))
     world.system.suspend("a")
-    asked = [asyncio.create_task(world.system.attempt("a", _who())) for _ in range(3)]
+    asked = [asyncio.create_task(world.system.attempt("a", WhoAreYou())) for _ in range(3)]
     await until(lambda: world.system.tree()[1].mailbox == 3)
     world.system.tell("a", Note("left behind"))
     assert await elapsed(world.system.ask("", StopChild("a"))) < 0.1
-    assert [str((await answer).why) for answer in asked] == ["no such actor"] * 3  # type: ignore[union-attr]  # a failure
+    for task in asked:
+        answer = await task
+        assert isinstance(answer, AskFailed)
+        assert answer.why is Why.NO_SUCH_ACTOR
     assert world.system.dead_letters.count == 4
     await world.down()
-
-
-def _who() -> object:
-    from tests.runtime.kit import WhoAreYou
-
-    return WhoAreYou()
 
 
 @simulated

@@ -1,0 +1,391 @@
+"""Looking at actors, crash reports, dumps, secrets. Scenarios 39 to 41 of `supervision.md`."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import os
+import signal
+import tempfile
+import time
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from loguru import logger
+
+from actors.runtime import (
+    Actor,
+    Backoff,
+    ChildSpec,
+    GetState,
+    GetStatistics,
+    NoSuchActor,
+    StopChild,
+    System,
+    handles,
+)
+from actors.runtime.events import ChildCrashed, ChildRestarted, SlowHandler
+from actors.runtime.plain import MAX_ITEMS, MAX_TEXT, Scrubber
+from messages.values import LegKey, Secret, Side
+from tests.runtime.kit import (
+    Crash,
+    Finish,
+    Note,
+    Seen,
+    Take,
+    World,
+    crash_dumps,
+    elapsed,
+    nested,
+    passing,
+    root,
+    simulated,
+    until,
+)
+
+KEY = "AKIA-this-is-the-key-000"
+PASSWORD = "correct horse battery staple"
+
+
+@simulated
+async def test_suspended_get_state_answers_user_messages_wait_and_stop_works() -> None:
+    world = World()
+    await world.up(world.probes("a"))
+    world.system.suspend("a")
+    world.system.tell("a", Note("waits"))
+    await passing(10.0)
+    assert world.status("a") == "suspended"
+    assert (await world.system.ask("a", GetState()))["state"]["notes"] == []
+    world.system.resume("a")
+    assert await world.system.ask("a", Seen()) == ["waits"]
+    world.system.suspend("a")
+    assert await elapsed(world.system.ask("", StopChild("a"))) < 0.1
+    await world.down()
+
+
+@simulated
+async def test_state_and_statistics_are_served_while_a_handler_awaits() -> None:
+    world = World()
+    await world.up(world.probes("a"))
+    busy = asyncio.create_task(world.system.ask("a", Take(500.0), timeout=1000.0))
+    await until(lambda: world.node("a").last_message == "Take")  # type: ignore[union-attr]  # it is there
+    statistics = await world.system.ask("a", GetStatistics(), timeout=0.1)
+    assert (statistics.path, statistics.status, statistics.handled) == ("a", "running", 0)
+    assert (await world.system.ask("a", GetState(), timeout=0.1))["in_hand"]["type"] == "Take"
+    await busy
+    await world.down()
+
+
+@simulated
+async def test_counts_stay_right_during_restarts() -> None:
+    world = World()
+    children = [*world.probes("a", "b"), nested("s", world.probes("c"))]
+    await world.up(children, backoff=Backoff(first=5.0, jitter=0.0), intensity=None)
+    for _ in range(3):
+        world.system.tell("a", Crash())
+        await until(lambda: world.status("a") == "waiting")
+        nodes = world.system.tree()
+        assert [node.path for node in nodes] == ["", "a", "b", "s", "s/c"]
+        assert [node.status for node in nodes].count("running") == 4
+        await until(lambda: world.status("a") == "running")
+    assert [node.restarts for node in world.system.tree()] == [0, 3, 0, 0, 0]
+    await world.down()
+
+
+@simulated
+async def test_the_tree_shows_parents_before_children_with_kind_and_uptime() -> None:
+    world = World()
+    await world.up([nested("s", world.probes("x", "y")), world.probe("a")])
+    await passing(30.0)
+    nodes = world.system.tree()
+    assert [(node.path, node.kind) for node in nodes] == [
+        ("", "supervisor"),
+        ("s", "supervisor"),
+        ("s/x", "actor"),
+        ("s/y", "actor"),
+        ("a", "actor"),
+    ]
+    assert all(30.0 <= node.uptime < 31.0 for node in nodes)
+    await world.down()
+
+
+@simulated
+async def test_the_crash_report_is_complete() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        world = World(crash_dir=Path(directory))
+        await world.up(world.probes("a"))
+        for number in range(20):
+            world.system.tell("a", Note(str(number)))
+        await until(lambda: world.node("a").handled == 20)  # type: ignore[union-attr]  # it is there
+        await passing(10.0)
+        world.system.tell("a", Crash("the reason"))
+        await until(lambda: bool(world.heard(ChildCrashed)))
+        (event,) = world.heard(ChildCrashed)
+        report = event.report
+        assert (report.path, report.class_name) == ("a", "Probe")
+        assert report.error == "ValueError: the reason"
+        assert "raise ValueError(message.text)" in report.traceback
+        assert (report.message_type, report.message) == ("Crash", {"text": "the reason"})
+        assert len(report.state["notes"]) == 20
+        last = [item["message"]["text"] for item in report.recent]
+        assert last == [str(number) for number in range(10, 20)]
+        assert 10.0 <= report.uptime < 11.0
+        assert crash_dumps(Path(directory)) == [msgspec.json.decode(msgspec.json.encode(report))]
+        await world.down()
+
+
+@simulated
+async def test_the_crash_report_is_bounded_in_size() -> None:
+    world = World()
+    await world.up(world.probes("a"))
+    for number in range(5000):
+        world.system.tell("a", Note(f"{number} " * 3))
+    world.system.tell("a", Crash("x" * 10_000_000))
+    await until(lambda: bool(world.heard(ChildCrashed)))
+    (event,) = world.heard(ChildCrashed)
+    assert len(msgspec.json.encode(event.report)) < 200_000
+    assert event.report.state["notes"][-1] == "… (5000 items)"
+    await world.down()
+
+
+@simulated
+async def test_normal_ends_and_shutdowns_write_no_crash_report() -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        world = World(crash_dir=Path(directory))
+        await world.up(world.probes("a", "b"))
+        world.system.tell("a", Finish())
+        await until(lambda: bool(world.heard(ChildRestarted)))
+        await world.system.ask("", StopChild("b"))
+        await world.down()
+        assert crash_dumps(Path(directory)) == []
+        assert world.heard(ChildCrashed) == []
+
+
+class VaultState(msgspec.Struct):
+    key: Secret
+    password: str
+    nested: dict[str, Any]
+
+
+class Login(msgspec.Struct, frozen=True):
+    secret: Secret
+
+
+class Vault(Actor[VaultState]):
+    """Holds secrets, and is careless with one of them when it crashes."""
+
+    def __init__(self) -> None:
+        secret = Secret(KEY)
+        super().__init__(VaultState(secret, PASSWORD, {"deep": [secret, {"keys": (secret,)}]}))
+
+    @handles
+    def login(self, message: Login) -> None:
+        raise PermissionError(f"login with {message.secret.reveal()} was refused")
+
+
+def test_no_secret_is_in_anything_that_is_written(tmp_path: Path) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, level=0, format="{message} {extra} {exception}")
+    events: list[object] = []
+
+    async def main() -> None:
+        system = System(crash_dir=tmp_path, on_event=events.append, secrets=[Secret(KEY)])
+        await system.start(root([ChildSpec("vault", Vault)]))
+        system.trace("vault")
+        system.tell("nobody", Login(Secret(KEY)))
+        system.tell("vault", Login(Secret(KEY)))
+        await until(lambda: any(isinstance(event, ChildRestarted) for event in events))
+        system.suspend("vault")
+        system.tell("vault", Login(Secret(KEY)))
+        (tmp_path / "one.txt").write_text(json.dumps(system.dump("vault")))
+        system.write_dump(tmp_path)
+        (tmp_path / "tree.txt").write_text(str(system.tree()))
+        await system.stop()
+        (tmp_path / "events.txt").write_text(repr(events))
+
+    try:
+        asyncio.run(main())
+    finally:
+        logger.remove(sink)
+    (tmp_path / "log.txt").write_text("".join(lines))
+    written = {path: path.read_text() for path in tmp_path.iterdir()}
+    assert len(written) == 6
+    for path, text in written.items():
+        assert KEY not in text, path
+        assert PASSWORD not in text, path
+    assert any("***" in text for text in written.values())
+    assert any("was refused" in text for path, text in written.items() if path.name == "log.txt")
+
+
+@dataclasses.dataclass
+class Plain:
+    token: str
+    size: Decimal
+    when: datetime
+    leg: LegKey
+    odd: object
+    wait: timedelta
+    tags: frozenset[str]
+
+
+def test_any_value_becomes_plain_json_and_the_same_one_each_time() -> None:
+    value = Plain(
+        token="abcdef",
+        size=Decimal("0.10"),
+        when=datetime(2026, 1, 1, tzinfo=UTC),
+        leg=LegKey("a", "BTC/USDT:USDT", Side.LONG),
+        odd=object(),
+        wait=timedelta(seconds=90),
+        tags=frozenset("cab"),
+    )
+    plain = Scrubber().plain({1: value, value.leg: b"1234"})
+    assert plain == {
+        "1": {
+            "token": "***",
+            "size": "0.10",
+            "when": "2026-01-01T00:00:00+00:00",
+            "leg": {"account": "a", "symbol": "BTC/USDT:USDT", "side": "long"},
+            "odd": "<builtins.object>",
+            "wait": 90.0,
+            "tags": ["a", "b", "c"],
+        },
+        "a BTC/USDT:USDT long": "4 bytes",
+    }
+    json.dumps(plain, allow_nan=False)
+
+
+def test_what_is_endless_or_huge_is_cut() -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+    scrubber = Scrubber()
+    assert "…" in json.dumps(scrubber.plain(endless), ensure_ascii=False)
+    assert len(scrubber.plain("x" * 10**6)) < MAX_TEXT + 50
+    assert len(scrubber.plain(dict.fromkeys(range(10**4)))) == MAX_ITEMS + 1
+    assert scrubber.plain(float("nan")) == "nan"
+
+
+@simulated
+async def test_an_awaiting_handler_that_takes_too_long_is_named_once_with_its_stack() -> None:
+    world = World(slow_handler=2.0)
+    await world.up(world.probes("a", "b"))
+    await asyncio.gather(
+        world.system.ask("a", Take(30.0), timeout=100.0),
+        world.system.ask("b", Take(1.0)),
+    )
+    await passing(60.0)
+    await world.down()
+    (event,) = world.heard(SlowHandler)
+    assert (event.path, event.message) == ("a", "Take")
+    assert 2.0 <= event.seconds < 2.1
+    assert "await asyncio.sleep(message.seconds)" in event.stack
+
+
+class Spin(msgspec.Struct, frozen=True):
+    seconds: float
+
+
+class Spinner(Actor[None]):
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    @handles
+    def spin(self, message: Spin) -> None:
+        end = time.monotonic() + message.seconds
+        while time.monotonic() < end:
+            pass
+
+
+def test_a_handler_that_blocks_the_loop_is_named_afterwards_and_by_the_guard_meanwhile() -> None:
+    events: list[object] = []
+
+    async def main() -> None:
+        system = System(slow_handler=0.05, on_event=events.append, guard_loop=True)
+        await system.start(root([ChildSpec("a", Spinner)]))
+        system.tell("a", Spin(0.3))
+        await until(lambda: len(slow()) == 2, within=30.0)
+        await system.stop()
+
+    def slow() -> list[SlowHandler]:
+        return [event for event in events if isinstance(event, SlowHandler)]
+
+    asyncio.run(main())
+    assert {event.path for event in slow()} == {"a"}
+    assert any("while time.monotonic() < end" in event.stack for event in slow())
+    assert any("Spinner.spin" in event.stack for event in slow())
+
+
+def test_a_signal_writes_a_dump_of_the_whole_tree(tmp_path: Path) -> None:
+    async def main() -> None:
+        world = World()
+        await world.up(world.probes("a"))
+        world.system.dump_on_signal(tmp_path, signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        await until(lambda: any(tmp_path.iterdir()), within=30.0)
+        await world.down()
+
+    asyncio.run(main())
+    (path,) = tmp_path.iterdir()
+    assert [actor["path"] for actor in json.loads(path.read_text())["actors"]] == ["", "a"]
+
+
+@simulated
+async def test_orders_for_nobody_are_refused_by_name() -> None:
+    world = await World().up()
+    for order in (
+        world.system.suspend,
+        world.system.resume,
+        world.system.kill,
+        world.system.trace,
+        world.system.dump,
+        world.system.ref,
+        world.system.restart,
+    ):
+        with pytest.raises(NoSuchActor, match="'ghost'"):
+            order("ghost")
+    assert world.system.dump("root")["kind"] == "supervisor"
+    await world.down()
+
+
+@simulated
+async def test_a_listener_that_fails_does_not_stop_the_tree() -> None:
+    world = World()
+
+    def fails(event: object) -> None:
+        raise RuntimeError("a listener's bug")
+
+    world.system._on_event = fails
+    await world.up(world.probes("a"))
+    before = await world.who("a")
+    world.system.tell("a", Crash())
+    assert await world.who("a") != before
+    await world.down()
+
+
+@simulated
+async def test_an_actors_log_carries_its_path_and_its_account() -> None:
+    lines: list[dict[str, Any]] = []
+    sink = logger.add(lambda line: lines.append(line.record["extra"]), filter=_hello)
+    try:
+        world = World()
+        bybit = nested("bybit", world.probes("exchange"))
+        await world.up([nested("accounts", [bybit]), *world.probes("ledger")])
+        for path in ("ledger", "accounts/bybit/exchange"):
+            life = world.system.cells[path].life
+            assert life is not None
+            life.actor.log.info("hello")
+        await world.down()
+    finally:
+        logger.remove(sink)
+    assert lines == [
+        {"actor": "ledger"},
+        {"actor": "accounts/bybit/exchange", "account": "bybit"},
+    ]
+
+
+def _hello(record: Any) -> bool:
+    return bool(record["message"] == "hello")
