@@ -28,7 +28,7 @@ class _Command(msgspec.Struct):
     """What a Bybit client sends."""
 
     op: str = ""
-    req_id: str = ""
+    req_id: str | int = ""
     args: list[object] = []
 
 
