@@ -177,6 +177,29 @@ def test_a_rest_below_the_smallest_order_ends_it_for_an_operator() -> None:
     assert (step.code, step.permanent) == (ErrorCode.MIN_SIZE, True)
 
 
+def test_exactly_the_smallest_order_is_still_sent() -> None:
+    assert sent(next_order(facts(remaining="0.001"))).quantity == D("0.001")
+
+
+def test_a_ladder_without_rungs_and_one_whose_last_order_did_not_fill_say_so() -> None:
+    assert "none is configured" in stopped(next_order(facts(ladder=()))).why
+    unfilled = stopped(next_order(facts(*[tried(kind=None)] * 3, ladder=(MARKET,))))
+    assert unfilled.code is ErrorCode.UNKNOWN
+    assert "did not fill" in unfilled.why
+
+
+def test_a_limit_that_rounds_down_to_no_price_is_passed_over() -> None:
+    cheap = facts(side=Side.SHORT, book=quote("0.05"), ladder=(AGGRESSIVE, MAKER))
+    assert stopped(next_order(cheap)).code is ErrorCode.PRICE_BAND
+    assert sent(next_order(msgspec.structs.replace(cheap, side=Side.LONG))).price == D("0.1")
+
+
+def test_the_largest_market_order_counts_in_contracts_and_is_rounded_down() -> None:
+    okx = instrument(size="0.01", step="1", least="1", most="2.5")
+    step = sent(next_order(msgspec.structs.replace(facts(), instrument=okx)))
+    assert step.quantity == D("0.02")
+
+
 def test_without_a_quote_only_an_unbounded_market_order_is_sent() -> None:
     blind = msgspec.structs.replace(facts(), quote=None)
     assert sent(next_order(blind)).type is MARKET

@@ -68,6 +68,15 @@ def test_a_shortfall_below_a_step_is_none() -> None:
     almost = working(stop(quantity="0.9995"))
     assert coverage(position(), almost, step=D("0.001")).level is Cover.COVERED
     assert coverage(position(), almost).level is Cover.PARTLY
+    by_a_step = working(stop(quantity="0.999"))
+    assert coverage(position(), by_a_step, step=D("0.001")).level is Cover.PARTLY
+
+
+def test_without_any_price_of_the_venue_only_the_liquidation_price_can_object() -> None:
+    assert plausible(D("0.1"), position(entry=None, mark=None))
+    assert not plausible(D(0), position(entry=None, mark=None))
+    assert not plausible(D(90), position(entry=None, mark=None, liquidation="95"))
+    assert plausible(D("0.1"), position(entry=None, mark="0"))
 
 
 @pytest.mark.parametrize(
