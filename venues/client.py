@@ -52,6 +52,11 @@ class VenueCallError(Exception):
         self.sent = sent
 
 
+async def _no_builder() -> bool:
+    """In place of Hyperliquid's approval of ccxt's own builder: none is wanted in our orders."""
+    return False
+
+
 class Client:
     """One account's ccxt instance. `now` is the account's clock; ccxt signs by the machine's."""
 
@@ -170,6 +175,8 @@ class Client:
         exchange.timeout_on_exit = 0
         # Currencies serve deposits; each call spared here is one that cannot fail.
         exchange.has["fetchCurrencies"] = False
+        if facts.wallet:
+            exchange.handle_builder_fee_approval = _no_builder
         demand_strict_replies(exchange, facts)
         return exchange
 

@@ -39,7 +39,7 @@ _BY_CLASS = (
 
 _SECRET_PAIRS = re.compile(
     r"""(?ix) ( (?:signature|sign|api[-_]?key|access[-_]?key|secret|passphrase|listenkey|x-\w+)
-                ["']? \s* [=:] \s* ["']? ) [^&\s"',}]+"""
+                [\\"']* \s* [=:] \s* [\\"']* ) [^&\s\\"',}]+"""
 )
 
 
@@ -110,10 +110,11 @@ def _read_reply(exchange: str, reply: Reply | None) -> tuple[str, VenueErrorKind
             return code, kind_found
     for known, kind in table.items():
         # A code that is quoted inside a message, as whole number or whole word.
-        if _distinctive(known) and re.search(
-            rf"(?<![\w-]){re.escape(known)}(?!\w)", reply.text, re.IGNORECASE
-        ):
-            return known, kind
+        if not _distinctive(known):
+            continue
+        quoted = re.search(rf"(?<![\w-]){re.escape(known)}(?!\w)", reply.text, re.IGNORECASE)
+        if quoted is not None:
+            return quoted.group(0), kind
     words = _by_words(exchange, reply.text)
     if words is not None:
         return (codes[0] if codes else ""), words

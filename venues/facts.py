@@ -47,7 +47,8 @@ class VenueFacts:
     that one call covers all that the venue's markets settle in. `page` names how pages go on:
     by `cursor`, by `offset`, or not at all. `size_in_base` venues write base units, not
     contracts. `filled_fields` are those of which an order record must have one; `triggers` are the
-    parameter sets under which resting trigger orders are listed.
+    parameter sets under which resting trigger orders are listed. `amount` is the type in which
+    ccxt takes an amount without rounding it; `stops` whether its stop parameter makes a stop.
     """
 
     exchange: str
@@ -64,6 +65,8 @@ class VenueFacts:
     filled_fields: tuple[str, ...] = ()
     market_params: Mapping[str, Any] = field(default_factory=dict)
     triggers: tuple[Mapping[str, Any], ...] = ({"trigger": True},)
+    amount: Callable[[str], str | float] = str
+    stops: bool = True
     wallet: bool = False
     streams: bool = False
     by_symbol: bool = False
@@ -302,6 +305,7 @@ _TABLE = (
             "hf": True,
         },
         market_params={"marginables": False},
+        amount=float,
         filled_fields=("filledSize", "dealSize"),
     ),
     VenueFacts(
@@ -317,9 +321,9 @@ _TABLE = (
             Place("/info#userFillsByTime", ()),
         ),
         options={
-            # With a private key load_markets would sign and send approvals otherwise.
-            "approvedBuilderFee": True,
+            # With a private key ccxt would sign and send a referral and a builder's approval.
             "refSet": True,
+            "approvedBuilderFee": False,
             "builderFee": False,
             "fetchMarkets": {"types": ["swap"]},
         },
@@ -355,6 +359,7 @@ _TABLE = (
             "fetchMarkets": {"types": {"spot": False, "swap": {"linear": True}}},
         },
         filled_fields=("dealVol",),
+        stops=False,
     ),
     VenueFacts(
         exchange="bingx",

@@ -178,13 +178,26 @@ def _search_elsewhere(
         return [await exchange.fetch_order(wanted, symbol, params)]
 
     async def triggers() -> list[Order]:
-        return list(await exchange.fetch_open_orders(symbol, None, None, {"trigger": True}))
+        orders: list[Order] = []
+        for params in client.facts.triggers:
+            orders += list(await exchange.fetch_open_orders(symbol, None, None, dict(params)))
+        return orders
+
+    async def ended_triggers() -> list[Order]:
+        orders: list[Order] = []
+        for params in client.facts.triggers:
+            orders += await exchange.fetch_canceled_and_closed_orders(
+                symbol, None, None, dict(params)
+            )
+        return orders
 
     steps = [Step(one, trigger=None if name == "hyperliquid" else False)]
     if name == "okx":
         steps.append(Step(okx_algo, trigger=True))
     elif name in ("bitget", "kucoinfutures"):
         steps.append(Step(triggers, trigger=True))
+    if name == "bitget":
+        steps.append(Step(ended_triggers, trigger=True))
     return steps
 
 

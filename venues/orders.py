@@ -28,9 +28,10 @@ from messages.venue import (
     VenueErrorKind,
 )
 from venues.client import Client, VenueCallError
-from venues.ids import from_venue, to_venue
+from venues.ids import from_venue
 from venues.lookups import all_open, by_client_id, by_order_id
 from venues.numbers import plain
+from venues.order_params import order_kind, order_params
 from venues.records import read_record
 
 _CANCEL_READS = 5
@@ -56,6 +57,14 @@ async def place(client: Client, order: OrderRequest) -> Placement:
                     f"{instrument.quantity_step} each; nothing was sent",
                 )
             )
+        if order.type is OrderType.STOP_MARKET and not client.facts.stops:
+            # ccxt would send the order without its trigger: a market close at once.
+            return Refused(
+                error=VenueError(
+                    kind=VenueErrorKind.OTHER,
+                    message=f"stops are not placed on {client.facts.exchange}; nothing was sent",
+                )
+            )
         price = order.price
         if price is None and client.facts.wallet:
             price = await _slipping_price(client, order)
@@ -66,20 +75,17 @@ async def place(client: Client, order: OrderRequest) -> Placement:
         async with client.call(name):
             reply = await client.exchange.create_order(
                 order.key.symbol,
-                "limit" if order.type in _LIMITS else "market",
+                order_kind(client, order),
                 order.key.side.closing.value,
-                plain(contracts),
+                client.facts.amount(plain(contracts)),
                 None if price is None else plain(price),
-                _params(client, order),
+                order_params(client, order),
             )
     except VenueCallError as failed:
         if failed.refusal or not _left(failed.sent):
             return Refused(error=failed.error)
         return OutcomeUnknown(error=failed.error)
     return _placed(client, order, reply)
-
-
-_LIMITS = (OrderType.LIMIT_AGGRESSIVE, OrderType.LIMIT_MAKER)
 
 
 def instrument_of(client: Client, symbol: str) -> Instrument:
@@ -105,33 +111,13 @@ def exact_contracts(instrument: Instrument, quantity: Decimal) -> Decimal | None
     return contracts if whole and contracts > ZERO else None
 
 
-def _params(client: Client, order: OrderRequest) -> dict[str, Any]:
-    exchange = client.facts.exchange
-    params: dict[str, Any] = {
-        "clientOrderId": to_venue(exchange, order.client_order_id),
-        "reduceOnly": True,
-    }
-    if order.hedged:
-        params["hedged"] = True
-    if order.type is OrderType.LIMIT_AGGRESSIVE:
-        params["timeInForce"] = "IOC"
-    elif order.type is OrderType.LIMIT_MAKER:
-        params["postOnly"] = True
-    elif order.type is OrderType.STOP_MARKET:
-        params["stopLossPrice"] = (
-            None if order.trigger_price is None else plain(order.trigger_price)
-        )
-    margin = client.margin.get(order.key, {})
-    if exchange in ("okx", "kucoinfutures", "bitget") and "marginMode" in margin:
-        # These want the position's own margin mode with the order that closes it.
-        params["marginMode"] = margin["marginMode"]
-    if exchange == "kucoinfutures" and "leverage" in margin:
-        params["leverage"] = margin["leverage"]
-    return params
-
-
 async def _slipping_price(client: Client, order: OrderRequest) -> Decimal:
-    """Hyperliquid has no market orders: ccxt sends a limit 5 % through this price."""
+    """Hyperliquid has no market orders: ccxt sends a limit 5 % through this price.
+
+    A stop goes through its trigger, since it fires there.
+    """
+    if order.trigger_price is not None:
+        return order.trigger_price
     async with client.call("place"):
         ticker = await client.exchange.fetch_ticker(order.key.symbol)
         return Decimal(str(ticker["last"] or ticker["close"]))
