@@ -114,9 +114,9 @@ def next_order(facts: LadderFacts) -> Send | Stop:
     if not tried_all and facts.quote is None:
         return Stop(code=ErrorCode.NETWORK, why="no quote to bound the price by")
     if not tried_all:
+        bound = "" if facts.worst_price is None else f" of {facts.worst_price} or better"
         return Stop(
-            code=ErrorCode.PRICE_BAND,
-            why=f"no rung that is left can keep to {facts.worst_price} or better now",
+            code=ErrorCode.PRICE_BAND, why=f"no rung that is left has a usable price{bound} now"
         )
     code = ErrorCode.UNKNOWN
     if last is not None and last.error is not None:

@@ -79,6 +79,12 @@ def test_without_any_price_of_the_venue_only_the_liquidation_price_can_object() 
     assert plausible(D("0.1"), position(entry=None, mark="0"))
 
 
+def test_half_the_price_away_is_the_furthest_and_the_liquidation_price_itself_is_too_far() -> None:
+    assert plausible(D(50), position())
+    assert not plausible(D("49.9"), position())
+    assert not plausible(D(95), position(liquidation="95"))
+
+
 @pytest.mark.parametrize(
     "useless",
     [
