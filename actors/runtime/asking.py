@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from actors.runtime.errors import AskCycleError, AskedItself, AskTimeout, NoSuchActor
 from actors.runtime.events import AskCycle
 from actors.runtime.later import Reply, fail
-from actors.runtime.views import answer_for
+from actors.runtime.views import SYSTEM_REQUESTS, answer_for
 from messages.runtime import Request
 
 if TYPE_CHECKING:
@@ -31,9 +31,8 @@ async def ask(
     if cell is None:
         system.dead_letter(path, request, "no such actor")
         raise NoSuchActor(path, f"there is no actor {path!r}")
-    inspected, answer = answer_for(cell, request)
-    if inspected:
-        return answer  # type: ignore[no-any-return]  # a system request: its type says R
+    if request.__class__ in SYSTEM_REQUESTS:
+        return answer_for(cell, request)  # type: ignore[no-any-return]  # its type says R
     loop = system.loop
     reply: asyncio.Future[R] = loop.create_future()
     from_handler = life is not None and asyncio.current_task() is life.task

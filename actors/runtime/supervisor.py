@@ -157,7 +157,8 @@ class Supervisor(Actor[SupervisorState]):
             self._give_up(child, why)
             return
         group = self._group_of(child)
-        await stop_children([member for member in group if member is not child])
+        if len(group) > 1:
+            await stop_children([member for member in group if member is not child])
         for member in group:
             self._await_return(member, child.spec.name)
         delay = self._delay(child, outage=outage)

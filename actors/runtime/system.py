@@ -48,6 +48,10 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
+# Seconds between an event and its being told of.
+REPORT_AFTER = 0.001
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -285,11 +289,14 @@ class System:
     # For the runtime
 
     def emit(self, event: SupervisionEvent | Callable[[], SupervisionEvent]) -> None:
-        """Tell of an event soon, in order. What is costly to write is written then."""
+        """Tell of an event soon, in order. What is costly to write is written then.
+
+        A moment later, and not in the loop's next turn: a restart comes before its report.
+        """
         self._events.append(event)
         if not self._flushing:
             self._flushing = True
-            self.loop.call_soon(self._flush)
+            self.loop.call_later(REPORT_AFTER, self._flush)
 
     def dead_letter(self, path: str, message: object, why: str) -> None:
         letters = self.dead_letters
