@@ -1,11 +1,17 @@
-"""Bybit v5's error codes for what the market refuses.
+"""Bybit v5's envelope, its pages, and its error codes for what the market refuses.
 
 Source: the v5 error code page of Bybit's documentation.
 """
 
 from __future__ import annotations
 
-from venues.simulator.state import Why
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from venues.simulator.state import Rejection, Why
+from venues.simulator.wire import Call, Reply, Row, ms, page_start
+
+T = TypeVar("T")
 
 CODES: dict[Why, tuple[str, str]] = {
     Why.NO_POSITION: ("110017", "current position is zero, cannot fix reduce-only order qty"),
@@ -26,3 +32,38 @@ CODES: dict[Why, tuple[str, str]] = {
     Why.NO_SUCH_ORDER: ("110001", "order not exists or too late to cancel"),
     Why.MALFORMED: ("10001", "params error"),
 }
+
+
+def envelope(code: str, message: str, at_ms: int) -> Reply:
+    """An error: HTTP 200, and the code inside."""
+    body: Row = {"retCode": int(code), "retMsg": message, "result": {}, "retExtInfo": {}}
+    return Reply({**body, "time": at_ms})
+
+
+def error(call: Call, code: str, message: str) -> Reply:
+    return envelope(code, message, ms(call.at))
+
+
+def refused(call: Call, rejection: Rejection) -> Reply:
+    return error(call, *CODES[rejection.why])
+
+
+def ok(call: Call, result: Row, *, rows: str | None = None) -> Reply:
+    """A success; `rows` names the member of `result` that is its list."""
+    body: Row = {"retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": {}}
+    return Reply({**body, "time": ms(call.at)}, rows=None if rows is None else ("result", rows))
+
+
+def page(
+    call: Call, items: Sequence[T], row: Callable[[T], Row], *, most: int, usual: int
+) -> Reply:
+    """One page of items as rows, and the cursor of the next while there is one."""
+    limit = min(max(1, call.integer("limit", usual)), most)
+    start = page_start(call.params)
+    cursor = f"page%3A{start + limit}" if start + limit < len(items) else ""
+    result: Row = {
+        "category": call.params.get("category", ""),
+        "list": [row(item) for item in items[start : start + limit]],
+        "nextPageCursor": cursor,
+    }
+    return ok(call, result, rows="list")

@@ -54,7 +54,6 @@ from venues.simulator.state import (
     PositionChanged,
     Rejection,
     Slot,
-    Why,
 )
 
 
@@ -283,7 +282,8 @@ class MemoryVenue:
         return self._market.find_symbol(self._owner.exchange, symbol)
 
     def _unlisted(self, symbol: str) -> VenueError:
-        return refusal(self._owner.exchange, Rejection(Why.UNKNOWN_SYMBOL, symbol))
+        message = f"{symbol} is not listed"
+        return VenueError(kind=VenueErrorKind.NOT_TRADABLE, message=message)
 
     def _on_cut(self, account: str) -> None:
         if account in (ANY, self.account):

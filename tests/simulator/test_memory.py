@@ -1,0 +1,367 @@
+"""The in-process venue: the same market behind the actors' own face, under faults and latency."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from messages.values import LegKey, OrderSide, Side
+from messages.venue import (
+    Accepted,
+    Canceled,
+    Connected,
+    Fills,
+    NoSuchOrder,
+    OpenOrders,
+    OrderRecord,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    OutcomeUnknown,
+    PositionHint,
+    ProtectionKind,
+    Quote,
+    Refused,
+    VenueError,
+    VenueErrorKind,
+)
+from tests.simulator.conftest import ACCOUNTS, BTC, ETH, START, Clock, dec, until
+from venues.port import Venue
+from venues.simulator import (
+    Exchange,
+    Fault,
+    FaultBook,
+    FaultKind,
+    Market,
+    MemoryVenue,
+    demo_market,
+)
+
+LONG = LegKey("bybit-main", BTC, Side.LONG)
+
+
+@pytest.fixture
+def faults(rng: random.Random) -> FaultBook:
+    return FaultBook(rng)
+
+
+@pytest.fixture
+def venue(market: Market, faults: FaultBook) -> MemoryVenue:
+    market.open_position("bybit-main", BTC, Side.LONG, dec("1"), dec("64000"))
+    return MemoryVenue(market, "bybit-main", faults=faults, timeout=0.2)
+
+
+def close(quantity: str = "1", client_id: str = "5e70", **changes: object) -> OrderRequest:
+    order = OrderRequest(
+        key=LONG, client_order_id=client_id, type=OrderType.MARKET, quantity=dec(quantity)
+    )
+    return msgspec.structs.replace(order, **changes)
+
+
+def held(market: Market) -> Decimal:
+    return market.quantity("bybit-main", BTC, Side.LONG)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+async def test_it_is_a_venue_to_the_actors(market: Market, account: str) -> None:
+    venue: Venue = MemoryVenue(market, account)
+    connected = await venue.connect()
+    assert isinstance(connected, Connected)
+    assert connected.hedged is False
+    assert connected.instruments[BTC].quantity_step == dec("0.001")
+    quote = await venue.fetch_quote(BTC)
+    assert isinstance(quote, Quote)
+    assert (quote.bid, quote.last, quote.ask) == (dec("64249.9"), dec("64250"), dec("64250.1"))
+    assert await venue.server_time() == START
+    assert venue.calls() == {"connect": 1, "fetch_quote": 1, "server_time": 1}
+
+
+async def test_a_close_is_accepted_found_and_in_the_history(
+    venue: MemoryVenue, market: Market
+) -> None:
+    (leg,) = (await venue.fetch_positions()).positions
+    assert (leg.quantity, leg.entry_price, leg.opened_at) == (dec("1"), dec("64000"), START)
+    placed = await venue.place(close("0.4"))
+    assert isinstance(placed, Accepted)
+    found = await venue.find_order(BTC, "5e70")
+    assert isinstance(found, OrderRecord)
+    assert (found.status, found.filled, found.side) == (
+        OrderStatus.FILLED,
+        dec("0.4"),
+        OrderSide.SELL,
+    )
+    fills = await venue.fetch_fills(BTC, START)
+    assert isinstance(fills, Fills)
+    assert [it.closed_quantity for it in fills.fills] == [0, dec("0.4")]
+    assert held(market) == dec("0.6")
+    assert isinstance(await venue.find_order(BTC, "never"), NoSuchOrder)
+
+
+async def test_a_maker_order_rests_and_is_cancelled(venue: MemoryVenue) -> None:
+    order = close(type=OrderType.LIMIT_MAKER, price=dec("64250.1"))
+    placed = await venue.place(order)
+    assert isinstance(placed, Accepted)
+    resting = await venue.open_orders(BTC)
+    assert isinstance(resting, OpenOrders)
+    assert [it.order_id for it in resting.orders] == [placed.order_id]
+    canceled = await venue.cancel(BTC, placed.order_id)
+    assert isinstance(canceled, Canceled)
+    assert canceled.record is not None
+    assert canceled.record.status is OrderStatus.CANCELED
+    assert isinstance(await venue.cancel(BTC, "no such id"), NoSuchOrder)
+
+
+@pytest.mark.parametrize(
+    ("account", "kind"),
+    [("bybit-main", ProtectionKind.TRIGGER), ("binance-main", ProtectionKind.ALGO)],
+)
+async def test_stops_are_seen_and_work(market: Market, account: str, kind: ProtectionKind) -> None:
+    market.open_position(account, BTC, Side.LONG, dec("1"))
+    venue = MemoryVenue(market, account)
+    key = LegKey(account, BTC, Side.LONG)
+    stop = close(type=OrderType.STOP_MARKET, trigger_price=dec("60000"), key=key)
+    assert isinstance(await venue.place(stop), Accepted)
+    (order,) = (await venue.fetch_protection((BTC,))).orders
+    assert (order.kind, order.trigger_price, order.quantity) == (kind, dec("60000"), dec("1"))
+    assert (await venue.fetch_protection((ETH,))).orders == ()
+    market.set_price(BTC, dec("59999"))
+    assert (await venue.fetch_positions()).positions == ()
+    found = await venue.find_order(BTC, "5e70")
+    assert isinstance(found, OrderRecord)
+    assert found.status is OrderStatus.FILLED
+
+
+@pytest.mark.parametrize(
+    ("order", "kind"),
+    [
+        (close("0.0005"), VenueErrorKind.SIZE),
+        (
+            close(key=LegKey("bybit-main", ETH, Side.LONG)),
+            VenueErrorKind.NOTHING_TO_REDUCE,
+        ),
+        (close(key=LegKey("bybit-main", "NO/SUCH:SUCH", Side.LONG)), VenueErrorKind.NOT_TRADABLE),
+        (
+            close(type=OrderType.LIMIT_AGGRESSIVE, price=dec("50000")),
+            VenueErrorKind.PRICE_BAND,
+        ),
+    ],
+)
+async def test_refusals_have_the_meaning_of_the_venue_s_own_code(
+    venue: MemoryVenue, order: OrderRequest, kind: VenueErrorKind, market: Market
+) -> None:
+    placed = await venue.place(order)
+    assert isinstance(placed, Refused)
+    assert placed.error.kind is kind
+    assert held(market) == 1
+
+
+async def test_the_same_id_twice_is_refused_as_a_duplicate(venue: MemoryVenue) -> None:
+    assert isinstance(await venue.place(close("0.1")), Accepted)
+    again = await venue.place(close("0.1"))
+    assert isinstance(again, Refused)
+    assert again.error.kind is VenueErrorKind.DUPLICATE_ID
+
+
+@pytest.mark.parametrize(
+    ("kind", "done"),
+    [
+        (FaultKind.DROP_BEFORE, False),
+        (FaultKind.DROP_AFTER, True),
+        (FaultKind.HTML, False),
+        (FaultKind.EMPTY_BODY, False),
+        (FaultKind.TRUNCATED, True),
+        (FaultKind.STATUS, False),
+    ],
+)
+async def test_after_a_lost_or_damaged_reply_only_a_look_up_tells(
+    venue: MemoryVenue, faults: FaultBook, market: Market, kind: FaultKind, done: bool
+) -> None:
+    faults.order(Fault(kind=kind, endpoint="order.create"))
+    assert isinstance(await venue.place(close()), OutcomeUnknown)
+    assert (held(market) == 0) is done
+    found = await venue.find_order(BTC, "5e70")
+    assert isinstance(found, OrderRecord if done else NoSuchOrder)
+
+
+@pytest.mark.parametrize("kind", [FaultKind.DELAY, FaultKind.DELAY_REPLY])
+async def test_a_request_that_timed_out_arrives_all_the_same(
+    venue: MemoryVenue, faults: FaultBook, market: Market, kind: FaultKind
+) -> None:
+    faults.order(Fault(kind=kind, endpoint="order.create", seconds=0.25))
+    assert isinstance(await venue.place(close()), OutcomeUnknown)
+    await until(lambda: held(market) == 0, "the late close")
+
+
+@pytest.mark.parametrize("kind", list(VenueErrorKind))
+async def test_any_kind_of_error_can_be_ordered(
+    venue: MemoryVenue, faults: FaultBook, market: Market, kind: VenueErrorKind
+) -> None:
+    faults.order(Fault(kind=FaultKind.ERROR_CODE, endpoint="order.create", code=str(kind)))
+    placed = await venue.place(close())
+    assert isinstance(placed, Refused | OutcomeUnknown)
+    assert placed.error.kind is kind
+    assert held(market) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("170131", VenueErrorKind.WRONG_ROUTING),
+        ("110007", VenueErrorKind.MARGIN),
+        ("10006", VenueErrorKind.RATE_LIMIT),
+        ("99999", VenueErrorKind.OTHER),
+    ],
+)
+async def test_the_venue_s_own_codes_can_be_ordered(
+    venue: MemoryVenue, faults: FaultBook, code: str, kind: VenueErrorKind
+) -> None:
+    faults.order(Fault(kind=FaultKind.ERROR_CODE, endpoint="order.create", code=code))
+    placed = await venue.place(close())
+    assert isinstance(placed, Refused)
+    assert (placed.error.kind, placed.error.code) == (kind, code)
+
+
+@pytest.mark.parametrize(
+    ("kind", "complete", "shown"),
+    [
+        (FaultKind.EMPTY_LIST, True, 0),
+        (FaultKind.SHORT_LIST, True, 1),
+        (FaultKind.TRUNCATED, False, 1),
+        (FaultKind.MISSING_LIST, False, 0),
+        (FaultKind.STATUS, False, 0),
+        (FaultKind.DROP_AFTER, False, 0),
+    ],
+)
+async def test_reads_lie_or_break_as_ordered(
+    venue: MemoryVenue,
+    faults: FaultBook,
+    market: Market,
+    kind: FaultKind,
+    complete: bool,
+    shown: int,
+) -> None:
+    market.open_position("bybit-main", ETH, Side.SHORT, dec("1"))
+    faults.order(Fault(kind=kind, endpoint="positions"))
+    read = await venue.fetch_positions()
+    assert (read.complete, len(read.positions)) == (complete, shown)
+    assert len((await venue.fetch_positions()).positions) == 2
+
+
+async def test_a_stale_read_looks_complete_and_shows_what_was(
+    venue: MemoryVenue, faults: FaultBook, market: Market, clock: Clock
+) -> None:
+    clock.advance(minutes=1)
+    market.close_by_hand("bybit-main", BTC, Side.LONG)
+    faults.order(Fault(kind=FaultKind.STALE, endpoint="positions", seconds=30))
+    stale = await venue.fetch_positions()
+    assert (stale.complete, len(stale.positions)) == (True, 1)
+    assert (await venue.fetch_positions()).positions == ()
+
+
+async def test_latency_is_travelled_there_and_back(market: Market) -> None:
+    trips: list[str] = []
+
+    async def travel() -> None:
+        trips.append("trip")
+
+    await MemoryVenue(market, "bybit-main", latency=travel).fetch_positions()
+    assert len(trips) == 2
+
+
+async def test_the_stream_hints_at_both_sides_in_one_way_mode_and_ends_when_cut(
+    venue: MemoryVenue, faults: FaultBook, market: Market
+) -> None:
+    hints: list[PositionHint] = []
+    ready: list[bool] = []
+    watching = asyncio.create_task(venue.watch(hints.append, lambda: ready.append(True)))
+    await until(lambda: bool(ready), "the subscription")
+    market.close_by_hand("bybit-main", BTC, Side.LONG, dec("0.4"))
+    market.open_position("binance-main", BTC, Side.LONG, dec("9"))
+    await until(lambda: len(hints) == 2, "the hints")
+    told = {(it.key.side, it.quantity) for it in hints}
+    assert told == {(Side.LONG, dec("0.6")), (Side.SHORT, dec("0"))}
+    faults.order(Fault(kind=FaultKind.CUT_STREAM, account="bybit-main"))
+    ended = await watching
+    assert ended.kind is VenueErrorKind.NETWORK
+
+
+async def test_hedge_mode_reduces_by_side(clock: Clock, rng: random.Random) -> None:
+    market = Market(now=clock, rng=rng, volatility=0.0)
+    market.add_account("bybit-main", Exchange.BYBIT, key="k", secret="s", hedged=True)
+    for side in Side:
+        market.open_position("bybit-main", BTC, side, dec("1"))
+    venue = MemoryVenue(market, "bybit-main")
+    assert isinstance(await venue.place(close(hedged=True)), Accepted)
+    (left,) = (await venue.fetch_positions()).positions
+    assert (left.key.side, left.hedged) == (Side.SHORT, True)
+
+
+async def test_quantities_are_base_units_where_a_contract_is_a_fraction(
+    clock: Clock, rng: random.Random
+) -> None:
+    listing = Market(now=clock, rng=rng).listing(Exchange.BYBIT, BTC)
+    hundredths = msgspec.structs.replace(
+        listing.instrument, contract_size=dec("0.01"), amount_step=dec("1"), min_amount=dec("1")
+    )
+    small = replace(listing, instrument=hundredths)
+    market = Market(now=clock, rng=rng, listings=[small], volatility=0.0)
+    market.add_account("bybit-main", Exchange.BYBIT, key="k", secret="s")
+    market.open_position("bybit-main", BTC, Side.LONG, dec("0.03"))
+    venue = MemoryVenue(market, "bybit-main")
+    (leg,) = (await venue.fetch_positions()).positions
+    assert (leg.contracts, leg.quantity) == (dec("3"), dec("0.03"))
+    assert isinstance(await venue.place(close("0.02")), Accepted)
+    fills = await venue.fetch_fills(BTC, START - timedelta(seconds=1))
+    assert isinstance(fills, Fills)
+    assert [it.quantity for it in fills.fills] == [dec("0.03"), dec("0.02")]
+
+
+async def test_the_same_seed_makes_the_same_story(clock: Clock) -> None:
+    async def story(seed: int) -> list[str]:
+        clock.at = START
+        market = demo_market(clock, seed)
+        faults = FaultBook(random.Random(seed))
+        faults.order(Fault(kind=FaultKind.DROP_AFTER, count=None, probability=0.3))
+        market.open_position("bybit-main", BTC, Side.LONG, dec("1"))
+        venue = MemoryVenue(market, "bybit-main", faults=faults)
+        told = []
+        for number in range(30):
+            clock.advance(seconds=20)
+            told.append(repr(await venue.place(close("0.01", f"5e70{number}"))))
+            told.append(repr(await venue.fetch_quote(BTC)))
+        return told
+
+    assert await story(5) == await story(5)
+    assert await story(5) != await story(6)
+
+
+async def test_no_order_reached_the_venue_can_be_proven(venue: MemoryVenue) -> None:
+    await venue.fetch_positions()
+    assert venue.log.orders() == []
+    await venue.place(close())
+    (sent,) = venue.log.orders("bybit-main")
+    assert sent.params["client_order_id"] == "5e70"
+
+
+async def test_an_error_in_a_read_is_a_value(venue: MemoryVenue, faults: FaultBook) -> None:
+    faults.order(Fault(kind=FaultKind.STATUS, count=None, status=429))
+    for answer in (
+        await venue.connect(),
+        await venue.fetch_quote(BTC),
+        await venue.find_order(BTC, "5e70"),
+        await venue.open_orders(BTC),
+        await venue.fetch_fills(BTC, START),
+        await venue.cancel(BTC, "1"),
+        await venue.key_rights(),
+    ):
+        assert isinstance(answer, VenueError)
+        assert (answer.kind, answer.http_status) == (VenueErrorKind.RATE_LIMIT, 429)
+    assert [it.kind for it in (await venue.fetch_protection(())).problems] == [
+        VenueErrorKind.RATE_LIMIT
+    ]
