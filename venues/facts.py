@@ -32,10 +32,14 @@ class RowReading:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a reply of one endpoint keeps its list; an empty path means the reply is the list."""
+    """Where a reply of one endpoint keeps its list; an empty path means the reply is the list.
+
+    `nullable` lists are written as null where they are empty; the key must be there all the same.
+    """
 
     endpoint: str
     path: tuple[str, ...]
+    nullable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +260,14 @@ _TABLE = (
         places=(
             Place("/api/v2/mix/position/all-position", ("data",)),
             Place("/api/v3/position/current-position", ("data", "list")),
+            Place("/api/v2/mix/order/orders-pending", ("data", "entrustedList"), nullable=True),
+            Place(
+                "/api/v2/mix/order/orders-plan-pending", ("data", "entrustedList"), nullable=True
+            ),
+            Place(
+                "/api/v2/mix/order/orders-plan-history", ("data", "entrustedList"), nullable=True
+            ),
+            Place("/api/v2/mix/order/fills", ("data", "fillList"), nullable=True),
             Place("/api/v2/mix/market/contracts", ("data",)),
             Place("/api/v3/market/instruments", ("data",)),
         ),
@@ -276,7 +288,9 @@ _TABLE = (
         read_row=_gate_row,
         places=(
             Place("/positions", ()),
+            Place("/orders", ()),
             Place("/my_trades", ()),
+            Place("/my_trades_timerange", ()),
             Place("/price_orders", ()),
             Place("/contracts", ()),
         ),
@@ -352,6 +366,8 @@ _TABLE = (
         places=(
             Place("/position/open_positions", ("data",)),
             Place("/contract/detail", ("data",)),
+            Place("/order/list/open_orders", ("data",)),
+            Place("/order/list/order_deals", ("data",)),
         ),
         success=("success", frozenset({"True", "true"})),
         options={
@@ -368,6 +384,7 @@ _TABLE = (
         places=(
             Place("/swap/v2/user/positions", ("data",)),
             Place("/swap/v2/quote/contracts", ("data",)),
+            Place("/swap/v2/trade/openOrders", ("data", "orders")),
         ),
         success=("code", frozenset({"0"})),
         options={"defaultType": "swap"},

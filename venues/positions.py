@@ -131,17 +131,22 @@ async def _read_pages(client: Client, name: str, params: dict[str, Any], read: _
 
 
 async def _read_by_symbol(client: Client, instrument: Instrument, read: _Read) -> None:
-    """Bybit and Binance by symbol: a row comes even when flat, which is evidence of its own."""
+    """Bybit and Binance by symbol: a row comes even when flat, which is evidence of its own.
+
+    (Bybit's documentation of /v5/position/list; Binance's of positionRisk v2. Its v3 leaves flat
+    legs out.) So an answer without any row is no answer.
+    """
     params: dict[str, Any] = {}
     if client.settings.exchange == "binanceusdm":
-        # Without it ccxt asks for every symbol, and filters here.
-        params = {"symbol": instrument.venue_id}
+        # Without the id ccxt asks for every symbol, and filters here.
+        params = {"symbol": instrument.venue_id, "useV2": True}
     async with client.call("fetch_position") as capture:
         parsed = await client.exchange.fetch_positions([instrument.symbol], params)
         rows, _ = _rows(client.facts, capture)
         strays = [row for row in rows if row.get("symbol") != instrument.venue_id]
-        if strays:
-            raise MalformedReplyError(f"asked for {instrument.venue_id}, got others")
+        if strays or not rows:
+            got = "others" if strays else "no row"
+            raise MalformedReplyError(f"asked for {instrument.venue_id}, got {got}")
         _take(client, rows, parsed, read)
 
 

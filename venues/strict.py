@@ -91,6 +91,8 @@ def rows_at(body: Any, place: Place) -> list[Mapping[str, Any]]:
     """The list at its place; `MalformedReplyError` where it is not there or not of objects."""
     at = body
     for key in place.path:
+        if place.nullable and isinstance(at, Mapping) and at.get(key, ()) is None:
+            return []
         at = at.get(key) if isinstance(at, Mapping) else None
     if not isinstance(at, list):
         raise MalformedReplyError(
