@@ -62,9 +62,13 @@ class Database:
         return await self._shielded(self.engines.write, job, lease)
 
     async def close(self) -> None:
-        """Wait for what runs, then close all connections."""
+        """Let what runs end, for as long as `patience` allows; then close all connections."""
         if self._running:
-            await asyncio.wait(self._running)
+            _, stuck = await asyncio.wait(self._running, timeout=self._patience)
+            for task in stuck:
+                task.cancel()
+            if stuck:
+                await asyncio.wait(stuck, timeout=self._patience)
         await self.engines.write.dispose()
         if self.engines.read is not self.engines.write:
             await self.engines.read.dispose()

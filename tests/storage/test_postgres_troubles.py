@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import LiteralString
 
 import psycopg
 import pytest
 
-from messages.ledger import Intent
-from storage import Ledger, LedgerRefused, LedgerUnavailable, open_ledger
+from messages.ledger import Intent, Lease
+from storage import Ledger, LedgerRefused, LedgerUnavailable, StaleLease, open_ledger
 from storage.patience import patiently
 from tests.storage.build import close, event, intent, position
 from tests.storage.conftest import Clock, OpenLedger
@@ -114,6 +116,83 @@ async def test_a_server_that_hangs_is_an_outage_and_not_silence(
             postgres.thaw()
         await patiently(lambda: ledger.append_event(event("during")))
         assert [one.event_id for one in await ledger.events()] == ["before", "during"]
+
+
+class Wire:
+    """A way to the server that can be cut: bytes are swallowed, and nobody is told."""
+
+    def __init__(self, server: Server, folder: Path) -> None:
+        self._target = str(server.sockets / ".s.PGSQL.5432")
+        self._folder = folder
+        self._whole = asyncio.Event()
+        self._whole.set()
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Wire:
+        path = str(self._folder / ".s.PGSQL.5432")
+        self._server = await asyncio.start_unix_server(self._connected, path)
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        self._server.close()
+        for pump in self._pumps:
+            pump.cancel()
+        await asyncio.gather(*self._pumps, return_exceptions=True)
+
+    def cut(self) -> None:
+        self._whole.clear()
+
+    def mend(self) -> None:
+        self._whole.set()
+
+    async def _connected(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        far, there = await asyncio.open_unix_connection(self._target)
+        for source, target in ((near, there), (far, back)):
+            self._pumps.add(asyncio.create_task(self._pump(source, target)))
+
+    async def _pump(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        while data := await source.read(65536):
+            await self._whole.wait()
+            target.write(data)
+        target.close()
+
+
+async def test_a_guard_that_is_cut_off_is_replaced_and_can_write_nothing_when_it_is_back(
+    postgres: Server, url: str, tmp_path: Path
+) -> None:
+    def now() -> datetime:
+        return datetime.now(UTC)
+
+    term = timedelta(seconds=0.5)
+    through_wire = url.replace(str(postgres.sockets), str(tmp_path))
+    async with Wire(postgres, tmp_path) as wire, await open_ledger(url, now=now) as second:
+        async with await open_ledger(through_wire, now=now, patience=1) as first:
+            lease = await first.acquire_lease("bybit-main", "one", term)
+            assert isinstance(lease, Lease)
+            await first.append_event(event("before"), lease=lease)
+            wire.cut()
+            with pytest.raises(LedgerUnavailable, match="not answered"):
+                await first.append_event(event("while cut off"), lease=lease)
+            taken = await second.acquire_lease("bybit-main", "two", term)
+            assert isinstance(taken, Lease)
+            await second.append_event(event("successor"), lease=taken)
+            wire.mend()
+            with pytest.raises(StaleLease):
+                await patiently(lambda: first.append_event(event("back"), lease=lease))
+        told = [one.event_id for one in await second.events()]
+    assert told == ["before", "successor"]
+
+
+async def test_a_ledger_whose_server_hangs_can_still_be_closed(
+    postgres: Server, url: str, tmp_path: Path, clock: Clock
+) -> None:
+    through_wire = url.replace(str(postgres.sockets), str(tmp_path))
+    async with Wire(postgres, tmp_path) as wire, asyncio.timeout(20):
+        ledger = await open_ledger(through_wire, now=clock, patience=0.3)
+        wire.cut()
+        with pytest.raises(LedgerUnavailable):
+            await ledger.append_event(event())
+        await ledger.close()
 
 
 async def test_a_session_that_the_server_ends_costs_at_most_one_outage(
