@@ -57,6 +57,11 @@ def test_in_hedge_mode_an_order_without_a_position_side_is_nobodys_unless_it_is_
     assert ids(leftover_orders(LONG, named, hedged=True)) == ["bot"]
 
 
+def test_in_one_way_mode_a_position_side_is_no_proof_that_an_order_only_reduces() -> None:
+    plain = resting(order(position_side=Side.LONG, reduce_only=False))
+    assert leftover_orders(LONG, plain, hedged=False) == ()
+
+
 def test_in_one_way_mode_another_open_leg_keeps_all_but_our_own_orders() -> None:
     some = resting(order("bot"), order("ours", client=OURS))
     assert ids(leftover_orders(LONG, some, others=(SHORT,), hedged=False)) == ["ours"]

@@ -55,6 +55,8 @@ def refused(action: OrphanAction) -> bool:
 @pytest.mark.parametrize("policy", OrphanPolicy)
 def test_a_policy_that_is_switched_on_by_name_applies(policy: OrphanPolicy) -> None:
     assert act(account(policy)).policy is policy
+    there = position(opened_at=T0)
+    assert orphan_action(there, NAKED, account(policy), 0, Mode.ENFORCE).policy is policy
 
 
 def test_the_default_is_to_alert() -> None:
@@ -144,6 +146,7 @@ def test_a_stop_lies_at_the_distance_from_the_market_and_before_liquidation(
 
 def test_no_stop_is_invented_without_a_price_or_without_room() -> None:
     assert protect_price(position(entry=None, mark=None), D("0.05"), instrument()) is None
+    assert protect_price(position(entry="0", mark="0"), D("0.05"), instrument()) is None
     coarse = msgspec.structs.replace(instrument(), price_step=D(10))
     assert protect_price(position(), D("0.001"), coarse) is None
     assert protect_price(position(SHORT), D("0.001"), coarse) is None
