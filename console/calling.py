@@ -10,14 +10,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from console.config import ConfigError, load_config
 from console.control.client import CommandRefusedError, NoServiceError, call
 from console.control.protocol import Command, Reply
 from console.exits import CommandError, Exit
 from messages.settings import Settings
-from storage import Ledger, LedgerRefused, LedgerUnavailable, open_ledger
+
+if TYPE_CHECKING:
+    from storage import Ledger
 
 R = TypeVar("R", bound=Reply)
 T = TypeVar("T")
@@ -52,16 +54,24 @@ def ask_service_if_there(settings: Settings, command: Command[R]) -> R | None:
         raise CommandError(Exit.REFUSED, str(error)) from None
 
 
-def with_ledger(settings: Settings, job: Callable[[Ledger], Awaitable[T]]) -> T:
-    """Open the ledger itself, without the service, and do one job with it."""
+def with_ledger(
+    settings: Settings, job: Callable[[Ledger], Awaitable[T]], *, make: bool = False
+) -> T:
+    """Open the ledger itself, without the service, and do one job with it.
+
+    Reading must not leave a new, empty ledger behind where a path was mistyped: only `make` makes
+    one.
+    """
     _, _, file = settings.storage.url.reveal().partition("sqlite:///")
-    # Reading must not leave a new, empty ledger behind where a path was mistyped.
-    if file and not Path(file).exists():
+    if file and not make and not Path(file).exists():
         raise CommandError(Exit.NO_LEDGER, f"there is no ledger at {file} yet: `run` makes it")
     return asyncio.run(_with_ledger(settings, job))
 
 
 async def _with_ledger(settings: Settings, job: Callable[[Ledger], Awaitable[T]]) -> T:
+    # Commands that only talk to the service need not wait for SQLAlchemy.
+    from storage import LedgerRefused, LedgerUnavailable, open_ledger
+
     url = settings.storage.url
     try:
         ledger = await open_ledger(url, now=_utc_now, data_dir=settings.data_dir)

@@ -72,10 +72,11 @@ LIMITS: dict[str, Limit] = {
 @cache
 def known_exchanges() -> frozenset[str]:
     """The ids that ccxt can talk to. Its files are listed: importing it takes a second."""
-    spec = importlib.util.find_spec("ccxt.async_support")
+    # Only the package's own spec: that of a module in it would import the package.
+    spec = importlib.util.find_spec("ccxt")
     if spec is None or not spec.submodule_search_locations:
         return frozenset()
-    folder = Path(spec.submodule_search_locations[0])
+    folder = Path(spec.submodule_search_locations[0]) / "async_support"
     return frozenset(file.stem for file in folder.glob("[a-z]*.py"))
 
 

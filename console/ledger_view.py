@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console import show
 from console.calling import ask_service_if_there, settings_from, with_ledger
@@ -18,7 +19,9 @@ from console.control.protocol import AddRow
 from console.exits import CommandError, Exit
 from messages.ledger import Alert, Event, NewPosition, PositionRow, RowStatus
 from messages.values import Side
-from storage import Ledger
+
+if TYPE_CHECKING:
+    from storage import Ledger
 
 
 def show_positions(
@@ -131,7 +134,7 @@ def add_position(
         async def write(ledger: Ledger) -> PositionRow:
             return await ledger.add_position(new)
 
-        row = with_ledger(settings, write)
+        row = with_ledger(settings, write, make=True)
     else:
         (row,) = answer.rows
     if as_json:
