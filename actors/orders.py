@@ -38,13 +38,6 @@ from venues.port import Venue
 if TYPE_CHECKING:
     from actors.exchange import Exchange
 
-ARRIVAL_LIMIT = timedelta(seconds=20)
-"""After this long an order that no record knows cannot arrive any more.
-
-Venues refuse requests older than their receive window: 5 s on Bybit and Binance as ccxt signs
-them, 10 s at most elsewhere; the rest is margin for a skewed clock.
-"""
-
 POLL_FIRST = 0.1
 POLL_LAST = 2.0
 
@@ -156,11 +149,11 @@ class Orders:
                     why = "no record knows the order"
                     if (
                         intent.state is IntentState.PENDING
-                        and now >= intent.created_at + ARRIVAL_LIMIT
+                        and now >= intent.created_at + self._settings.arrival_limit
                     ):
                         return await self._never_arrived(intent)
                     if intent.state is IntentState.PENDING:
-                        give_up = max(give_up, intent.created_at + ARRIVAL_LIMIT)
+                        give_up = max(give_up, intent.created_at + self._settings.arrival_limit)
                 case VenueError():
                     why = f"the order's record cannot be read: {found}"
             if now >= give_up + self._settings.fill_wait:
@@ -200,7 +193,7 @@ class Orders:
             case OrderRecord():
                 return await self._settle(intent, found)
             case NoSuchOrder():
-                if self._now() >= intent.created_at + ARRIVAL_LIMIT:
+                if self._now() >= intent.created_at + self._settings.arrival_limit:
                     return await self._never_arrived(intent)
                 return Unresolved(why="no record knows the stop yet")
             case VenueError():

@@ -82,7 +82,12 @@ class VerdictSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The order ladder (`mission.md` B4). Back-off doubles from first to last."""
+    """The order ladder (`mission.md` B4). Back-off doubles from first to last.
+
+    An order that no record knows `arrival_limit` after its intent cannot arrive any more: venues
+    refuse requests older than their receive window, 5 s on Bybit and Binance as ccxt signs them
+    and 10 s at most elsewhere; the rest is margin for a skewed clock.
+    """
 
     ladder: tuple[OrderType, ...] = (
         OrderType.MARKET,
@@ -96,6 +101,7 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
     aggressive_offset: Decimal = Decimal("0.001")
     maker_wait: timedelta = timedelta(seconds=20)
     fill_wait: timedelta = timedelta(seconds=10)
+    arrival_limit: timedelta = timedelta(seconds=20)
 
 
 class OrphanSettings(msgspec.Struct, frozen=True, kw_only=True):

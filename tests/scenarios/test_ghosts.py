@@ -170,7 +170,7 @@ async def test_a_ghost_whose_fills_cannot_be_found_says_so(tmp_path: Path) -> No
 @scenario
 async def test_a_truncated_read_is_unknown_for_what_it_did_not_show(tmp_path: Path) -> None:
     async def crowd(guard: World) -> None:
-        """More positions than one page of 200 holds."""
+        """List more than one page of 200 holds."""
         like = guard.market.listing(Exchange.BYBIT, XRP)
         for number in range(205):
             symbol = f"C{number}/USDT:USDT"
@@ -178,9 +178,10 @@ async def test_a_truncated_read_is_unknown_for_what_it_did_not_show(tmp_path: Pa
                 like.instrument, symbol=symbol, venue_id=f"C{number}USDT", base=f"C{number}"
             )
             guard.market.list(replace(like, instrument=coin))
-            guard.market.open_position("bybit-main", symbol, Side.LONG, Decimal(10))
 
     async with world(tmp_path, account={"on_unknown": OnUnknown.WAIT}, before=crowd) as guard:
+        for number in range(205):
+            guard.market.open_position("bybit-main", f"C{number}/USDT:USDT", Side.LONG, Decimal(10))
         shown = await guard.row("C0/USDT:USDT", Side.LONG, "10", price="2", hours=1)
         gone = await guard.row(XRP, Side.LONG, "10", hours=1)
         guard.fault(FaultKind.MISSING_LIST, "positions", page=2, count=None)

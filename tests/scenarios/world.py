@@ -274,6 +274,7 @@ def settings_for(
                 rate_limit_wait=timedelta(seconds=0.5),
                 maker_wait=timedelta(seconds=1),
                 fill_wait=timedelta(seconds=2),
+                arrival_limit=timedelta(seconds=3),
             ),
             orphans=OrphanSettings(every=NEVER, remind_every=NEVER),
             reconciliation=ReconciliationSettings(every=NEVER),
