@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from enum import StrEnum
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,56 +13,8 @@ from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import StartFailed
 from actors.runtime.events import ChildOverdue, ChildStarted, ChildStartFailed
 from actors.runtime.life import GRACE, Life, all_done
+from actors.runtime.roster import Child
 from actors.runtime.specs import ChildSpec
-
-if TYPE_CHECKING:
-    from actors.runtime.system import System
-    from actors.runtime.timers import Timer
-
-
-class Standing(StrEnum):
-    """Where a child stands with its supervisor."""
-
-    RUNNING = "running"
-    WAITING = "waiting"
-    STOPPED = "stopped"
-    IGNORED = "ignored"
-
-
-class Child:
-    """A supervisor's record of one child. `leader` names whose return it waits for."""
-
-    __slots__ = ("calm", "cell", "dynamic", "failures", "leader", "life", "quarantined", "spec",
-                 "standing", "timer")  # fmt: skip
-
-    def __init__(self, spec: ChildSpec, cell: Cell, *, dynamic: bool) -> None:
-        self.spec = spec
-        self.cell = cell
-        self.dynamic = dynamic
-        self.standing = Standing.STOPPED
-        self.life: Life | None = None
-        self.leader = ""
-        self.failures = 0
-        self.quarantined = False
-        self.timer: Timer | None = None
-        self.calm: Timer | None = None
-
-    @property
-    def forgotten_when_over(self) -> bool:
-        return self.dynamic or self.spec.restart == "temporary"
-
-    def stand(self, standing: Standing) -> None:
-        self.standing = standing
-        self.cell.status = {
-            Standing.RUNNING: Status.RUNNING,
-            Standing.WAITING: Status.WAITING,
-        }.get(standing, Status.STOPPED)
-
-    def cancel_timers(self) -> None:
-        for timer in (self.timer, self.calm):
-            if timer is not None:
-                timer.cancel()
-        self.timer = self.calm = None
 
 
 class ChildEnded(msgspec.Struct, frozen=True):
@@ -73,29 +23,6 @@ class ChildEnded(msgspec.Struct, frozen=True):
     name: str
     life: Life
     end: End
-
-
-def add_cell(system: System, parent: Cell | None, spec: ChildSpec) -> Cell:
-    """A new address below `parent`; nothing runs there yet."""
-    path = f"{parent.path}/{spec.name}" if parent is not None and parent.path else spec.name
-    if parent is None:
-        path = ""
-    cell = Cell(system, path, spec, parent)
-    system.cells[path] = cell
-    if parent is not None:
-        if parent.children is None:
-            parent.children = {}
-        parent.children[spec.name] = cell
-    return cell
-
-
-def remove_cell(cell: Cell, why: str) -> None:
-    """Forget an address. What still waits there fails or becomes dead letters."""
-    cell.shut(why)
-    cell.status = Status.STOPPED
-    cell.system.cells.pop(cell.path, None)
-    if cell.parent is not None and cell.parent.children is not None:
-        cell.parent.children.pop(cell.name, None)
 
 
 async def start_life(cell: Cell) -> Life | Ignore | StartFailed:

@@ -20,16 +20,7 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.runtime.actor import Actor
-from actors.runtime.children import (
-    Child,
-    ChildEnded,
-    Standing,
-    add_cell,
-    kill_children,
-    remove_cell,
-    start_life,
-    stop_children,
-)
+from actors.runtime.children import ChildEnded, kill_children, start_life, stop_children
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import BadChildSpec, StartFailed
 from actors.runtime.events import (
@@ -41,6 +32,8 @@ from actors.runtime.events import (
 )
 from actors.runtime.handlers import handles
 from actors.runtime.life import Life
+from actors.runtime.patience import Patience
+from actors.runtime.roster import Child, Roster, Standing
 from actors.runtime.specs import (
     AlreadyThere,
     AutoShutdown,
@@ -104,69 +97,57 @@ class Supervisor(Actor[SupervisorState]):
         quarantine: Quarantine | None = None,
     ) -> None:
         super().__init__(SupervisorState(strategy=strategy))
+        _check(children, strategy, auto_shutdown, max_children)
         self._specs = tuple(children)
         self._strategy = strategy
-        self._intensity = intensity
-        self._period = period
-        self._backoff = backoff
+        self._patience = Patience(intensity, period, backoff, quarantine)
         self._auto_shutdown = auto_shutdown
         self._max_children = max_children
-        self._quarantine = quarantine
-        self._children: dict[str, Child] = {}
-        self._restarted_at: list[float] = []
-        self._check_options()
+        self._roster = Roster(self.state.children)
 
     # Start: in order, each acknowledged before the next; a failure undoes those before it
 
     async def on_start(self) -> None:
         self._life.cell.children = {}
         for spec in self._specs:
-            self._add(spec, dynamic=False)
-        for child in list(self._children.values()):
+            self._roster.add(self.system, self._life.cell, spec, dynamic=False)
+        for child in self._roster.all():
             failure = await self._start(child)
             if failure is not None:
-                await stop_children(list(self._children.values()))
-                self._forget_all("was undone: a sibling failed to start")
+                await stop_children(self._roster.all())
+                self._roster.forget_all("was undone: a sibling failed to start")
                 raise failure
 
     # The end of a child
 
     @handles
     async def _child_ended(self, message: ChildEnded) -> None:
-        child = self._children.get(message.name)
+        child = self._roster.get(message.name)
         if child is None or child.life is not message.life:
             return
         child.life = None
         if comes_back(child.spec.restart, message.end):
-            await self._failed(
-                child, str(message.end), outage=message.end.outage, life=message.life
-            )
+            ran = self.system.loop.time() - message.life.born
+            await self._failed(child, str(message.end), ran=ran, outage=message.end.outage)
         else:
-            self._over(child)
+            self._roster.over(child)
             self._end_with_significant(child)
 
-    async def _failed(
-        self, child: Child, why: str, *, outage: bool = False, life: Life | None = None
-    ) -> None:
+    async def _failed(self, child: Child, why: str, *, ran: float, outage: bool) -> None:
         """A child has to come back: at once, after a wait, or not at all because it is too much."""
-        self._count_failure(child, life)
-        too_many = not outage and not child.quarantined and self._restarts_exceed()
-        if self._quarantine is not None and (too_many or child.failures > self._quarantine.after):
-            self._enter_quarantine(child, why)
-        elif too_many:
+        wait = self._wait_for(child, ran=ran, outage=outage)
+        if wait is None:
             self._give_up(child, why)
             return
         group = self._group_of(child)
         if len(group) > 1:
             await stop_children([member for member in group if member is not child])
         for member in group:
-            self._await_return(member, child.spec.name)
-        delay = self._delay(child, outage=outage)
-        if delay > 0:
-            child.timer = self.after(delay, Retry(child.spec.name))
-            self._tell_of_wait(child, why, delay)
+            self._await_return(member, child.name)
+        if wait > 0:
+            self._retry_after(wait, child, child, why)
         else:
-            await self._bring_back(child.spec.name)
+            await self._bring_back(child.name)
 
     @handles
     async def _retry(self, message: Retry) -> None:
@@ -174,30 +155,24 @@ class Supervisor(Actor[SupervisorState]):
 
     async def _bring_back(self, leader: str) -> None:
         """Start in order all that wait for `leader`; a failure stops those before it again."""
-        waiting = [child for child in self._children.values() if child.leader == leader]
-        for child in waiting:
+        waiting = self._roster.waiting_for(leader)
+        for number, child in enumerate(waiting):
             failure = await self._start(child, again=True)
             if failure is not None:
-                started = waiting[: waiting.index(child)]
-                await stop_children(started)
-                for member in started:
+                await stop_children(waiting[:number])
+                for member in waiting[:number]:
                     self._await_return(member, leader)
-                await self._restart_failed(child, failure)
+                self._restart_failed(child, failure.cause)
                 return
 
-    async def _restart_failed(self, child: Child, failure: StartFailed) -> None:
-        # By a message to itself, so that a stop or an operator can come in between.
-        self._count_failure(child, None)
-        too_many = not child.quarantined and self._restarts_exceed()
-        if self._quarantine is not None and (too_many or child.failures > self._quarantine.after):
-            self._enter_quarantine(child, failure.cause)
-        elif too_many:
-            self._give_up(child, failure.cause)
-            return
-        delay = self._delay(child, outage=False)
-        leader = self._children.get(child.leader, child)
-        leader.timer = self.after(delay, Retry(child.leader))
-        self._tell_of_wait(child, failure.cause, delay)
+    def _restart_failed(self, child: Child, why: str) -> None:
+        """Try again by a message to itself, so that a stop or an operator can come in between."""
+        wait = self._wait_for(child, ran=0.0, outage=False)
+        if wait is None:
+            self._give_up(child, why)
+        else:
+            leader = self._roster.get(child.leader) or child
+            self._retry_after(wait, leader, child, why)
 
     # Who is restarted with it
 
@@ -206,9 +181,9 @@ class Supervisor(Actor[SupervisorState]):
 
         Children that an operator stopped, or that ended for good, stay as they are.
         """
-        members = list(self._children.values())
         if self._strategy is Strategy.ONE_FOR_ONE:
             return [child]
+        members = self._roster.all()
         if self._strategy is Strategy.REST_FOR_ONE:
             members = members[members.index(child) :]
         return [m for m in members if m is child or m.standing is not Standing.STOPPED]
@@ -216,96 +191,60 @@ class Supervisor(Actor[SupervisorState]):
     def _await_return(self, child: Child, leader: str) -> None:
         child.cancel_timers()
         if child.spec.restart is Restart.TEMPORARY:
-            self._over(child)
+            self._roster.over(child)
             return
         child.leader = leader
-        self._stand(child, Standing.WAITING)
+        self._roster.stand(child, Standing.WAITING)
 
-    # How often, and how long to wait
+    # How long to wait
 
-    def _restarts_exceed(self) -> bool:
-        """Count one restart; say whether there were too many within the period."""
-        if self._intensity is None:
-            return False
-        now = self.system.loop.time()
-        self._restarted_at = [at for at in self._restarted_at if now - at <= self._period]
-        self._restarted_at.append(now)
-        return len(self._restarted_at) > self._intensity
+    def _wait_for(self, child: Child, *, ran: float, outage: bool) -> float | None:
+        now, rng = self.system.loop.time(), self.system.rng
+        return self._patience.wait_for(child.record, ran=ran, outage=outage, now=now, rng=rng)
 
-    def _count_failure(self, child: Child, life: Life | None) -> None:
-        """Failures in a row: a run that was long enough begins a new row."""
-        policy = self._policy(child)
-        if life is not None and self.system.loop.time() - life.born >= policy.reset_after:
-            child.failures = 0
-        child.failures += 1
-
-    def _policy(self, child: Child) -> Backoff:
-        if child.quarantined and self._quarantine is not None:
-            return self._quarantine.backoff
-        return self._backoff or DEFAULT_BACKOFF
-
-    def _delay(self, child: Child, *, outage: bool) -> float:
-        if child.quarantined and self._quarantine is not None:
-            beyond = max(1, child.failures - self._quarantine.after)
-            return self._quarantine.backoff.delay(beyond, self.system.rng)
-        if self._backoff is None and not outage:
-            return 0.0
-        return self._policy(child).delay(child.failures, self.system.rng)
-
-    def _enter_quarantine(self, child: Child, why: str) -> None:
-        assert self._quarantine is not None
-        child.quarantined = True
-        child.failures = max(child.failures, self._quarantine.after + 1)
+    def _retry_after(self, wait: float, leader: Child, child: Child, why: str) -> None:
+        """Plan the return of all that wait for `leader`, and tell why `child` needs it."""
+        leader.timer = self.after(wait, Retry(leader.name))
+        if wait == 0:
+            return
+        record, path, why = child.record, child.cell.path, self.system.scrubber.text(why)
+        loud = record.quarantined or record.failures >= self._patience.policy(record).loud_after
+        child.cell.log.log(
+            "ERROR" if loud else "WARNING",
+            "{}back in {:.1f} s, after {} failure(s) in a row: {}",
+            "quarantined, " if record.quarantined else "",
+            wait,
+            record.failures,
+            why,
+        )
+        kind = Quarantined if record.quarantined else ChildWaiting
+        self.system.emit(kind(path=path, why=why, retry_in=wait, failures=record.failures))
 
     @handles
     def _calm(self, message: Calm) -> None:
-        child = self._children.get(message.name)
+        child = self._roster.get(message.name)
         if child is None or child.life is not message.life:
             return
-        child.quarantined = False
-        child.failures = 0
+        child.record.clear()
         child.calm = None
         child.cell.log.info("recovered from quarantine")
         self.system.emit(Recovered(path=child.cell.path))
-
-    def _tell_of_wait(self, child: Child, why: str, delay: float) -> None:
-        path, why = child.cell.path, self.system.scrubber.text(why)
-        policy = self._policy(child)
-        loud = child.quarantined or child.failures >= policy.loud_after
-        child.cell.log.log(
-            "ERROR" if loud else "WARNING",
-            "{} in {:.1f} s, after {} failure(s) in a row: {}",
-            "quarantined: back" if child.quarantined else "back",
-            delay,
-            child.failures,
-            why,
-        )
-        if child.quarantined:
-            self.system.emit(
-                Quarantined(path=path, why=why, retry_in=delay, failures=child.failures)
-            )
-        else:
-            self.system.emit(
-                ChildWaiting(path=path, why=why, retry_in=delay, failures=child.failures)
-            )
 
     # The supervisor's own end
 
     def _give_up(self, child: Child, why: str) -> None:
         """Stop all children and end with `shutdown`, for the parent to decide."""
-        assert self._intensity is not None
         why = self.system.scrubber.text(why)
-        self.state.gave_up = f"{child.spec.name}: {why}"
-        self.log.error("gives up because of {}: {}", child.spec.name, why)
-        self.system.emit(
-            SupervisorGaveUp(
-                path=self.path,
-                child=child.cell.path,
-                why=why,
-                intensity=self._intensity,
-                period=self._period,
-            )
+        self.state.gave_up = f"{child.name}: {why}"
+        self.log.error("gives up because of {}: {}", child.name, why)
+        event = SupervisorGaveUp(
+            path=self.path,
+            child=child.cell.path,
+            why=why,
+            intensity=self._patience.intensity or 0,
+            period=self._patience.period,
         )
+        self.system.emit(event)
         self._life.stop(Reason.SHUTDOWN)
 
     def _end_with_significant(self, child: Child) -> None:
@@ -314,17 +253,15 @@ class Supervisor(Actor[SupervisorState]):
             return
         others = [
             other
-            for other in self._children.values()
-            if other is not child
-            and other.spec.significant
-            and other.standing in (Standing.RUNNING, Standing.WAITING)
+            for other in self._roster.all()
+            if other is not child and other.spec.significant and other.wanted
         ]
         if self._auto_shutdown == "any" or not others:
             self._life.stop(Reason.SHUTDOWN)
 
     async def bury(self, end: End) -> None:
         """Stop the children in reverse; kill them if this supervisor was killed or crashed."""
-        children = list(self._children.values())
+        children = self._roster.all()
         for child in children:
             child.cancel_timers()
         orderly = False
@@ -335,14 +272,14 @@ class Supervisor(Actor[SupervisorState]):
         finally:
             if not orderly:
                 await kill_children(children)
-            self._forget_all("ended with its supervisor")
+            self._roster.forget_all("ended with its supervisor")
 
     # Orders
 
     @handles
     async def _start_child(self, message: StartChild) -> Started | AlreadyThere | StartRefused:
         spec = message.spec
-        there = self._children.get(spec.name)
+        there = self._roster.get(spec.name)
         if there is not None:
             return AlreadyThere(
                 there.cell.path,
@@ -351,58 +288,58 @@ class Supervisor(Actor[SupervisorState]):
             )
         if refusal := self._refusal(spec):
             return StartRefused(refusal)
-        child = self._add(spec, dynamic=True)
+        child = self._roster.add(self.system, self._life.cell, spec, dynamic=True)
         failure = await self._start(child)
+        ignored = child.standing is Standing.IGNORED
+        if failure is not None or ignored:
+            self._roster.over(child)
         if failure is not None:
-            self._over(child)
             return StartRefused(str(failure))
-        if child.standing is Standing.IGNORED:
-            self._over(child)
-            return Started(child.cell.path, ignored=True)
-        return Started(child.cell.path)
+        return Started(child.cell.path, ignored)
 
     @handles
     async def _stop_child(self, message: StopChild) -> Stopped:
-        child = self._children.get(message.name)
+        child = self._roster.get(message.name)
         if child is None:
             return Stopped(known=False)
         await stop_children([child])
-        leader = child.leader
-        others = [other for other in self._children.values() if other.leader == child.spec.name]
-        self._over(child)
-        if leader == child.spec.name and len(others) > 1:
-            await self._bring_back(leader)
+        self._roster.over(child)
+        # Those that waited for its return come back without it.
+        await self._bring_back(child.name)
         return Stopped(known=True)
 
     @handles
     async def _restart_child(self, message: RestartChild) -> Started | StartRefused:
-        child = self._children.get(message.name)
+        child = self._roster.get(message.name)
         if child is None:
-            return StartRefused(f"{self.path or 'the root'} has no child {message.name!r}")
-        wanted = child.standing in (Standing.RUNNING, Standing.WAITING)
-        leader = child.leader or child.spec.name
+            return StartRefused(f"{self._shown} has no child {message.name!r}")
+        wanted = child.wanted
+        leader = child.leader or child.name
         await stop_children([child])
         child.cancel_timers()
-        child.quarantined = False
-        child.failures = 0
+        child.record.clear()
         if wanted:
             self._await_return(child, leader)
         failure = await self._start(child, again=True)
-        if failure is not None:
-            if wanted:
-                await self._restart_failed(child, failure)
-            else:
-                self._over(child)
-            return StartRefused(str(failure))
-        await self._bring_back(child.spec.name)
-        return Started(child.cell.path, ignored=child.standing is Standing.IGNORED)
+        if failure is None:
+            await self._bring_back(child.name)
+            return Started(child.cell.path, child.standing is Standing.IGNORED)
+        if wanted:
+            self._restart_failed(child, failure.cause)
+        else:
+            self._roster.over(child)
+        return StartRefused(str(failure))
 
-    # Records
+    def _refusal(self, spec: ChildSpec) -> str:
+        """Why a dynamic child may not be started; empty if it may."""
+        if spec.significant and self._auto_shutdown == "never":
+            return _significant_without_shutdown(spec.name)
+        limit = self._max_children
+        if limit is not None and sum(child.wanted for child in self._roster.all()) >= limit:
+            return f"{self._shown} has its {limit} children already"
+        return ""
 
-    def _add(self, spec: ChildSpec, *, dynamic: bool) -> Child:
-        child = Child(spec, add_cell(self.system, self._life.cell, spec), dynamic=dynamic)
-        self._children[spec.name] = child
-        return child
+    # Starting one child
 
     async def _start(self, child: Child, *, again: bool = False) -> StartFailed | None:
         """Start one child and record where it stands. The failure is returned, not raised."""
@@ -411,86 +348,22 @@ class Supervisor(Actor[SupervisorState]):
             return outcome
         child.leader = ""
         if isinstance(outcome, Ignore):
-            self._ignored(child)
+            self._roster.ignored(child)
             return None
         child.life = outcome
-        self._stand(child, Standing.RUNNING)
+        self._roster.stand(child, Standing.RUNNING)
         if again:
             child.cell.restarts += 1
             self.state.restarts += 1
             self.system.emit(ChildRestarted(path=child.cell.path, restarts=child.cell.restarts))
-        if child.quarantined:
-            wait = self._policy(child).reset_after
-            child.calm = self.after(wait, Calm(child.spec.name, outcome))
+        if child.record.quarantined:
+            healthy = self._patience.policy(child.record).reset_after
+            child.calm = self.after(healthy, Calm(child.name, outcome))
         return None
 
-    def _ignored(self, child: Child) -> None:
-        if child.spec.restart is Restart.TEMPORARY:
-            self._over(child)
-        child.cell.shut("has nothing to do")
-        self._stand(child, Standing.IGNORED)
-
-    def _over(self, child: Child) -> None:
-        """The child does not come back: forgotten, or kept as stopped where it is static."""
-        child.cancel_timers()
-        child.leader = ""
-        if child.forgotten_when_over:
-            self._children.pop(child.spec.name, None)
-            self.state.children.pop(child.spec.name, None)
-            remove_cell(child.cell, "has ended")
-            return
-        child.cell.shut("has stopped")
-        self._stand(child, Standing.STOPPED)
-
-    def _stand(self, child: Child, standing: Standing) -> None:
-        child.stand(standing)
-        if child.spec.name in self._children:
-            self.state.children[child.spec.name] = str(standing)
-
-    def _forget_all(self, why: str) -> None:
-        for child in reversed(list(self._children.values())):
-            remove_cell(child.cell, why)
-        self._children.clear()
-
-    # Refusals
-
-    def _refusal(self, spec: ChildSpec) -> str:
-        """Why a dynamic child may not be started; empty if it may."""
-        if spec.significant and self._auto_shutdown == "never":
-            return _significant_without_shutdown(spec.name)
-        if self._max_children is not None:
-            alive = [
-                child
-                for child in self._children.values()
-                if child.standing in (Standing.RUNNING, Standing.WAITING)
-            ]
-            if len(alive) >= self._max_children:
-                return f"{self.path or 'the root'} has its {self._max_children} children already"
-        if self._life.stopping is not None:
-            return f"{self.path or 'the root'} is stopping"
-        return ""
-
-    def _check_options(self) -> None:
-        if not isinstance(self._strategy, Strategy):
-            raise BadChildSpec(f"strategy is {self._strategy!r}; use a member of Strategy")
-        if self._intensity is not None and self._intensity < 0:
-            raise BadChildSpec(f"intensity is {self._intensity}; use zero or more, or None")
-        if self._period <= 0:
-            raise BadChildSpec(f"period is {self._period} s; use a positive number of seconds")
-        if self._auto_shutdown not in ("never", "any", "all"):
-            raise BadChildSpec(f"auto_shutdown is {self._auto_shutdown!r}; use never, any or all")
-        if self._max_children is not None and self._max_children < 0:
-            raise BadChildSpec(f"max_children is {self._max_children}; use zero or more, or None")
-        names: set[str] = set()
-        for spec in self._specs:
-            if spec.name in names:
-                raise BadChildSpec(f"two children are named {spec.name!r}; rename one of them")
-            names.add(spec.name)
-            if spec.significant and self._auto_shutdown == "never":
-                raise BadChildSpec(_significant_without_shutdown(spec.name))
-
-
-DEFAULT_BACKOFF = Backoff()
+    @property
+    def _shown(self) -> str:
+        return self._life.cell.shown
 
 
 def comes_back(restart: Restart, end: End) -> bool:
@@ -502,6 +375,28 @@ def comes_back(restart: Restart, end: End) -> bool:
             return end.abnormal
         case Restart.TEMPORARY:
             return False
+
+
+def _check(
+    children: Sequence[ChildSpec],
+    strategy: Strategy,
+    auto_shutdown: AutoShutdown,
+    max_children: int | None,
+) -> None:
+    """Refuse what contradicts itself, before anything is started."""
+    if not isinstance(strategy, Strategy):
+        raise BadChildSpec(f"strategy is {strategy!r}; use a member of Strategy")
+    if auto_shutdown not in ("never", "any", "all"):
+        raise BadChildSpec(f"auto_shutdown is {auto_shutdown!r}; use never, any or all")
+    if max_children is not None and max_children < 0:
+        raise BadChildSpec(f"max_children is {max_children}; use zero or more, or None")
+    names: set[str] = set()
+    for spec in children:
+        if spec.name in names:
+            raise BadChildSpec(f"two children are named {spec.name!r}; rename one of them")
+        names.add(spec.name)
+        if spec.significant and auto_shutdown == "never":
+            raise BadChildSpec(_significant_without_shutdown(spec.name))
 
 
 def _significant_without_shutdown(name: str) -> str:

@@ -20,7 +20,7 @@ from loguru import logger as root_logger
 from actors.runtime import face
 from actors.runtime.asking import ask
 from actors.runtime.cell import Cell, Overflow
-from actors.runtime.children import ChildEnded, add_cell, remove_cell, start_life, stop_lives
+from actors.runtime.children import ChildEnded, start_life, stop_lives
 from actors.runtime.crashes import CrashWriter, report_on
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import AskError, AskFailed, NoSuchActor, StartFailed
@@ -35,6 +35,7 @@ from actors.runtime.events import (
 from actors.runtime.life import Life
 from actors.runtime.phases import Phases
 from actors.runtime.plain import Scrubber
+from actors.runtime.roster import add_cell, remove_cell
 from actors.runtime.specs import ChildSpec, Restart, RestartChild, Started, StartRefused
 from actors.runtime.views import NodeInfo, dump_all, dump_of, tree_of
 from actors.runtime.watchdog import LoopGuard, Watchdog

@@ -271,7 +271,7 @@ async def until(condition: Callable[[], bool], *, within: float = 3600.0) -> Non
         if loop.time() > deadline:
             raise AssertionError(f"it did not become so within {within} s")
         await asyncio.sleep(pause)
-        pause = min(0.05, pause + 0.001)
+        pause = min(0.3, pause + 0.001)
 
 
 async def restarts(world: World, count: int) -> None:

@@ -1,0 +1,88 @@
+"""How often a supervisor bears failures, and how long it lets a child wait. No actor in here.
+
+Two kinds of trouble, two answers: an outage waits, a bug counts against the intensity. Instants
+are seconds of the loop's own clock, which no change of the wall clock moves.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from actors.runtime.errors import BadChildSpec
+from actors.runtime.specs import Backoff, Quarantine
+
+# For outages below a supervisor without a back-off of its own.
+DEFAULT_BACKOFF = Backoff()
+
+
+@dataclass(slots=True)
+class Record:
+    """One child's failures in a row, and whether it is in quarantine."""
+
+    failures: int = 0
+    quarantined: bool = False
+
+    def clear(self) -> None:
+        self.failures = 0
+        self.quarantined = False
+
+
+@dataclass(slots=True)
+class Patience:
+    """A supervisor's limits; `period` is seconds, `intensity` None bears any number.
+
+    Raises:
+        BadChildSpec: on limits that make no sense.
+    """
+
+    intensity: int | None
+    period: float
+    backoff: Backoff | None
+    quarantine: Quarantine | None
+    _restarts: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if self.intensity is not None and self.intensity < 0:
+            raise BadChildSpec(f"intensity is {self.intensity}; use zero or more, or None")
+        if self.period <= 0:
+            raise BadChildSpec(f"period is {self.period} s; use a positive number of seconds")
+
+    def wait_for(
+        self, record: Record, *, ran: float, outage: bool, now: float, rng: random.Random
+    ) -> float | None:
+        """Count a failure after a run of `ran` seconds; the wait before the restart, or None.
+
+        None says that it is too much: the supervisor gives up. Where there is a quarantine the
+        child goes there instead.
+        """
+        if ran >= self.policy(record).reset_after:
+            record.failures = 0
+        record.failures += 1
+        too_many = not outage and not record.quarantined and self._exceeded(now)
+        if self.quarantine is not None:
+            if too_many or record.failures > self.quarantine.after:
+                record.quarantined = True
+                record.failures = max(record.failures, self.quarantine.after + 1)
+        elif too_many:
+            return None
+        if record.quarantined and self.quarantine is not None:
+            beyond = record.failures - self.quarantine.after
+            return self.quarantine.backoff.delay(beyond, rng)
+        if self.backoff is None and not outage:
+            return 0.0
+        return self.policy(record).delay(record.failures, rng)
+
+    def policy(self, record: Record) -> Backoff:
+        """The back-off that applies to a child just now."""
+        if record.quarantined and self.quarantine is not None:
+            return self.quarantine.backoff
+        return self.backoff or DEFAULT_BACKOFF
+
+    def _exceeded(self, now: float) -> bool:
+        """Count one restart; say whether there are now more than `intensity` in the period."""
+        if self.intensity is None:
+            return False
+        self._restarts = [at for at in self._restarts if now - at <= self.period]
+        self._restarts.append(now)
+        return len(self._restarts) > self.intensity
