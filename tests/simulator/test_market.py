@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +11,8 @@ import pytest
 from messages.values import OrderSide, Side
 from messages.venue import FillKind
 from tests.simulator.conftest import BTC, ETH, START, Clock, dec
-from venues.simulator import Exchange, Market, demo_market
+from venues.simulator import Exchange, Market, demo_market, opening_fills
+from venues.simulator.instruments import quarter_end
 from venues.simulator.state import (
     Account,
     Order,
@@ -349,3 +350,34 @@ def test_a_key_or_name_cannot_be_taken_twice(market: Market) -> None:
 def test_closing_by_hand_what_is_not_there_says_so(market: Market) -> None:
     with pytest.raises(ValueError, match="holds no long"):
         market.close_by_hand("bybit-main", BTC, Side.LONG)
+
+
+def test_an_expired_future_is_not_tradable(market: Market, clock: Clock) -> None:
+    listings = market.listings(Exchange.BYBIT)
+    (future,) = [it for it in listings if it.instrument.expires_at is not None]
+    market.open_position("bybit-main", future.symbol, Side.LONG, dec("1"))
+    clock.advance(days=200)
+    assert refused(market, "bybit-main", sell("1", symbol_id=future.id)) is Why.NOT_TRADABLE
+
+
+@pytest.mark.parametrize(
+    ("now", "expires"),
+    [
+        (datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 27, 8, tzinfo=UTC)),
+        (datetime(2026, 3, 20, tzinfo=UTC), datetime(2026, 6, 26, 8, tzinfo=UTC)),
+        (datetime(2026, 12, 20, tzinfo=UTC), datetime(2027, 3, 26, 8, tzinfo=UTC)),
+    ],
+)
+def test_the_dated_future_expires_on_a_quarter_s_last_friday(
+    now: datetime, expires: datetime
+) -> None:
+    assert quarter_end(now) == expires
+
+
+def test_fills_that_opened_are_told_from_those_that_closed(market: Market) -> None:
+    market.open_position("bybit-main", BTC, Side.LONG, dec("1"))
+    placed(market, "bybit-main", sell("1"))
+    assert opening_fills(market) == []
+    placed(market, "bybit-main", sell("0.5", reduce_only=False))
+    (opening,) = opening_fills(market)
+    assert (opening.quantity, opening.closed) == (dec("0.5"), dec("0"))

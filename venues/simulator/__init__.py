@@ -11,6 +11,13 @@ from venues.simulator.market import Market
 from venues.simulator.memory import MemoryVenue
 from venues.simulator.process import run_forever
 from venues.simulator.server import SimulatedVenue
+from venues.simulator.views import (
+    OrderView,
+    PositionView,
+    opening_fills,
+    order_views,
+    position_views,
+)
 from venues.simulator.world import demo_market
 
 __all__ = [
@@ -21,8 +28,13 @@ __all__ = [
     "Listing",
     "Market",
     "MemoryVenue",
+    "OrderView",
+    "PositionView",
     "SimulatedVenue",
     "demo_market",
     "linear",
+    "opening_fills",
+    "order_views",
+    "position_views",
     "run_forever",
 ]

@@ -15,43 +15,9 @@ from venues.simulator.desk import Answer, Desk
 from venues.simulator.faults import ANY, Fault, FaultBook
 from venues.simulator.instruments import Exchange
 from venues.simulator.market import Market
-from venues.simulator.state import Account, Order, Position
 from venues.simulator.streams import Streams
+from venues.simulator.views import opening_fills, order_views, position_views
 from venues.simulator.wire import encode, text
-
-
-class PositionView(msgspec.Struct, frozen=True, kw_only=True):
-    """An open leg as the venue holds it. `quantity` is in base units."""
-
-    account: str
-    symbol: str
-    side: str
-    quantity: str
-    entry_price: str
-    mark_price: str
-    unrealized_pnl: str
-    opened_at: datetime
-    stop_loss: str
-    take_profit: str
-
-
-class OrderView(msgspec.Struct, frozen=True, kw_only=True):
-    """An order that the venue took. Quantities are in contracts. `by_hand`: no request made it."""
-
-    account: str
-    order_id: str
-    client_order_id: str
-    symbol: str
-    side: str
-    quantity: str
-    filled: str
-    average: str
-    price: str
-    trigger_price: str
-    reduce_only: bool
-    state: str
-    created_at: datetime
-    by_hand: bool
 
 
 class OpenPosition(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -117,6 +83,7 @@ class Admin:
             ("GET", "/admin/counts"): lambda _: desk.log.counts,
             ("GET", "/admin/requests"): lambda _: list(desk.log.requests),
             ("GET", "/admin/orders"): lambda _: order_views(market),
+            ("GET", "/admin/openings"): lambda _: len(opening_fills(market)),
             ("GET", "/admin/state"): self._state,
         }
 
@@ -190,59 +157,3 @@ class Admin:
             "counts": self._desk.log.counts,
             "faults": self._faults.standing(),
         }
-
-
-def position_views(market: Market) -> list[PositionView]:
-    """Every open leg of every account."""
-    return [
-        _position_view(market, account, position)
-        for account in market.accounts.values()
-        for position in account.positions.values()
-        if position.size
-    ]
-
-
-def order_views(market: Market, *, by_hand: bool = True) -> list[OrderView]:
-    """Every order the venue took, oldest first; without those made by hand on demand."""
-    return [
-        _order_view(account, order)
-        for account in market.accounts.values()
-        for order in account.orders.values()
-        if by_hand or not (order.by_hand or order.attached)
-    ]
-
-
-def _position_view(market: Market, account: Account, position: Position) -> PositionView:
-    mark = market.prices.mark(position.listing)
-    stop, profit = position.stop_loss, position.take_profit
-    return PositionView(
-        account=account.name,
-        symbol=position.listing.symbol,
-        side="long" if position.size > 0 else "short",
-        quantity=text(abs(position.size) * position.listing.instrument.contract_size),
-        entry_price=text(position.entry),
-        mark_price=text(mark),
-        unrealized_pnl=text(position.unrealized(mark)),
-        opened_at=position.opened_at,
-        stop_loss=text(stop.spec.trigger_price) if stop else "",
-        take_profit=text(profit.spec.trigger_price) if profit else "",
-    )
-
-
-def _order_view(account: Account, order: Order) -> OrderView:
-    return OrderView(
-        account=account.name,
-        order_id=order.id,
-        client_order_id=order.spec.client_id,
-        symbol=order.listing.symbol,
-        side=order.spec.side,
-        quantity=text(order.quantity),
-        filled=text(order.filled),
-        average=text(order.average),
-        price=text(order.spec.price),
-        trigger_price=text(order.spec.trigger_price),
-        reduce_only=order.reduces,
-        state=order.state,
-        created_at=order.created_at,
-        by_hand=order.by_hand,
-    )

@@ -174,7 +174,8 @@ def order_status(order: Order) -> str:
         case _:
             if order.conditional and not order.filled:
                 return "Deactivated"
-            return "PartiallyFilledCanceled" if order.filled else "Cancelled"
+            # PartiallyFilledCanceled is spot's; a derivative's cancelled order may have fills.
+            return "Cancelled"
 
 
 def order_row(order: Order) -> Row:

@@ -49,9 +49,13 @@ ANY = "*"
 class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One order for trouble.
 
-    `endpoint` is a word that both exchanges share (`positions`, `order.create`, `fills`, …), a
-    path, or `*`; `account` a name or `*`. It strikes `count` calls (None: until cleared), after
-    letting `skip` pass, each with `probability`; `page` restricts it to that page of a list.
+    `endpoint` is a word that both exchanges share, a path, or `*`; `account` a name or `*`. The
+    words: `positions`, `fills`, `balance`, `rights`, `mode`, `ticker`, `book`, `mark`, `time`,
+    `instruments`, `currencies`, `order.create`, `.cancel`, `.open`, `.history` and, of Binance,
+    `.find`, the same under `algo.`, `brackets` and `listen_key`.
+
+    It strikes `count` calls (None: until cleared), after letting `skip` pass, each with
+    `probability`; `page` restricts it to that page of a list.
     """
 
     kind: FaultKind

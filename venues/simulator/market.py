@@ -132,6 +132,9 @@ class Market:
         listing = self.find_listing(account.exchange, spec.symbol_id)
         if listing is None:
             return Rejection(Why.UNKNOWN_SYMBOL, spec.symbol_id)
+        expires_at = listing.instrument.expires_at
+        if expires_at is not None and at >= expires_at:
+            return Rejection(Why.NOT_TRADABLE, f"{listing.id} has expired")
         refusal = check_order(account, spec, listing, self.prices)
         return refusal or self.matching.accept(account, spec, listing, at)
 
