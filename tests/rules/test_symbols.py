@@ -33,7 +33,7 @@ LISTED = listing(
             for text in (
                 "BTCUSDT", "BTC/USDT:USDT", "BTC-USDT-SWAP", "btc_usdt", "BTCUSDT.P", " btcusdt ",
                 "BTC/USDT", "btc/usdt:usdt", "BTCUSDT-PERP", "BTCUSDTPERP", "BTC-USDT",
-                "BYBIT:BTCUSDT.P", "XBTUSDT", "BTCUSDT_UMCBL", "BTCUSDT_PERP",
+                "BYBIT:BTCUSDT.P", "XBTUSDT", "BTC/USDT.P", "btc/usdt-perp", "BTCUSDT_UMCBL", "BTCUSDT_PERP",
             )
         ),
         *(
@@ -144,6 +144,8 @@ def test_any_text_finds_a_listed_symbol_or_nothing_and_the_same_twice(text: str)
         ("BTCUSDT", DATED, False),
         ("PEPEUSDT", "1000PEPE/USDT:USDT", False),
         ("BTCUSD", "BTC/USDT:USDT", False),
+        ("a-b-c-d", "A-B-C-D", True),
+        ("a-b-c-d", "BTC/USDT:USDT", False),
     ],
 )
 def test_a_list_entry_means_the_contracts_of_its_pair_and_date(
