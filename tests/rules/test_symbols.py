@@ -33,7 +33,8 @@ LISTED = listing(
             for text in (
                 "BTCUSDT", "BTC/USDT:USDT", "BTC-USDT-SWAP", "btc_usdt", "BTCUSDT.P", " btcusdt ",
                 "BTC/USDT", "btc/usdt:usdt", "BTCUSDT-PERP", "BTCUSDTPERP", "BTC-USDT",
-                "BYBIT:BTCUSDT.P", "XBTUSDT", "BTC/USDT.P", "btc/usdt-perp", "BTCUSDT_UMCBL", "BTCUSDT_PERP",
+                "BYBIT:BTCUSDT.P", "XBTUSDT", "BTC/USDT.P", "btc/usdt-perp",
+                "BTCUSDT_UMCBL", "BTCUSDT_PERP",
             )
         ),
         *(
