@@ -10,7 +10,7 @@ import msgspec
 from actors.runtime.actor import Actor
 from actors.runtime.cell import Cell, Status
 from actors.runtime.ends import End, Ignore, Reason
-from actors.runtime.errors import StartFailed
+from actors.runtime.errors import StartFailed, in_words
 from actors.runtime.events import ChildOverdue, ChildStarted, ChildStartFailed
 from actors.runtime.life import GRACE, Life, all_done
 from actors.runtime.roster import Child
@@ -44,7 +44,7 @@ async def start_life(cell: Cell) -> Life | Ignore | StartFailed:
         elif isinstance(outcome, Ignore):
             life.abort(End(Reason.NORMAL))
     except Exception as error:  # noqa: BLE001  whatever the child's own code raised is its failure
-        cause = error.cause if isinstance(error, StartFailed) else _in_words(error)
+        cause = error.cause if isinstance(error, StartFailed) else in_words(error)
         if life is not None:
             if not hasattr(life, "task"):
                 life.abort(End(Reason.CRASHED, error))
@@ -87,10 +87,6 @@ async def _acknowledged(cell: Cell, started: asyncio.Future[Ignore | None]) -> I
         return await started
     finally:
         parent.asking = None
-
-
-def _in_words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 async def stop_children(children: Sequence[Child]) -> None:

@@ -9,6 +9,7 @@ import msgspec
 from loguru import logger
 
 from actors.runtime.ends import End
+from actors.runtime.errors import in_words
 from actors.runtime.events import CrashReport
 from actors.runtime.life import Life, stack_of
 
@@ -34,7 +35,7 @@ def report_on(life: Life, end: End, worker: Worker | None = None) -> CrashReport
         at=cell.system.now(),
         path=worker.path if worker is not None else cell.path,
         class_name=worker.coroutine_name if worker is not None else type(life.actor).__name__,
-        error=scrub.text(f"{type(end.error).__name__}: {end.error}"),
+        error=scrub.text(in_words(end.error)),
         traceback=scrub.text(stack_of(end.error)),
         message_type=type(end.message).__name__ if end.message is not None else "",
         message=message,

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from actors.runtime.errors import Outage
+from actors.runtime.errors import Outage, in_words
 
 
 class Reason(StrEnum):
@@ -39,7 +39,7 @@ class End(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.error is None:
             return str(self.reason)
-        return f"{self.reason}: {type(self.error).__name__}: {self.error}"
+        return f"{self.reason}: {in_words(self.error)}"
 
 
 NORMAL: Final = End(Reason.NORMAL)

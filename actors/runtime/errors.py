@@ -12,6 +12,14 @@ from typing import ClassVar
 import msgspec
 
 
+def in_words(error: BaseException) -> str:
+    """An error's type and text. An error whose own text fails must not fail whoever reports it."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001  somebody else's __str__ may raise anything
+        return f"{type(error).__name__} (its text could not be made)"
+
+
 class Why(StrEnum):
     """Why an ask had no answer."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from actors.runtime.errors import ActorCrashed, AskError
+from actors.runtime.errors import ActorCrashed, AskError, in_words
 
 if TYPE_CHECKING:
     from actors.runtime.life import Life
@@ -74,7 +74,8 @@ def fail(reply: Reply | None, error: AskError) -> None:
 
 
 def crash_reply(path: str, why: object) -> ActorCrashed:
-    error = ActorCrashed(path, f"{path or 'the root'} ended with the request in hand: {why}")
+    said = in_words(why) if isinstance(why, BaseException) else str(why)
+    error = ActorCrashed(path, f"{path or 'the root'} ended with the request in hand: {said}")
     if isinstance(why, BaseException):
         error.__cause__ = why
     return error

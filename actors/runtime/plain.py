@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from actors.runtime.errors import in_words
 from messages.values import Secret
 
 MAX_DEPTH = 8
@@ -69,7 +70,7 @@ class Scrubber:
         if isinstance(value, bytes | bytearray | memoryview):
             return f"{len(value)} bytes"
         if isinstance(value, BaseException):
-            return self.text(f"{type(value).__name__}: {value}")
+            return self.text(in_words(value))
         if depth == 0:
             return "…"
         return self._container(value, depth - 1)

@@ -8,33 +8,25 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
-from loguru import logger as root_logger
 
 from actors.runtime import face
 from actors.runtime.asking import ask
 from actors.runtime.cell import Cell, Overflow
 from actors.runtime.children import ChildEnded, start_life, stop_lives
-from actors.runtime.crashes import CrashWriter, report_on
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import AskError, AskFailed, NoSuchActor, StartFailed
 from actors.runtime.events import (
-    ChildCrashed,
-    ChildStopped,
-    ChildUnstoppable,
-    DeadLetter,
-    SlowHandler,
     SupervisionEvent,
 )
 from actors.runtime.life import Life
 from actors.runtime.phases import Phases
-from actors.runtime.plain import Scrubber
+from actors.runtime.records import DeadLetters, Records
 from actors.runtime.roster import add_cell, remove_cell
 from actors.runtime.specs import ChildSpec, Restart, RestartChild, Started, StartRefused
 from actors.runtime.views import NodeInfo, dump_all, dump_of, tree_of
@@ -49,23 +41,11 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-# Seconds between an event and its being told of.
-REPORT_AFTER = 0.001
-
-
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class DeadLetters:
-    """Messages that nobody took: how many, and the most recent."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.recent: deque[DeadLetter] = deque(maxlen=100)
-
-
-class System:
+class System(Records):
     """One tree of actors on one event loop.
 
     `now` is the only wall clock (aware, UTC), `seed` makes the jitter repeatable, `on_event` is
@@ -87,25 +67,18 @@ class System:
         secrets: Iterable[Secret] = (),
         guard_loop: bool = False,
     ) -> None:
+        super().__init__(on_event, crash_dir, secrets)
         self.now = now
         self.rng = random.Random(seed)  # noqa: S311  jitter, not cryptography
         self.yield_every = yield_every
         self.slow_handler = slow_handler
-        self.scrubber = Scrubber(secrets)
-        self.logger = root_logger
-        self.cells: dict[str, Cell] = {}
-        self.dead_letters = DeadLetters()
         self.watchdog = Watchdog(self, slow_handler)
         self._guard = LoopGuard(self, slow_handler) if guard_loop else None
-        self.loop: asyncio.AbstractEventLoop
-        self._on_event = on_event
-        self._crashes = CrashWriter(crash_dir)
         self._before_stop = Phases(self.logger)
         self._after_stop = Phases(self.logger)
         self._root: Cell | None = None
+        self._starting: dict[asyncio.Task[None], None] = {}
         self._ended: asyncio.Future[End]
-        self._events: deque[Callable[[], SupervisionEvent] | SupervisionEvent] = deque()
-        self._flushing = False
 
     # Start and stop
 
@@ -171,7 +144,7 @@ class System:
             _running.remove(self)
         if not self._ended.done():
             self._ended.set_result(End(Reason.SHUTDOWN))
-        self._flush()
+        self.tell_now()
 
     # Sending from outside, on the loop
 
@@ -289,35 +262,13 @@ class System:
 
     # For the runtime
 
-    def emit(self, event: SupervisionEvent | Callable[[], SupervisionEvent]) -> None:
-        """Tell of an event soon, in order. What is costly to write is written then.
-
-        A moment later, and not in the loop's next turn: a restart comes before its report.
-        """
-        self._events.append(event)
-        if not self._flushing:
-            self._flushing = True
-            self.loop.call_later(REPORT_AFTER, self._flush)
-
-    def dead_letter(self, path: str, message: object, why: str) -> None:
-        letters = self.dead_letters
-        letters.count += 1
-        letter = DeadLetter(path=path, message=type(message).__name__, why=why)
-        letters.recent.append(letter)
-        # The first few are news, the thousandth is a number.
-        if letters.count <= 20 or letters.count % 1000 == 0:
-            self.logger.bind(actor=path).warning(
-                "dead letter #{}: {} for {!r}: {}", letters.count, letter.message, path, why
-            )
-        self.emit(letter)
-
     def life_ended(self, life: Life, end: End) -> None:
         """An incarnation is over: on record, and its supervisor is told."""
         cell = life.cell
         if end.reason is Reason.CRASHED:
-            self.emit(lambda: ChildCrashed(path=cell.path, report=self._report(life, end)))
+            self.crashed(life, end)
         elif not life.ignored:
-            self.emit(ChildStopped(path=cell.path, reason=str(end.reason)))
+            self.stopped(life, end)
         parent = cell.parent
         if parent is not None:
             parent.accept_own(ChildEnded(cell.name, life, end), parent.life)
@@ -327,42 +278,20 @@ class System:
         else:
             remove_cell(cell, "has ended")
 
-    def worker_crashed(self, worker: Worker, end: End) -> None:
-        life = worker.life
-
-        def event() -> ChildCrashed:
-            return ChildCrashed(path=worker.path, report=self._report(life, end, worker))
-
-        self.emit(event)
-
-    def loop_blocked(self, path: str, seconds: float, stack: str) -> None:
-        """Called on the guard's own thread, while the loop is blocked."""
-        cell = self.cells.get(path)
-        message = type(cell.current).__name__ if cell is not None else ""
-        self.logger.bind(actor=path).error(
-            "the loop is blocked for over {:g} s in {!r} ({})\n{}", seconds, path, message, stack
-        )
-        event = SlowHandler(path=path, message=message, seconds=seconds, stack=stack)
-        self.loop.call_soon_threadsafe(self.emit, event)
-
-    def unstoppable(self, cell: Cell, seconds: float) -> None:
-        cell.log.critical("ignores being cancelled and is abandoned after {:g} s", seconds)
-        self.emit(ChildUnstoppable(path=cell.path, seconds=seconds))
-
     def start_unsupervised(self, actor: Actor[Any]) -> None:
         """Run an actor that nobody supervises (pykka's `start`), under its URN as its path."""
         spec = ChildSpec(actor.actor_urn, lambda: actor, Restart.TEMPORARY)
         cell = Cell(self, actor.actor_urn, spec, None)
         self.cells[cell.path] = cell
-        self.loop.create_task(self._start_alone(cell))
+        task = self.loop.create_task(self._start_alone(cell))
+        # The loop holds tasks weakly.
+        self._starting[task] = None
+        task.add_done_callback(self._starting.pop)
 
     async def _start_alone(self, cell: Cell) -> None:
         outcome = await start_life(cell)
         if not isinstance(outcome, Life):
             remove_cell(cell, "did not start")
-
-    def scrubbed(self, value: object) -> Any:
-        return {"type": type(value).__name__, "message": self.scrubber.plain(value)}
 
     @classmethod
     def current(cls) -> System:
@@ -379,26 +308,6 @@ class System:
                 "start() on its loop"
             )
         return here[0]
-
-    def _report(self, life: Life, end: End, worker: Worker | None = None) -> Any:
-        report = report_on(life, end, worker)
-        life.cell.log.bind(actor=report.path).error(
-            "crashed: {}\n{}", report.error, report.traceback
-        )
-        self._crashes.write(report)
-        return report
-
-    def _flush(self) -> None:
-        self._flushing = False
-        while self._events:
-            event = self._events.popleft()
-            made = event if isinstance(event, SupervisionEvent) else event()
-            if self._on_event is None:
-                continue
-            try:
-                self._on_event(made)
-            except Exception as error:  # noqa: BLE001  a listener's bug must not stop the tree
-                self.logger.error("on_event failed on {}: {!r}", type(made).__name__, error)
 
     def _cell(self, path: str) -> Cell:
         cell = self.cells.get(path)

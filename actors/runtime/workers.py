@@ -57,7 +57,7 @@ class Worker:
         elif (error := task.exception()) is not None:
             message = Down(self.path, Reason.CRASHED, error, self.tag)
             if life.end is None:
-                life.cell.system.worker_crashed(self, End(Reason.CRASHED, error, self.tag))
+                life.cell.system.crashed(life, End(Reason.CRASHED, error, self.tag), self)
         else:
             message = Worked(self.tag, task.result())
         life.cell.accept_own(message, life)

@@ -389,3 +389,27 @@ async def test_an_actors_log_carries_its_path_and_its_account() -> None:
 
 def _hello(record: Any) -> bool:
     return bool(record["message"] == "hello")
+
+
+class Unspeakable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("not even my text")
+
+
+class Speechless(Actor[None]):
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    @handles
+    def crash(self, message: Crash) -> None:
+        raise Unspeakable
+
+
+@simulated
+async def test_an_error_whose_text_cannot_be_made_is_reported_all_the_same() -> None:
+    world = World()
+    await world.up([ChildSpec("a", Speechless)])
+    world.system.tell("a", Crash())
+    await until(lambda: len(world.heard(ChildRestarted)) == 1)
+    await world.down()
+    assert "Unspeakable" in world.heard(ChildCrashed)[0].report.error

@@ -310,7 +310,7 @@ async def test_what_on_start_sends_itself_is_handled_before_what_waited_in_the_m
     world.system.tell("o", Crash())
     world.system.tell("o", Note("waited"))
     world.system.resume("o")
-    await until(lambda: len(state(world).notes) == 2 and bool(world.heard(ChildRestarted)))
+    await until(lambda: bool(world.heard(ChildRestarted)) and len(state(world).notes) == 2)
     assert state(world).notes == ["first of all", "waited"]
     await world.down()
 
