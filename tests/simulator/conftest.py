@@ -18,7 +18,8 @@ from typing import Any
 import ccxt.async_support as ccxt
 import pytest
 
-from venues.simulator import Market, SimulatedVenue, demo_market
+from messages.values import Side
+from venues.simulator import FaultBook, Market, MemoryVenue, SimulatedVenue, demo_market
 from venues.transport import loopback_session
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -64,6 +65,18 @@ def market(clock: Clock) -> Market:
 @pytest.fixture
 def rng() -> random.Random:
     return random.Random(11)
+
+
+@pytest.fixture
+def faults(rng: random.Random) -> FaultBook:
+    return FaultBook(rng)
+
+
+@pytest.fixture
+def venue(market: Market, faults: FaultBook) -> MemoryVenue:
+    """An in-process venue whose account holds one bitcoin, long."""
+    market.open_position("bybit-main", BTC, Side.LONG, dec("1"), dec("64000"))
+    return MemoryVenue(market, "bybit-main", faults=faults, timeout=0.2)
 
 
 @asynccontextmanager

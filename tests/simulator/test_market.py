@@ -8,45 +8,19 @@ from decimal import Decimal
 
 import pytest
 
-from messages.values import OrderSide, Side
+from messages.values import Side
 from messages.venue import FillKind
-from tests.simulator.conftest import BTC, ETH, START, Clock, dec
+from tests.simulator.conftest import ACCOUNTS, BTC, ETH, START, Clock, dec
+from tests.simulator.orders import placed, refused, sell
 from venues.simulator import Exchange, Market, demo_market, opening_fills
 from venues.simulator.instruments import quarter_end
 from venues.simulator.state import (
     Account,
-    Order,
-    OrderSpec,
-    Rejection,
     Slot,
     State,
     TimeInForce,
     Why,
 )
-
-ACCOUNTS = ("bybit-main", "binance-main")
-
-
-def sell(quantity: str, **changes: object) -> OrderSpec:
-    fields: dict[str, object] = {
-        "symbol_id": "BTCUSDT",
-        "side": OrderSide.SELL,
-        "quantity": dec(quantity),
-        "reduce_only": True,
-    }
-    return OrderSpec(**(fields | changes))  # type: ignore[arg-type]  # the changes are typed there
-
-
-def placed(market: Market, account: str, spec: OrderSpec) -> Order:
-    order = market.place(market.accounts[account], spec)
-    assert isinstance(order, Order), order
-    return order
-
-
-def refused(market: Market, account: str, spec: OrderSpec) -> Why:
-    rejection = market.place(market.accounts[account], spec)
-    assert isinstance(rejection, Rejection), rejection
-    return rejection.why
 
 
 def size(market: Market, account: str, symbol: str = BTC) -> Decimal:
@@ -109,21 +83,6 @@ def test_a_reduce_only_order_never_flips_a_position(market: Market, account: str
     assert not order.state.live
 
 
-@pytest.mark.parametrize("account", ACCOUNTS)
-def test_reduce_only_with_nothing_to_reduce_is_refused(market: Market, account: str) -> None:
-    assert refused(market, account, sell("1")) is Why.NO_POSITION
-    market.open_position(account, BTC, Side.SHORT, dec("1"))
-    assert refused(market, account, sell("1")) is Why.NO_POSITION
-
-
-def test_binance_refuses_what_a_resting_reduce_only_order_reserves(market: Market) -> None:
-    market.open_position("binance-main", BTC, Side.LONG, dec("1"))
-    resting = placed(market, "binance-main", sell("1", price=dec("66000")))
-    assert refused(market, "binance-main", sell("1")) is Why.RESERVED
-    assert isinstance(market.cancel(market.accounts["binance-main"], resting), Order)
-    assert placed(market, "binance-main", sell("1")).state is State.FILLED
-
-
 def test_bybit_trims_and_ends_resting_reduce_only_orders_with_the_position(
     market: Market,
 ) -> None:
@@ -160,16 +119,6 @@ def test_an_immediate_order_away_from_the_market_ends_unfilled(market: Market) -
     )
     assert order.state is State.EXPIRED
     assert not order.filled
-
-
-def test_a_post_only_order_that_would_take_is_cancelled_by_bybit_and_refused_by_binance(
-    market: Market,
-) -> None:
-    for account in ACCOUNTS:
-        market.open_position(account, BTC, Side.LONG, dec("1"))
-    spec = sell("1", price=dec("64000"), time_in_force=TimeInForce.POST_ONLY)
-    assert placed(market, "bybit-main", spec).state is State.CANCELED
-    assert refused(market, "binance-main", spec) is Why.WOULD_TAKE
 
 
 def test_orders_wait_when_fills_are_delayed_and_fill_when_the_time_has_come(
@@ -218,55 +167,6 @@ def test_a_triggered_stop_without_a_position_changes_nothing(market: Market) -> 
     market.set_price(BTC, dec("58000"))
     assert stop.state is State.CANCELED
     assert size(market, "bybit-main") == 0
-
-
-def test_a_stop_that_would_trigger_at_once_is_refused(market: Market) -> None:
-    market.open_position("bybit-main", BTC, Side.LONG, dec("1"))
-    spec = sell("1", trigger_price=dec("70000"), trigger_rising=False)
-    assert refused(market, "bybit-main", spec) is Why.WOULD_TRIGGER
-
-
-@pytest.mark.parametrize(
-    ("spec", "why"),
-    [
-        (sell("0.0015"), Why.STEP),
-        (sell("0"), Why.TOO_SMALL),
-        (sell("500"), Why.TOO_LARGE),
-        (sell("1", price=dec("64250.05")), Why.PRICE_TICK),
-        (sell("1", price=dec("50000")), Why.PRICE_BAND),
-        (sell("1", slot=Slot.LONG), Why.POSITION_SIDE),
-        (sell("1", symbol_id="NOSUCH"), Why.UNKNOWN_SYMBOL),
-        (sell("0.001", reduce_only=False, symbol_id="SOLUSDT"), Why.STEP),
-        (sell("10", reduce_only=False, symbol_id="AVLUSDT"), Why.MIN_NOTIONAL),
-        (sell("119", reduce_only=False, symbol_id="BTCUSDT"), None),
-    ],
-)
-def test_orders_that_break_a_rule_are_refused_by_its_name(
-    market: Market, spec: OrderSpec, why: Why | None
-) -> None:
-    market.open_position("bybit-main", BTC, Side.LONG, dec("120"), dec("64250"))
-    if why is None:
-        placed(market, "bybit-main", spec)
-    else:
-        assert refused(market, "bybit-main", spec) is why
-
-
-def test_an_opening_order_beyond_the_margin_is_refused(market: Market) -> None:
-    market.accounts["bybit-main"].wallet["USDT"] = dec("100")
-    assert refused(market, "bybit-main", sell("1", reduce_only=False)) is Why.MARGIN
-
-
-def test_bybit_remembers_client_ids_for_ever_and_binance_while_the_order_is_open(
-    market: Market,
-) -> None:
-    for account in ACCOUNTS:
-        market.open_position(account, BTC, Side.LONG, dec("1"))
-        placed(market, account, sell("0.1", client_id="once"))
-    assert refused(market, "bybit-main", sell("0.1", client_id="once")) is Why.DUPLICATE
-    placed(market, "binance-main", sell("0.1", client_id="once"))
-    placed(market, "binance-main", sell("0.1", client_id="rest", price=dec("66000")))
-    spec = sell("0.1", client_id="rest", price=dec("66000"))
-    assert refused(market, "binance-main", spec) is Why.DUPLICATE
 
 
 def test_hedge_mode_keeps_two_legs_apart(clock: Clock) -> None:
@@ -350,14 +250,6 @@ def test_a_key_or_name_cannot_be_taken_twice(market: Market) -> None:
 def test_closing_by_hand_what_is_not_there_says_so(market: Market) -> None:
     with pytest.raises(ValueError, match="holds no long"):
         market.close_by_hand("bybit-main", BTC, Side.LONG)
-
-
-def test_an_expired_future_is_not_tradable(market: Market, clock: Clock) -> None:
-    listings = market.listings(Exchange.BYBIT)
-    (future,) = [it for it in listings if it.instrument.expires_at is not None]
-    market.open_position("bybit-main", future.symbol, Side.LONG, dec("1"))
-    clock.advance(days=200)
-    assert refused(market, "bybit-main", sell("1", symbol_id=future.id)) is Why.NOT_TRADABLE
 
 
 @pytest.mark.parametrize(
