@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Literal
@@ -194,3 +194,32 @@ class RestartChild(Request[Started | StartRefused], frozen=True):
     """Start a stopped or waiting child now; stop a running one first."""
 
     name: str
+
+
+def check_children(
+    children: Sequence[ChildSpec],
+    strategy: Strategy,
+    auto_shutdown: AutoShutdown,
+    max_children: int | None,
+) -> None:
+    """Refuse what contradicts itself, before anything is started. Raises `BadChildSpec`."""
+    if not isinstance(strategy, Strategy):
+        raise BadChildSpec(f"strategy is {strategy!r}; use a member of Strategy")
+    if auto_shutdown not in ("never", "any", "all"):
+        raise BadChildSpec(f"auto_shutdown is {auto_shutdown!r}; use never, any or all")
+    if max_children is not None and max_children < 0:
+        raise BadChildSpec(f"max_children is {max_children}; use zero or more, or None")
+    names: set[str] = set()
+    for spec in children:
+        if spec.name in names:
+            raise BadChildSpec(f"two children are named {spec.name!r}; rename one of them")
+        names.add(spec.name)
+        if spec.significant and auto_shutdown == "never":
+            raise BadChildSpec(significant_without_shutdown(spec.name))
+
+
+def significant_without_shutdown(name: str) -> str:
+    return (
+        f"child {name!r} is significant, but auto_shutdown is 'never'; "
+        "set auto_shutdown, or make the child ordinary"
+    )

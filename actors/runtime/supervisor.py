@@ -22,7 +22,7 @@ import msgspec
 from actors.runtime.actor import Actor
 from actors.runtime.children import ChildEnded, kill_children, start_life, stop_children
 from actors.runtime.ends import End, Ignore, Reason
-from actors.runtime.errors import BadChildSpec, StartFailed
+from actors.runtime.errors import StartFailed
 from actors.runtime.events import (
     ChildRestarted,
     ChildWaiting,
@@ -48,6 +48,8 @@ from actors.runtime.specs import (
     StopChild,
     Stopped,
     Strategy,
+    check_children,
+    significant_without_shutdown,
 )
 
 
@@ -97,7 +99,7 @@ class Supervisor(Actor[SupervisorState]):
         quarantine: Quarantine | None = None,
     ) -> None:
         super().__init__(SupervisorState(strategy=strategy))
-        _check(children, strategy, auto_shutdown, max_children)
+        check_children(children, strategy, auto_shutdown, max_children)
         self._specs = tuple(children)
         self._strategy = strategy
         self._patience = Patience(intensity, period, backoff, quarantine)
@@ -333,7 +335,7 @@ class Supervisor(Actor[SupervisorState]):
     def _refusal(self, spec: ChildSpec) -> str:
         """Why a dynamic child may not be started; empty if it may."""
         if spec.significant and self._auto_shutdown == "never":
-            return _significant_without_shutdown(spec.name)
+            return significant_without_shutdown(spec.name)
         limit = self._max_children
         if limit is not None and sum(child.wanted for child in self._roster.all()) >= limit:
             return f"{self._shown} has its {limit} children already"
@@ -375,32 +377,3 @@ def comes_back(restart: Restart, end: End) -> bool:
             return end.abnormal
         case Restart.TEMPORARY:
             return False
-
-
-def _check(
-    children: Sequence[ChildSpec],
-    strategy: Strategy,
-    auto_shutdown: AutoShutdown,
-    max_children: int | None,
-) -> None:
-    """Refuse what contradicts itself, before anything is started."""
-    if not isinstance(strategy, Strategy):
-        raise BadChildSpec(f"strategy is {strategy!r}; use a member of Strategy")
-    if auto_shutdown not in ("never", "any", "all"):
-        raise BadChildSpec(f"auto_shutdown is {auto_shutdown!r}; use never, any or all")
-    if max_children is not None and max_children < 0:
-        raise BadChildSpec(f"max_children is {max_children}; use zero or more, or None")
-    names: set[str] = set()
-    for spec in children:
-        if spec.name in names:
-            raise BadChildSpec(f"two children are named {spec.name!r}; rename one of them")
-        names.add(spec.name)
-        if spec.significant and auto_shutdown == "never":
-            raise BadChildSpec(_significant_without_shutdown(spec.name))
-
-
-def _significant_without_shutdown(name: str) -> str:
-    return (
-        f"child {name!r} is significant, but auto_shutdown is 'never'; "
-        "set auto_shutdown, or make the child ordinary"
-    )
