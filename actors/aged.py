@@ -190,7 +190,7 @@ class AgedLeg(Actor[AgedState]):
                     leg,
                     evidence,
                     judgement.fills,
-                    kind=markets.instruments[self._key.symbol].kind,
+                    instrument=markets.instruments[self._key.symbol],
                     ghost_reason=AGED_GHOST,
                 )
                 return await self._ended(ended, pause)
@@ -282,7 +282,7 @@ class AgedLeg(Actor[AgedState]):
                 leg,
                 judgement.verdict.evidence,
                 judgement.fills,
-                kind=markets.instruments[self._key.symbol].kind,
+                instrument=markets.instruments[self._key.symbol],
                 ghost_reason=AGED_GHOST,
             )
             return await self._ended(ended, pause)

@@ -245,7 +245,7 @@ class AgedScan(Actor[AgedScanState]):
             leg,
             judgement.verdict.evidence,
             judgement.fills,
-            kind=view.markets.instruments[leg.key.symbol].kind,
+            instrument=view.markets.instruments[leg.key.symbol],
             ghost_reason=PERIODIC_GHOST,
         )
         wake_leg(self, leg.key)

@@ -26,7 +26,7 @@ from messages.requests import (
 )
 from messages.settings import Mode, Settings
 from messages.values import ZERO
-from messages.venue import Fill, Kind
+from messages.venue import Fill, Instrument
 from messages.verdict import Evidence
 from rules.pnl import Exit, ExitKind, exit_of, own_exit, split_exit
 
@@ -64,14 +64,15 @@ async def end_leg(
     evidence: Evidence,
     fills: tuple[Fill, ...],
     *,
-    kind: Kind,
+    instrument: Instrument,
     ghost_reason: str,
 ) -> Ended | NotEnded:
     """Close the rows of a leg that is confirmed absent.
 
-    `kind` is the instrument's, for the PnL's formula; `ghost_reason` is written where the leg did
-    not end by our own orders.
+    `instrument` gives the PnL's formula and step; `ghost_reason` is written where the leg did not
+    end by our own orders.
     """
+    kind = instrument.kind
     own = await _own_orders(actor, leg)
     if isinstance(own, NotEnded):
         return own
@@ -92,7 +93,14 @@ async def end_leg(
         reason = f"aged_close_{phase}" if phase else own[-1].purpose
         counters = {CLOSE_COUNTERS[phase]: 1} if phase in CLOSE_COUNTERS else {}
     else:
-        exit_ = exit_of(leg, fills, leg.opened_at, entry_fee=settings.aged.fee, kind=kind)
+        exit_ = exit_of(
+            leg,
+            fills,
+            leg.opened_at,
+            entry_fee=settings.aged.fee,
+            kind=kind,
+            step=instrument.quantity_step,
+        )
         reason = ghost_reason
         counters = {"ghost_positions_detected": 1, "ghost_positions_handled": 1}
         _announce_ghost(actor, leg, ghost_reason, evidence)

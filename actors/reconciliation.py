@@ -159,7 +159,7 @@ class Reconciliation(Actor[ReconciliationState]):
             leg,
             judgement.verdict.evidence,
             judgement.fills,
-            kind=markets.instruments[leg.key.symbol].kind,
+            instrument=markets.instruments[leg.key.symbol],
             ghost_reason=RECONCILED,
         )
         wake_leg(self, leg.key)

@@ -7,7 +7,8 @@ suspect here; `JudgeLeg` gives the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -26,13 +27,17 @@ from messages.requests import (
     ReadPositions,
 )
 from messages.values import LegKey
-from messages.venue import Snapshot, VenuePosition
+from messages.venue import Instrument, Snapshot, VenuePosition
 from rules.diff import Comparison, QuantityMismatch, SideMismatch, compare
 from rules.legs import LedgerView, ledger_legs
 from rules.symbols import SymbolIndex
 
 READ_TIMEOUT = 60.0
 """Seconds: longer than the exchange actor lets an asker wait for a read."""
+
+
+KEPT_INDEXES = 64
+"""Accounts whose symbol index is kept; one more costs the oldest its index."""
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,7 +79,22 @@ async def markets_of(actor: Actor[Any], account: str) -> Markets | Blind:
 async def ledger_view(actor: Actor[Any], account: str, markets: Markets) -> LedgerView:
     """The ledger's legs of an account, and the rows that cannot be used."""
     rows = await actor.ask(paths.LEDGER, ActiveRows(account=account), timeout=300.0)
-    return ledger_legs(rows, account, SymbolIndex(markets.instruments))
+    return ledger_legs(rows, account, _index_of(markets.instruments))
+
+
+_indexes: OrderedDict[int, tuple[Mapping[str, Instrument], SymbolIndex]] = OrderedDict()
+
+
+def _index_of(instruments: Mapping[str, Instrument]) -> SymbolIndex:
+    """The index of an account's instruments, made once for as long as they stay the same."""
+    known = _indexes.get(id(instruments))
+    if known is not None and known[0] is instruments:
+        return known[1]
+    index = SymbolIndex(instruments)
+    _indexes[id(instruments)] = (instruments, index)
+    while len(_indexes) > KEPT_INDEXES:
+        _indexes.popitem(last=False)
+    return index
 
 
 async def look(
