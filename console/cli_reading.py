@@ -94,7 +94,7 @@ def tree(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> Non
 )
 def dump(
     path: Annotated[
-        str | None, typer.Argument(metavar="[PATH]", help="One actor and what is below it.")
+        str | None, typer.Argument(metavar="[PATH]", help="One actor; without it, all.")
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     out: Annotated[Path | None, typer.Option(help="Write it to this file instead.")] = None,

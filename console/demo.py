@@ -114,6 +114,9 @@ async def _demo(place: Path, *, seconds: float, seed: int, live: bool) -> Outcom
     async with _world(place, seed) as world:
         started = time.monotonic()
 
+        # Every habit is seen well before the end, however long the demo is.
+        pace = min(8.0, max(1.5, (seconds - _QUIET_AT_END) / 8))
+
         def elapsed() -> float:
             return time.monotonic() - started
 
@@ -121,7 +124,7 @@ async def _demo(place: Path, *, seconds: float, seed: int, live: bool) -> Outcom
             return stop.is_set() or elapsed() > seconds - _QUIET_AT_END
 
         async with asyncio.TaskGroup() as tasks:
-            trading = tasks.create_task(world.bot.trade(until=bot_done), name="bot")
+            trading = tasks.create_task(world.bot.trade(until=bot_done, pace=pace), name="bot")
             watching = (
                 tasks.create_task(follow(world.running, world.config, seconds), name="view")
                 if live

@@ -82,11 +82,13 @@ class DemoBot:
         self._free = {
             name: self._rng.sample(_SYMBOLS, len(_SYMBOLS)) for name in sorted(market.accounts)
         }
+        self._patience = 1.0
         self._bags: dict[str, list[Habit]] = {}
         self.did: Counter[Habit] = Counter()
 
-    async def trade(self, *, until: Callable[[], bool]) -> None:
-        """Take one step after the other, a second or two apart, while symbols are left."""
+    async def trade(self, *, until: Callable[[], bool], pace: float) -> None:
+        """Take one step after the other, about `pace` seconds apart, while symbols are left."""
+        self._patience = min(1.0, pace)
         first = True
         while not until() and any(self._free.values()):
             for account in self._free:
@@ -94,7 +96,7 @@ class DemoBot:
                 for _ in range(3 if first else 1):
                     await self._step(account)
             first = False
-            await asyncio.sleep(self._rng.uniform(2.0, 3.5))
+            await asyncio.sleep(pace * self._rng.uniform(0.7, 1.3))
 
     async def _step(self, account: str) -> None:
         if not self._free[account]:
@@ -160,7 +162,7 @@ class DemoBot:
     async def _later(
         self, what: Callable[[Trade, Decimal | None], None], trade: Trade, quantity: Decimal | None
     ) -> None:
-        await asyncio.sleep(self._rng.uniform(0.2, 1.0))
+        await asyncio.sleep(self._patience * self._rng.uniform(0.2, 1.0))
         what(trade, quantity)
 
     def _close_by_hand(self, trade: Trade, quantity: Decimal | None) -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from actors.runtime import ChildSpec, System
+from actors.runtime import ChildSpec, StartFailed, System
 from actors.tree import guard_tree
 from console.control.commands import CONTROL, Operator
 from console.control.server import Control
@@ -107,6 +107,9 @@ async def run_service(settings: Settings) -> Exit:
     except (LedgerUnavailable, LedgerRefused) as error:
         logger.critical(f"The ledger can't be had: {error}")
         return Exit.NO_LEDGER
+    except StartFailed as error:
+        logger.critical(f"The guard can't start: {error}")
+        return Exit.FAILED
     logger.info("Stopped")
     return Exit.OK if stop.is_set() else Exit.FAILED
 

@@ -66,7 +66,8 @@ def number(value: Decimal | None, unknown: str = "-") -> str:
     """Without trailing zeros and without an exponent."""
     if value is None:
         return unknown
-    return f"{value.normalize():f}" if value.is_finite() else str(value)
+    # Adding zero turns a negative zero into a plain one.
+    return f"{value.normalize() + 0:f}" if value.is_finite() else str(value)
 
 
 def span(length: timedelta | float) -> str:

@@ -136,7 +136,7 @@ class GetTree(Command[Nodes], frozen=True, kw_only=True):
 
 
 class GetDump(Command[Dumped], frozen=True, kw_only=True):
-    """One actor with what is below it, or the whole tree."""
+    """One actor, or the whole tree."""
 
     path: str | None = None
 
