@@ -1,33 +1,30 @@
 """What differs from venue to venue, as one table: options, scopes, places of lists, row shapes.
 
-For it: every venue goes through the same code and only these facts change. Left to others: what
-error codes mean (`errors.py`), forms of client order ids (`ids.py`). Source of each fact is
-`ccxt` 4.5.90's own reading of the venue, and the venues' documentation.
+For it: every venue goes through the same code and only these facts change. Left to others: how
+position rows are read (`rows.py`), what error codes mean (`error_codes.py`), ids (`ids.py`).
+Sources: ccxt 4.5.90's own reading of each venue, and the venues' documentation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
-from messages.values import ZERO, Side
-from venues.numbers import decimal_or_none
-
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RowReading:
-    """A position row as the venue wrote it. `size` is unsigned and in the venue's own unit.
-
-    `side` None goes with a size of zero only; `hedged` tells a leg of its own from a net one.
-    """
-
-    size: Decimal
-    side: Side | None
-    hedged: bool
+from venues.rows import (
+    Row,
+    RowReading,
+    binance_row,
+    bingx_row,
+    bitget_row,
+    bybit_row,
+    gate_row,
+    hyperliquid_row,
+    kraken_row,
+    kucoin_row,
+    mexc_row,
+    okx_row,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,8 @@ class VenueFacts:
     parameter sets that together cover the settle currencies asked for. `one_call_scope` says
     that one call covers all that the venue's markets settle in. `page` names how pages go on:
     by `cursor`, by `offset`, or not at all. `size_in_base` venues write base units, not
-    contracts. `filled_fields` are those of which an order record must have one; `triggers` are the
+    contracts. Of `filled_fields` and `amount_fields` an order record must have one each, since
+    ccxt works out what lacks; `triggers` are the
     parameter sets under which resting trigger orders are listed. `amount` is the type in which
     ccxt takes an amount without rounding it; `stops` whether its stop parameter makes a stop.
     """
@@ -67,6 +65,7 @@ class VenueFacts:
     page_size: int = 0
     size_in_base: bool = False
     filled_fields: tuple[str, ...] = ()
+    amount_fields: tuple[str, ...] = ()
     market_params: Mapping[str, Any] = field(default_factory=dict)
     triggers: tuple[Mapping[str, Any], ...] = ({"trigger": True},)
     amount: Callable[[str], str | float] = str
@@ -74,94 +73,6 @@ class VenueFacts:
     wallet: bool = False
     streams: bool = False
     by_symbol: bool = False
-
-
-def _signed(row: Row, size_key: str, side_key: str, net: tuple[str, ...]) -> RowReading | None:
-    size = decimal_or_none(row.get(size_key))
-    if size is None:
-        return None
-    named = str(row.get(side_key) or "").lower()
-    hedged = bool(named) and named not in net
-    if size == ZERO:
-        return RowReading(ZERO, None, hedged)
-    if hedged:
-        if named not in ("long", "short"):
-            return None
-        return RowReading(abs(size), Side(named), True)
-    return RowReading(abs(size), Side.LONG if size > 0 else Side.SHORT, False)
-
-
-def _bybit_row(row: Row) -> RowReading | None:
-    size = decimal_or_none(row.get("size"))
-    if size is None:
-        return None
-    index = str(row.get("positionIdx", "0"))
-    if index in ("1", "2"):
-        return RowReading(abs(size), Side.LONG if index == "1" else Side.SHORT, True)
-    if size == ZERO:
-        return RowReading(ZERO, None, False)
-    side = {"buy": Side.LONG, "sell": Side.SHORT}.get(str(row.get("side", "")).lower())
-    return None if side is None else RowReading(abs(size), side, False)
-
-
-def _binance_row(row: Row) -> RowReading | None:
-    return _signed(row, "positionAmt", "positionSide", ("both",))
-
-
-def _okx_row(row: Row) -> RowReading | None:
-    return _signed(row, "pos", "posSide", ("net",))
-
-
-def _bitget_row(row: Row) -> RowReading | None:
-    # The unified account's rows name the same things in other words.
-    side_key = "holdSide" if "holdSide" in row else "posSide"
-    reading = _signed(row, "total", side_key, ())
-    if reading is None:
-        return None
-    mode = row.get("posMode") or row.get("holdMode")
-    return RowReading(reading.size, reading.side, mode == "hedge_mode")
-
-
-def _gate_row(row: Row) -> RowReading | None:
-    size = decimal_or_none(row.get("size"))
-    if size is None:
-        return None
-    mode = str(row.get("mode") or "single")
-    if size == ZERO:
-        return RowReading(ZERO, None, mode != "single")
-    if mode in ("dual_long", "dual_short"):
-        return RowReading(abs(size), Side.LONG if mode == "dual_long" else Side.SHORT, True)
-    return RowReading(abs(size), Side.LONG if size > 0 else Side.SHORT, False)
-
-
-def _kucoin_row(row: Row) -> RowReading | None:
-    return _signed(row, "currentQty", "positionSide", ("both",))
-
-
-def _hyperliquid_row(row: Row) -> RowReading | None:
-    entry = row.get("position")
-    return _signed(entry, "szi", "", ()) if isinstance(entry, Mapping) else None
-
-
-def _kraken_row(row: Row) -> RowReading | None:
-    reading = _signed(row, "size", "side", ())
-    return None if reading is None else RowReading(reading.size, reading.side, False)
-
-
-def _mexc_row(row: Row) -> RowReading | None:
-    size = decimal_or_none(row.get("holdVol"))
-    side = {"1": Side.LONG, "2": Side.SHORT}.get(str(row.get("positionType")))
-    if size is None or (side is None and size != ZERO):
-        return None
-    return RowReading(abs(size), side, str(row.get("positionMode")) == "1")
-
-
-def _bingx_row(row: Row) -> RowReading | None:
-    reading = _signed(row, "positionAmt", "positionSide", ("both",))
-    if reading is None:
-        return None
-    one_way = str(row.get("onlyOnePosition", "")).lower() == "true"
-    return RowReading(reading.size, reading.side, reading.hedged and not one_way)
 
 
 _STABLE = ("USDT", "USDC")
@@ -190,7 +101,7 @@ _TABLE = (
     VenueFacts(
         exchange="bybit",
         positions=("/v5/position/list",),
-        read_row=_bybit_row,
+        read_row=bybit_row,
         places=(
             Place("/v5/position/list", ("result", "list")),
             Place("/v5/order/realtime", ("result", "list")),
@@ -206,13 +117,14 @@ _TABLE = (
         page="cursor",
         page_size=200,
         filled_fields=("cumExecQty",),
+        amount_fields=("qty",),
         streams=True,
         by_symbol=True,
     ),
     VenueFacts(
         exchange="binanceusdm",
         positions=("/fapi/v3/positionRisk", "/fapi/v2/positionRisk"),
-        read_row=_binance_row,
+        read_row=binance_row,
         places=(
             Place("/fapi/v3/positionRisk", ()),
             Place("/fapi/v2/positionRisk", ()),
@@ -229,13 +141,14 @@ _TABLE = (
             "warnOnFetchOpenOrdersWithoutSymbol": False,
         },
         filled_fields=("executedQty", "actualQty"),
+        amount_fields=("origQty", "quantity"),
         streams=True,
         by_symbol=True,
     ),
     VenueFacts(
         exchange="okx",
         positions=("/api/v5/account/positions",),
-        read_row=_okx_row,
+        read_row=okx_row,
         places=(
             Place("/api/v5/account/positions", ("data",)),
             Place("/api/v5/trade/orders-pending", ("data",)),
@@ -249,6 +162,7 @@ _TABLE = (
         success=("code", frozenset({"0"})),
         options={"defaultType": "swap", "fetchMarkets": {"types": ["swap", "future"]}},
         filled_fields=("accFillSz", "actualSz"),
+        amount_fields=("sz", "closeFraction"),
         triggers=tuple(
             {"trigger": True, "ordType": kind} for kind in ("conditional", "oco", "trigger")
         ),
@@ -256,7 +170,7 @@ _TABLE = (
     VenueFacts(
         exchange="bitget",
         positions=("/api/v2/mix/position/all-position", "/api/v3/position/current-position"),
-        read_row=_bitget_row,
+        read_row=bitget_row,
         places=(
             Place("/api/v2/mix/position/all-position", ("data",)),
             Place("/api/v3/position/current-position", ("data", "list")),
@@ -277,6 +191,7 @@ _TABLE = (
         one_call_scope=False,
         size_in_base=True,
         filled_fields=("baseVolume", "filledQty", "cumExecQty"),
+        amount_fields=("size", "qty"),
         triggers=(
             {"trigger": True, "planType": "profit_loss"},
             {"trigger": True, "planType": "normal_plan"},
@@ -285,7 +200,7 @@ _TABLE = (
     VenueFacts(
         exchange="gate",
         positions=("/positions",),
-        read_row=_gate_row,
+        read_row=gate_row,
         places=(
             Place("/positions", ()),
             Place("/orders", ()),
@@ -300,11 +215,12 @@ _TABLE = (
         page="offset",
         page_size=100,
         filled_fields=("left", "filled_amount"),
+        amount_fields=("size", "initial"),
     ),
     VenueFacts(
         exchange="kucoinfutures",
         positions=("/api/v1/positions",),
-        read_row=_kucoin_row,
+        read_row=kucoin_row,
         places=(
             Place("/api/v1/positions", ("data",)),
             Place("/api/v1/orders", ("data", "items")),
@@ -321,11 +237,12 @@ _TABLE = (
         market_params={"marginables": False},
         amount=float,
         filled_fields=("filledSize", "dealSize"),
+        amount_fields=("size",),
     ),
     VenueFacts(
         exchange="hyperliquid",
         positions=("/info#clearinghouseState",),
-        read_row=_hyperliquid_row,
+        read_row=hyperliquid_row,
         places=(
             Place("/info#clearinghouseState", ("assetPositions",)),
             Place("/info#frontendOpenOrders", ()),
@@ -342,13 +259,14 @@ _TABLE = (
             "fetchMarkets": {"types": ["swap"]},
         },
         filled_fields=("sz", "origSz"),
+        amount_fields=("origSz", "sz"),
         triggers=(),
         wallet=True,
     ),
     VenueFacts(
         exchange="krakenfutures",
         positions=("/openpositions",),
-        read_row=_kraken_row,
+        read_row=kraken_row,
         places=(
             Place("/openpositions", ("openPositions",)),
             Place("/openorders", ("openOrders",)),
@@ -357,12 +275,13 @@ _TABLE = (
         ),
         success=("result", frozenset({"success"})),
         filled_fields=("filledSize", "filled"),
+        amount_fields=("quantity", "size", "unfilledSize"),
         triggers=(),
     ),
     VenueFacts(
         exchange="mexc",
         positions=("/position/open_positions",),
-        read_row=_mexc_row,
+        read_row=mexc_row,
         places=(
             Place("/position/open_positions", ("data",)),
             Place("/contract/detail", ("data",)),
@@ -375,12 +294,13 @@ _TABLE = (
             "fetchMarkets": {"types": {"spot": False, "swap": {"linear": True}}},
         },
         filled_fields=("dealVol",),
+        amount_fields=("vol",),
         stops=False,
     ),
     VenueFacts(
         exchange="bingx",
         positions=("/swap/v2/user/positions",),
-        read_row=_bingx_row,
+        read_row=bingx_row,
         places=(
             Place("/swap/v2/user/positions", ("data",)),
             Place("/swap/v2/quote/contracts", ("data",)),
@@ -390,6 +310,7 @@ _TABLE = (
         options={"defaultType": "swap"},
         size_in_base=True,
         filled_fields=("executedQty",),
+        amount_fields=("origQty", "quantity"),
         triggers=(),
     ),
 )

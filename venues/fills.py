@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from messages.values import ZERO, OrderSide
+from messages.values import ZERO
 from messages.venue import Fill, FillKind, Fills, Instrument, VenueError
 from venues.client import Client, VenueCallError
 from venues.ids import from_venue
 from venues.numbers import decimal_or_none, instant_or_none, milliseconds, positive_or_none
 from venues.orders import instrument_of
-from venues.records import position_side
+from venues.records import order_side, position_side
 from venues.strict import MalformedReplyError, next_cursor, place_of, rows_at, taken
 
 _WINDOW = timedelta(days=7)
@@ -198,22 +198,32 @@ def _fill(
     raw = trade.get("info")
     raw = raw if isinstance(raw, Mapping) else {}
     amount = positive_or_none(trade.get("amount"))
+    if amount is None and client.facts.exchange == "krakenfutures":
+        # ccxt leaves the amount of an inverse fill out; the row has it, in contracts.
+        amount = positive_or_none(raw.get("size"))
     price = positive_or_none(trade.get("price"))
     at = instant_or_none(trade.get("timestamp"))
-    side = trade.get("side")
-    if amount is None or price is None or at is None or side not in ("buy", "sell"):
+    side = order_side(client.facts.exchange, trade.get("side"), raw)
+    if amount is None or price is None or at is None or side is None:
         raise MalformedReplyError(f"fill {trade.get('id')!r} lacks side, size, price or time")
     fill_id = str(trade.get("id") or "")
     if not fill_id:
         raise MalformedReplyError("a fill without an id")
     fee = trade.get("fee")
     fee = fee if isinstance(fee, Mapping) else {}
+    if client.facts.exchange == "krakenfutures":
+        # The row tells none; what ccxt has is its own estimate.
+        fee = {}
+    cost = decimal_or_none(fee.get("cost"))
+    if client.facts.exchange == "hyperliquid":
+        # Its fee includes the builder's, which ccxt adds once more.
+        cost = decimal_or_none(raw.get("fee"))
     told = client_order_id or _client_id(raw)
     return Fill(
         fill_id=fill_id,
         order_id=str(trade.get("order") or ""),
         symbol=instrument.symbol,
-        side=OrderSide(str(side)),
+        side=side,
         quantity=amount * instrument.contract_size,
         price=price,
         at=at,
@@ -221,7 +231,7 @@ def _fill(
         position_side=position_side(raw),
         closed_quantity=closed,
         realized_pnl=realized,
-        fee=decimal_or_none(fee.get("cost")) or ZERO,
+        fee=cost or ZERO,
         fee_currency=str(fee["currency"]) if fee.get("currency") else None,
         kind=kind or _forced(raw),
     )

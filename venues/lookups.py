@@ -171,6 +171,13 @@ def _search_elsewhere(
     async def one() -> list[Order]:
         if by_id:
             return [await exchange.fetch_order(wanted, symbol)]
+        if name == "mexc":
+            # Its look-up by our id is a path of its own, which ccxt's fetch_order does not take.
+            body = await exchange.contractPrivateGetOrderExternalSymbolExternalOid(
+                {"symbol": instrument.venue_id, "external_oid": wanted}
+            )
+            order = exchange.parse_order(body["data"], exchange.market(symbol))
+            return [{**order, "clientOrderId": body["data"].get("externalOid")}]
         return [await exchange.fetch_order(None, symbol, {"clientOrderId": wanted})]
 
     async def okx_algo() -> list[Order]:

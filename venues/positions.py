@@ -19,8 +19,9 @@ from messages.venue import (
     VenuePosition,
 )
 from venues.client import Client, VenueCallError
-from venues.facts import Row, RowReading, VenueFacts
+from venues.facts import VenueFacts
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
+from venues.rows import Row, RowReading
 from venues.strict import Capture, MalformedReplyError, place_of, rows_at
 
 _MOST_PAGES = 500

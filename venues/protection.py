@@ -23,7 +23,7 @@ from venues.client import Client, VenueCallError
 from venues.ids import from_venue
 from venues.lookups import Order, bybit_pages
 from venues.numbers import decimal_or_none, positive_or_none
-from venues.records import position_side
+from venues.records import order_side, position_side
 from venues.strict import MalformedReplyError
 
 
@@ -84,13 +84,13 @@ def _read(client: Client, order: Order) -> ProtectiveOrder | None:
     if trigger is None:
         return None
     instrument = client.instruments.get(str(order.get("symbol")))
-    side = str(order.get("side") or "").lower()
-    if instrument is None or side not in ("buy", "sell"):
+    side = order_side(client.facts.exchange, order.get("side"), raw)
+    if instrument is None or side is None:
         raise MalformedReplyError(f"trigger order {order.get('id')!r} lacks its symbol or side")
     return ProtectiveOrder(
         kind=ProtectionKind.ALGO if raw.get("algoId") else ProtectionKind.TRIGGER,
         symbol=instrument.symbol,
-        side=OrderSide(side),
+        side=side,
         trigger_price=trigger,
         quantity=_quantity(instrument, order, raw),
         position_side=position_side(raw),
@@ -103,7 +103,8 @@ def _read(client: Client, order: Order) -> ProtectiveOrder | None:
 
 def _quantity(instrument: Instrument, order: Order, raw: Mapping[str, Any]) -> Decimal | None:
     """Base units; None where the order closes the whole position, whatever its size."""
-    whole = str(raw.get("closePosition", "")).lower() == "true"
+    # Binance closePosition, OKX closeFraction: the order follows the position's size.
+    whole = str(raw.get("closePosition", "")).lower() == "true" or raw.get("closeFraction") == "1"
     amount = decimal_or_none(order.get("amount"))
     if whole or amount == 0:
         return None
@@ -123,11 +124,11 @@ def _reduces(order: Order, raw: Mapping[str, Any]) -> bool:
     return leg is not None and str(order.get("side")).lower() == leg.closing.value
 
 
-def _is_stop(order: Order, raw: Mapping[str, Any], side: str, trigger: Decimal) -> bool:
+def _is_stop(order: Order, raw: Mapping[str, Any], side: OrderSide, trigger: Decimal) -> bool:
     """A stop triggers where the price has moved against the leg; a take-profit the other way."""
     direction = str(raw.get("triggerDirection", ""))
     if direction in ("1", "2"):
-        return (direction == "2") == (side == "sell")
+        return (direction == "2") == (side is OrderSide.SELL)
     kind = str(raw.get("orderType") or raw.get("type") or raw.get("planType") or "").lower()
     if "take" in kind or "profit_plan" in kind or kind == "pos_profit":
         return False

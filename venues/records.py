@@ -30,7 +30,7 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
     """
     raw = _raw(order)
     order_id = str(order.get("id") or "")
-    side = str(order.get("side") or "").lower()
+    side = order_side(client.facts.exchange, order.get("side"), raw)
     amount = positive_or_none(order.get("amount"))
     filled = decimal_or_none(order.get("filled"))
     status = _STATUSES.get(str(order.get("status") or "").lower())
@@ -41,8 +41,8 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
         name
         for name, bad in (
             ("id", not order_id),
-            ("side", side not in ("buy", "sell")),
-            ("amount", amount is None),
+            ("side", side is None),
+            ("amount", amount is None or not _names(client.facts.amount_fields, raw)),
             ("status", status is None),
             ("filled amount", filled is None or not _names_fill(client, raw)),
         )
@@ -51,6 +51,7 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
     if lacking:
         raise MalformedReplyError(f"order record {order_id!r} lacks {', '.join(lacking)}")
     assert amount is not None
+    assert side is not None
     assert filled is not None
     assert status is not None
     fee, currency = _fee(instrument, order, raw)
@@ -59,7 +60,7 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
         order_id=order_id,
         client_order_id=from_venue(client.facts.exchange, order.get("clientOrderId")),
         symbol=instrument.symbol,
-        side=OrderSide(side),
+        side=side,
         status=_judged(status, amount, filled),
         quantity=amount * size,
         filled=filled * size,
@@ -96,8 +97,24 @@ def _names_fill(client: Client, raw: Mapping[str, Any]) -> bool:
     if raw.get("algoStatus") is not None:
         # A Binance algo order has no fills of its own; whoever reads it follows actualOrderId.
         return True
-    wanted = client.facts.filled_fields
-    return not wanted or any(raw.get(name) not in (None, "") for name in wanted)
+    return _names(client.facts.filled_fields, raw)
+
+
+def _names(fields: tuple[str, ...], raw: Mapping[str, Any]) -> bool:
+    return not fields or any(raw.get(name) not in (None, "") for name in fields)
+
+
+def order_side(exchange: str, told: Any, raw: Mapping[str, Any]) -> OrderSide | None:
+    """Which way an order or fill trades; None where that is not told.
+
+    MEXC numbers contracts' sides 1 open long, 2 close short, 3 open short, 4 close long; ccxt
+    reads 2 as spot's sell.
+    """
+    if exchange == "mexc":
+        mexc = {"1": OrderSide.BUY, "2": OrderSide.BUY, "3": OrderSide.SELL, "4": OrderSide.SELL}
+        return mexc.get(str(raw.get("side")))
+    named = str(told or "").lower()
+    return OrderSide(named) if named in ("buy", "sell") else None
 
 
 def _reduce_only(order: Mapping[str, Any], raw: Mapping[str, Any]) -> bool | None:

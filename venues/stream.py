@@ -16,7 +16,7 @@ from typing import Any
 from messages.values import ZERO, LegKey, Side
 from messages.venue import Instrument, PositionHint, VenueError, VenueErrorKind
 from venues.client import Client, VenueCallError
-from venues.facts import Row
+from venues.rows import Row
 
 OnHint = Callable[[PositionHint], None]
 OnConnected = Callable[[], None]

@@ -38,7 +38,7 @@ def settings_of(exchange: str, connect: str, ca_file: Path, **other: object) -> 
         connect=connect,
         ca_file=ca_file,
         settles=BY_EXCHANGE[exchange].settles,
-        request_timeout=timedelta(seconds=2),
+        request_timeout=timedelta(seconds=20),
         # No venue is there to be spared, and the spacing would be most of a test's time.
         options={"enableRateLimit": "false"},
     )

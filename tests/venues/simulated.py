@@ -70,7 +70,11 @@ class Opened:
 
 @asynccontextmanager
 async def simulated(
-    exchange: Exchange, *, hedged: bool = False, settles: tuple[str, ...] = ("USDT",)
+    exchange: Exchange,
+    *,
+    hedged: bool = False,
+    settles: tuple[str, ...] = ("USDT",),
+    timeout: timedelta = timedelta(seconds=20),
 ) -> AsyncIterator[Opened]:
     """A still market, so that prices are the test's own."""
     market = Market(now=now, rng=random.Random(1), volatility=0.0)
@@ -86,7 +90,7 @@ async def simulated(
             connect=sim.connect,
             ca_file=sim.ca_file,
             settles=settles,
-            request_timeout=timedelta(seconds=2),
+            request_timeout=timeout,
             options={"enableRateLimit": "false"},
         )
         venue = open_venue(settings, now=now)

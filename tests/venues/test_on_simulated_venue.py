@@ -172,6 +172,40 @@ def test_an_order_whose_reply_is_lost_is_unknown_and_then_found_by_its_id(
 
 
 @both
+def test_a_time_out_on_an_order_that_was_done_is_unknown_and_then_found(
+    exchange: Exchange,
+) -> None:
+    async def scenario() -> None:
+        async with simulated(exchange, timeout=timedelta(seconds=1)) as at:
+            at.hold("0.5")
+            slow = Fault(kind=FaultKind.DELAY_REPLY, endpoint="order.create", seconds=2.5)
+            at.sim.faults.order(slow)
+            placed = await at.venue.place(at.order("0.5"))
+            assert isinstance(placed, OutcomeUnknown), placed
+            assert placed.error.kind is VenueErrorKind.NETWORK
+            record = await at.venue.find_order(BTC, FIRST_ID)
+            assert isinstance(record, OrderRecord), record
+            assert record.status is OrderStatus.FILLED
+
+    run(scenario())
+
+
+@both
+def test_the_id_of_a_resting_order_is_refused_as_a_duplicate(exchange: Exchange) -> None:
+    async def scenario() -> None:
+        async with simulated(exchange) as at:
+            at.hold("0.5")
+            price = (at.market.price(exchange, BTC) * Decimal("1.01")).quantize(Decimal("0.1"))
+            order = at.order("0.1", OrderType.LIMIT_MAKER, price=price)
+            assert isinstance(await at.venue.place(order), Accepted)
+            again = await at.venue.place(order)
+            assert isinstance(again, Refused), again
+            assert again.error.kind is VenueErrorKind.DUPLICATE_ID
+
+    run(scenario())
+
+
+@both
 def test_an_order_that_never_arrived_is_nowhere(exchange: Exchange) -> None:
     async def scenario() -> None:
         async with simulated(exchange) as at:
