@@ -24,7 +24,7 @@ from loguru import logger
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from actors.runtime import Actor, ChildSpec, Restart, Supervisor, System, handles
+from actors.runtime import Actor, ChildSpec, Supervisor, System, handles
 from messages.runtime import Request
 
 TELLS = 20_000
@@ -59,15 +59,15 @@ class Counter(Actor[CounterState]):
         super().__init__(CounterState())
 
     @handles
-    def count(self, message: Count) -> None:
+    def count(self, _: Count) -> None:
         self.state.total += 1
 
     @handles
-    def total(self, message: Total) -> int:
+    def total(self, _: Total) -> int:
         return self.state.total
 
     @handles
-    def crash(self, message: Crash) -> None:
+    def crash(self, _: Crash) -> None:
         raise ValueError("told to crash")
 
 
@@ -329,7 +329,7 @@ def show(result: dict[str, Any]) -> None:
         ("crash to next answer, µs", "restart", 1e6, ",.0f"),
     ):
         cells = [figures.get(f"{key}_{who}") for who in ("sexton", "bare", "threads")]
-        shown = ["–" if cell is None else format(cell * scale, form) for cell in cells]
+        shown = ["-" if cell is None else format(cell * scale, form) for cell in cells]
         print(f"{label:26}{shown[0]:>12}{shown[1]:>14}{shown[2]:>15}")
     print(
         f"10,000 supervised actors: start {figures['start_10000']:.2f} s, "

@@ -46,6 +46,7 @@ class Life:
         "recent",
         "reply",
         "started",
+        "starting",
         "stopping",
         "task",
         "timers",
@@ -63,6 +64,7 @@ class Life:
         self.stopping: Reason | None = None
         self.reply: Reply | None = None
         self.started: asyncio.Future[Ignore | None] | None = None
+        self.starting: Coroutine[Any, Any, Any] | None = None
         self.laters: dict[Reply, Later[Any]] = {}
         self.timers: dict[Timer, None] = {}
         self.workers: dict[str, Worker] = {}
@@ -84,6 +86,7 @@ class Life:
         result: object = self.actor.on_start()
         if isinstance(result, types.CoroutineType):
             started = self.started = loop.create_future()
+            self.starting = result
             self.task = loop.create_task(self._live(result), name=self.cell.path)
             self.task.add_done_callback(self._ended)
             return started
@@ -269,6 +272,8 @@ class Life:
             end = self.end or KILLED
             self.end = end
             self._start_failed(end)
+            if self.starting is not None:
+                self.starting.close()
             self.close(end)
             for worker in list(self.workers.values()):
                 worker.cancel()

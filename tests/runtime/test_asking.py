@@ -222,6 +222,15 @@ async def test_asks_that_meet_in_one_actor_without_a_cycle_are_left_alone() -> N
 
 
 @simulated
+async def test_an_ask_that_has_been_answered_is_no_part_of_a_cycle() -> None:
+    world = World()
+    await world.up(relays("a", "b"))
+    assert await world.system.ask("a", Pass(("b",))) == "end of the route"
+    assert await world.system.ask("b", Pass(("a",))) == "end of the route"
+    await world.down()
+
+
+@simulated
 async def test_a_wait_that_a_worker_will_end_is_no_cycle() -> None:
     world = World()
     await world.up([*relays("a"), ChildSpec("s", Server)])

@@ -106,15 +106,21 @@ async def test_the_tree_shows_parents_before_children_with_kind_and_uptime() -> 
 @simulated
 async def test_an_awaiting_handler_that_takes_too_long_is_named_once_with_its_stack() -> None:
     world = World(slow_handler=2.0)
-    await world.up(world.probes("a", "b"))
+    await world.up(world.probes("a", "b", "c"))
+
+    async def another_look() -> None:
+        await passing(1.0)
+        await world.system.ask("c", Take(20.0))
+
     await asyncio.gather(
+        another_look(),
         world.system.ask("a", Take(30.0), timeout=100.0),
         world.system.ask("b", Take(1.0)),
     )
     await passing(60.0)
     await world.down()
-    (event,) = world.heard(SlowHandler)
-    assert (event.path, event.message) == ("a", "Take")
+    event, other = world.heard(SlowHandler)
+    assert (event.path, event.message, other.path) == ("a", "Take", "c")
     assert 2.0 <= event.seconds < 2.1
     assert "await asyncio.sleep(message.seconds)" in event.stack
 

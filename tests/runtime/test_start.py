@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 
 import pytest
@@ -22,7 +23,7 @@ from actors.runtime import (
     Supervisor,
 )
 from actors.runtime.events import ChildStartFailed
-from tests.runtime.kit import World, nested, root, simulated
+from tests.runtime.kit import World, nested, root, simulated, until
 
 
 class NeverMade(Actor[None]):
@@ -139,6 +140,40 @@ async def test_an_asynchronous_on_start_that_raises_is_a_start_failure() -> None
     with pytest.raises(StartFailed, match="told not to start"):
         await world.up(world.probes("a"))
     assert world.diary == []
+
+
+@simulated
+async def test_a_child_that_is_killed_while_it_starts_is_a_failed_start() -> None:
+    for turns in range(6):
+        world = World()
+        world.behave("a", start_takes=100.0)
+        starting = asyncio.create_task(world.up(world.probes("b", "a")))
+        await until(functools.partial(_has_task, world, "a"))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        world.system.kill("a")
+        with pytest.raises(StartFailed, match="killed"):
+            await starting
+        assert world.diary == ["+b", "-b"]
+        assert world.system.cells == {}
+
+
+def _has_task(world: World, path: str) -> bool:
+    cell = world.system.cells.get(path)
+    return cell is not None and cell.life is not None and hasattr(cell.life, "task")
+
+
+@simulated
+async def test_a_supervisor_that_is_killed_while_a_child_starts_leaves_nothing_running() -> None:
+    world = World()
+    world.behave("a", start_takes=100.0)
+    inner = nested("inner", world.probes("b", "a"))
+    starting = asyncio.create_task(world.up([inner]))
+    await until(lambda: _has_task(world, "inner/a"))
+    world.system.kill("inner")
+    with pytest.raises(StartFailed, match="killed"):
+        await starting
+    assert world.system.cells == {}
 
 
 @pytest.mark.parametrize(
