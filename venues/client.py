@@ -125,8 +125,10 @@ class Client:
             self._exchange.options["uta"] = False
 
     def _market_key(self) -> str:
-        # Accounts on one simulated venue share its markets, but not the real venue's.
-        return f"{self.settings.exchange} {self.settings.connect or ''}"
+        # Accounts on one simulated venue share its markets, but not the real venue's; and which
+        # markets are loaded depends on the settle currencies.
+        settles = ",".join(sorted(self.settings.settles))
+        return f"{self.settings.exchange} {self.settings.connect or ''} {settles}"
 
     async def _open(self) -> None:
         if self._exchange is not None:

@@ -45,8 +45,9 @@ class VenueFacts:
 
     `success` is the envelope's key and the values that mean a good answer. `reads` makes the
     parameter sets that together cover the settle currencies asked for. `one_call_scope` says
-    that one call covers all that the venue's markets settle in. `page` names how pages go on:
-    by `cursor`, by `offset`, or not at all. `size_in_base` venues write base units, not
+    that one call covers all that the venue's markets settle in, `settles` that no others are
+    covered at all, `listed_only` that a read says nothing of symbols outside the loaded markets.
+    `page` names how pages go on: by `cursor`, by `offset`, or not at all. `size_in_base` venues write base units, not
     contracts. Of `filled_fields` and `amount_fields` an order record must have one each, since
     ccxt works out what lacks; `triggers` are the
     parameter sets under which resting trigger orders are listed. `amount` is the type in which
@@ -61,6 +62,8 @@ class VenueFacts:
     options: Mapping[str, Any] = field(default_factory=dict)
     reads: Callable[[tuple[str, ...]], list[dict[str, Any]]] = lambda _settles: [{}]
     one_call_scope: bool = True
+    settles: frozenset[str] | None = None
+    listed_only: bool = False
     page: str = ""
     page_size: int = 0
     size_in_base: bool = False
@@ -94,7 +97,10 @@ def _bitget_reads(settles: tuple[str, ...]) -> list[dict[str, Any]]:
 
 
 def _gate_reads(settles: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [{"settle": settle.lower(), "type": "swap", "holding": True} for settle in settles]
+    swaps = [{"settle": settle.lower(), "type": "swap", "holding": True} for settle in settles]
+    # Dated futures are an exchange of their own there, settled in USDT alone.
+    dated = [{"settle": "usdt", "type": "future"}] if "USDT" in settles else []
+    return [*swaps, *dated]
 
 
 _TABLE = (
@@ -258,6 +264,8 @@ _TABLE = (
             "builderFee": False,
             "fetchMarkets": {"types": ["swap"]},
         },
+        # Main dex only: builders' dexes settle in USDC as well, and are not in this read.
+        listed_only=True,
         filled_fields=("sz", "origSz"),
         amount_fields=("origSz", "sz"),
         triggers=(),
@@ -308,6 +316,8 @@ _TABLE = (
         ),
         success=("code", frozenset({"0"})),
         options={"defaultType": "swap"},
+        one_call_scope=False,
+        settles=frozenset(_STABLE),
         size_in_base=True,
         filled_fields=("executedQty",),
         amount_fields=("origQty", "quantity"),

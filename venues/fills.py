@@ -242,13 +242,13 @@ def _client_id(raw: Mapping[str, Any]) -> str | None:
     return next((str(raw[key]) for key in keys if raw.get(key)), None)
 
 
+_OKX_LIQUIDATION = frozenset(str(number) for number in range(100, 108))
+_OKX_ADL = frozenset(str(number) for number in range(125, 129))
+
+
 def _forced(raw: Mapping[str, Any]) -> FillKind:
-    """Forced closes as okx (execution sub-type), hyperliquid and kucoin name them."""
-    if raw.get("liquidation") or str(raw.get("tradeType", "")).lower() == "liquidation":
+    """Forced closes as okx (`subType` of a fill), hyperliquid and kucoin (`tradeType`) name them."""
+    named, sub = str(raw.get("tradeType", "")).lower(), str(raw.get("subType", ""))
+    if raw.get("liquidation") or named == "liquidation" or sub in _OKX_LIQUIDATION:
         return FillKind.LIQUIDATION
-    if str(raw.get("tradeType", "")).lower() == "adl":
-        return FillKind.ADL
-    sub = str(raw.get("subType", ""))
-    if sub in ("100", "101", "102", "103", "104", "105", "106", "107", "108", "109"):
-        return FillKind.LIQUIDATION
-    return FillKind.ADL if sub in ("125", "126", "208", "209") else FillKind.TRADE
+    return FillKind.ADL if named == "adl" or sub in _OKX_ADL else FillKind.TRADE

@@ -97,9 +97,13 @@ def _settle(key: LegKey) -> str:
 
 
 def _scope(client: Client) -> Scope:
-    if not client.facts.one_call_scope:
-        return Scope(frozenset(client.settings.settles))
-    return Scope(frozenset(i.settle for i in client.instruments.values()))
+    facts = client.facts
+    settles = frozenset(client.settings.settles)
+    if facts.one_call_scope:
+        settles = frozenset(i.settle for i in client.instruments.values())
+    elif facts.settles is not None:
+        settles &= facts.settles
+    return Scope(settles, frozenset(client.instruments) if facts.listed_only else None)
 
 
 async def _read_once(client: Client, name: str, read: _Read) -> None:

@@ -20,7 +20,8 @@ class VenueBodies:
     """`row(size)` writes a long position of `symbol`, in the venue's own unit of size.
 
     `listed(rows)` is the positions endpoint's whole answer, `unlisted` the success envelope with
-    the list gone. `contract_size` is base units a contract as the markets tell it.
+    the list gone, `reads` how many requests make a read. `contract_size` is base units a contract,
+    as the markets tell it.
     """
 
     exchange: str
@@ -34,6 +35,7 @@ class VenueBodies:
     size: str
     quantity: str
     method: str = "GET"
+    reads: int = 1
     settles: tuple[str, ...] = ("USDT",)
     stranger: Callable[[dict[str, Json]], dict[str, Json]] = field(
         default=lambda row: {**row, "symbol": "NEVERUSDT"}
@@ -372,6 +374,7 @@ ALL = (
             ("GET", "/futures/usdt/contracts", [_GATE_MARKET]),
             ("GET", "/futures/btc/contracts", []),
             ("GET", "/delivery/usdt/contracts", []),
+            ("GET", "/delivery/usdt/positions", []),
             ("GET", "/account/detail", {"key": {"mode": 1}}),
         ],
         row=lambda size: {
@@ -397,6 +400,7 @@ ALL = (
         contract_size="0.0001",
         size="15",
         quantity="0.0015",
+        reads=2,
         stranger=lambda row: {**row, "contract": "NEVER_USDT"},
     ),
     VenueBodies(

@@ -115,11 +115,50 @@ def test_each_settle_currency_is_asked_for_and_the_scope_names_no_other(
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("exchange", "outside"),
+    [
+        # A builder's dex settles in USDC as well, and is not in the main dex's read.
+        ("hyperliquid", "FLX-TSLA/USDC:USDC"),
+        ("bingx", "BTC/USD:BTC"),
+        ("binanceusdm", "BTC/USD:BTC"),
+        ("bitget", "BTC/USDC:USDC"),
+        ("gate", "BTC/USD:BTC"),
+    ],
+)
+def test_a_read_says_nothing_of_what_it_did_not_ask_for(
+    exchange: str, outside: str, opened: Opened
+) -> None:
+    bodies = BY_EXCHANGE[exchange]
+
+    async def scenario() -> None:
+        settles = (*bodies.settles, "BTC") if exchange == "bingx" else bodies.settles
+        async with opened(exchange, settles=settles) as (canned, venue):
+            canned.on(bodies.method, bodies.positions, Answer(body=bodies.listed([])))
+            snapshot = await venue.fetch_positions()
+            assert snapshot.complete
+            assert snapshot.scope.covers(bodies.symbol)
+            assert not snapshot.scope.covers(outside)
+
+    run(scenario())
+
+
+def test_gates_dated_futures_are_read_where_they_are_kept(opened: Opened) -> None:
+    async def scenario() -> None:
+        async with opened("gate") as (canned, venue):
+            canned.on("GET", "/futures/usdt/positions", Answer(body=[]))
+            canned.on("GET", "/delivery/usdt/positions", Answer(text="<html>"))
+            assert not (await venue.fetch_positions()).complete
+
+    run(scenario())
+
+
 def test_gate_is_read_page_by_page(opened: Opened) -> None:
     flat = BY_EXCHANGE["gate"].row("0")
 
     def answer(request: Seen) -> Answer:
         assert request.query["limit"] == "100"
+        assert request.query["holding"] == "true"
         second = request.query.get("offset") == "100"
         return Answer(body=[BY_EXCHANGE["gate"].row("15")] if second else [flat] * 100)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from messages.venue import (
     Canceled,
+    FillKind,
+    Fills,
     NoSuchOrder,
     OpenOrders,
     OrderRecord,
@@ -210,6 +213,78 @@ def test_protection_that_cannot_be_read_is_a_problem_and_not_missing(
                 assert isinstance(told, Protection)
                 assert told.problems, exchange
                 assert told.orders == ()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("exec_type", "kinds"),
+    [
+        ("Trade", [FillKind.TRADE]),
+        ("BustTrade", [FillKind.LIQUIDATION]),
+        ("AdlTrade", [FillKind.ADL]),
+        ("Funding", []),
+    ],
+)
+def test_bybits_forced_closes_are_fills_and_its_funding_is_none(
+    exec_type: str, kinds: list[FillKind], opened: Opened
+) -> None:
+    row = {
+        "symbol": "BTCUSDT",
+        "execId": "e-1",
+        "orderId": "o-1",
+        "orderLinkId": "",
+        "side": "Sell",
+        "execQty": "0.5",
+        "execPrice": "50000",
+        "execFee": "13.75",
+        "execType": exec_type,
+        "execTime": str(int(now().timestamp() * 1000)),
+        "closedSize": "0.5",
+    }
+
+    async def scenario() -> None:
+        async with opened("bybit") as (canned, venue):
+            canned.on("GET", "/v5/execution/list", listed(row))
+            told = await venue.fetch_fills(BTC, now() - timedelta(hours=1))
+            assert isinstance(told, Fills), told
+            assert [fill.kind for fill in told.fills] == kinds
+            assert "execType" not in canned.asked("/v5/execution/list")[0].query
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("sub_type", "kind"),
+    [("6", FillKind.TRADE), ("104", FillKind.LIQUIDATION), ("126", FillKind.ADL)],
+)
+def test_okx_tells_forced_closes_by_sub_type(sub_type: str, kind: FillKind, opened: Opened) -> None:
+    row = {
+        "instId": "BTC-USDT-SWAP",
+        "instType": "SWAP",
+        "tradeId": "1",
+        "ordId": "2",
+        "clOrdId": "",
+        "side": "sell",
+        "posSide": "net",
+        "fillSz": "3",
+        "fillPx": "50000",
+        "fee": "-0.5",
+        "feeCcy": "USDT",
+        "subType": sub_type,
+        "ts": str(int(now().timestamp() * 1000)),
+    }
+
+    async def scenario() -> None:
+        async with opened("okx") as (canned, venue):
+            canned.on("GET", "/fills-history", {"code": "0", "msg": "", "data": [row]})
+            canned.on("GET", "/fills", {"code": "0", "msg": "", "data": [row]})
+            told = await venue.fetch_fills(BTC, now() - timedelta(hours=1))
+            assert isinstance(told, Fills), told
+            (fill,) = told.fills
+            assert fill.kind is kind
+            assert fill.quantity == Decimal("0.03")
+            assert fill.fee == Decimal("0.5")
 
     run(scenario())
 

@@ -30,7 +30,7 @@ def test_an_open_position_is_read_in_base_units(bodies: VenueBodies, opened: Ope
             assert position.entry_price == Decimal("50000.5")
             assert position.hedged is False
             assert snapshot.scope.covers(bodies.symbol)
-            assert venue.calls()["fetch_positions"] == 1
+            assert venue.calls()["fetch_positions"] == bodies.reads
 
     run(scenario())
 
@@ -95,7 +95,7 @@ def test_a_row_that_no_market_fits_makes_the_read_incomplete_after_one_reload(
             (problem,) = snapshot.problems
             assert problem.kind is VenueErrorKind.MALFORMED
             assert "NEVER" in problem.message
-            # Markets twice: at the start, and once for the stranger.
-            assert venue.calls()["fetch_positions"] == 2
+            # Read once more after the markets were loaded again, and then no more.
+            assert venue.calls()["fetch_positions"] == 2 * bodies.reads
 
     run(scenario())
