@@ -47,11 +47,11 @@ class VenueFacts:
     parameter sets that together cover the settle currencies asked for. `one_call_scope` says
     that one call covers all that the venue's markets settle in, `settles` that no others are
     covered at all, `listed_only` that a read says nothing of symbols outside the loaded markets.
-    `page` names how pages go on: by `cursor`, by `offset`, or not at all. `size_in_base` venues write base units, not
-    contracts. Of `filled_fields` and `amount_fields` an order record must have one each, since
-    ccxt works out what lacks; `triggers` are the
-    parameter sets under which resting trigger orders are listed. `amount` is the type in which
-    ccxt takes an amount without rounding it; `stops` whether its stop parameter makes a stop.
+    `page` names how pages go on: by `cursor`, by `offset`, or not at all. `size_in_base` venues
+    write base units, not contracts. Of `filled_fields` and `amount_fields` an order record must
+    have one each, since ccxt works out what lacks; `triggers` are the parameter sets under which
+    resting trigger orders are listed. `amount` is the type in which ccxt takes an amount without
+    rounding it; `stops` whether its stop parameter makes a stop.
     """
 
     exchange: str

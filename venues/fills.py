@@ -247,7 +247,7 @@ _OKX_ADL = frozenset(str(number) for number in range(125, 129))
 
 
 def _forced(raw: Mapping[str, Any]) -> FillKind:
-    """Forced closes as okx (`subType` of a fill), hyperliquid and kucoin (`tradeType`) name them."""
+    """Forced closes as okx (a fill's `subType`), hyperliquid and kucoin (`tradeType`) name them."""
     named, sub = str(raw.get("tradeType", "")).lower(), str(raw.get("subType", ""))
     if raw.get("liquidation") or named == "liquidation" or sub in _OKX_LIQUIDATION:
         return FillKind.LIQUIDATION
