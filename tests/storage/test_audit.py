@@ -114,7 +114,7 @@ def _storable(value: object) -> object:
     return value
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(texts=st.lists(st.text(), min_size=2, max_size=2), value=ANYTHING)
 def test_no_text_that_a_venue_may_send_can_break_the_audit_trail(
     url: str, texts: list[str], value: object

@@ -13,6 +13,7 @@ import pytest
 
 from messages.ledger import Intent, Lease
 from storage import Ledger, LedgerRefused, LedgerUnavailable, StaleLease, open_ledger
+from storage.audit import APPEND_LOCK
 from storage.patience import patiently
 from tests.storage.build import close, event, intent, position
 from tests.storage.conftest import Clock, OpenLedger
@@ -268,15 +269,40 @@ async def test_a_deadlock_with_a_bots_transaction_is_tried_again_and_nobody_noti
         touch = "UPDATE positions SET held = true WHERE id = %s"
         await bot.execute(touch, (two,))
         closing = asyncio.create_task(ledger.close_rows([close(one), close(two)], event=event()))
-        blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-        async with asyncio.timeout(10):
-            while await _count(bot, blocked) == 0:  # noqa: ASYNC110 - the server brings it about
-                await asyncio.sleep(0.01)
+        await _blocked(bot)
         await bot.execute(touch, (one,))
         await bot.commit()
         await bot.close()
         assert (await closing).changed == (one, two)
     assert "deadlock detected" in postgres.log()
+
+
+async def test_an_event_is_not_seen_before_an_earlier_one_that_commits_late(
+    opened: OpenLedger, postgres: Server, url: str
+) -> None:
+    name = url.partition("@/")[2].partition("?")[0]
+    slow = await psycopg.AsyncConnection.connect(postgres.conninfo(name))
+    async with opened() as ledger:
+        await slow.execute("SELECT pg_advisory_xact_lock(%s)", (APPEND_LOCK,))
+        await slow.execute(
+            "INSERT INTO events (event_id, at, kind, account, symbol, side, actor, details)"
+            " VALUES ('slow', now(), '', '', '', '', '', '{}')"
+        )
+        quick = asyncio.create_task(ledger.append_event(event("quick")))
+        await _blocked(slow)
+        assert await ledger.events() == ()
+        await slow.commit()
+        await quick
+        assert [one.event_id for one in await ledger.events()] == ["slow", "quick"]
+    await slow.close()
+
+
+async def _blocked(connection: psycopg.AsyncConnection) -> None:
+    """Wait until another session waits for a lock."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    async with asyncio.timeout(10):
+        while await _count(connection, waiting) == 0:  # noqa: ASYNC110 - the server brings it about
+            await asyncio.sleep(0.01)
 
 
 async def _count(connection: psycopg.AsyncConnection, query: LiteralString) -> int:

@@ -192,6 +192,16 @@ async def test_an_unusable_url_is_refused_without_being_shown(
     assert refused.value.__cause__ is None
 
 
+async def test_every_commit_waits_for_the_disk(opened: OpenLedger) -> None:
+    async with opened() as ledger, ledger._db.engines.write.connect() as connection:
+        found = [
+            (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous")
+        ]
+    full = 2
+    assert found == ["wal", full]
+
+
 async def test_a_caller_killed_in_mid_write_leaves_the_write_whole(opened: OpenLedger) -> None:
     async with opened() as ledger:
         for number in range(20):
