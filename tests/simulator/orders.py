@@ -10,7 +10,7 @@ from messages.values import LegKey, OrderSide, Side
 from messages.venue import OrderRequest, OrderType
 from tests.simulator.conftest import BTC, dec
 from venues.simulator import Market
-from venues.simulator.state import Order, OrderSpec, Rejection, Why
+from venues.simulator.state import Order, OrderSpec, Rejection, RejectReason
 
 LONG = LegKey("bybit-main", BTC, Side.LONG)
 
@@ -31,10 +31,10 @@ def placed(market: Market, account: str, spec: OrderSpec) -> Order:
     return order
 
 
-def refused(market: Market, account: str, spec: OrderSpec) -> Why:
+def refused(market: Market, account: str, spec: OrderSpec) -> RejectReason:
     rejection = market.place(market.accounts[account], spec)
     assert isinstance(rejection, Rejection), rejection
-    return rejection.why
+    return rejection.reason
 
 
 def close(quantity: str = "1", client_id: str = "5e70", **changes: object) -> OrderRequest:

@@ -16,10 +16,10 @@ from venues.simulator import Exchange, Market, demo_market, opening_fills
 from venues.simulator.instruments import quarter_end
 from venues.simulator.state import (
     Account,
+    RejectReason,
     Slot,
     State,
     TimeInForce,
-    Why,
 )
 
 
@@ -178,7 +178,7 @@ def test_hedge_mode_keeps_two_legs_apart(clock: Clock) -> None:
     assert market.quantity("hedge", BTC, Side.LONG) == 0
     assert market.quantity("hedge", BTC, Side.SHORT) == 1
     spec = sell("1", reduce_only=False, slot=Slot.LONG)
-    assert refused(market, "hedge", spec) is Why.NO_POSITION
+    assert refused(market, "hedge", spec) is RejectReason.NO_POSITION
 
 
 def test_a_liquidation_takes_the_leg_and_its_resting_orders(market: Market) -> None:

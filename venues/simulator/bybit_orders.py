@@ -10,7 +10,7 @@ from venues.simulator.bybit_rows import category, order_row
 from venues.simulator.bybit_words import error, ok, page, refused
 from venues.simulator.instruments import Exchange
 from venues.simulator.market import Market
-from venues.simulator.state import Order, OrderSpec, Rejection, Slot, TimeInForce, Why
+from venues.simulator.state import Order, OrderSpec, Rejection, RejectReason, Slot, TimeInForce
 from venues.simulator.wire import Call, Reply, Route, Row
 
 
@@ -36,7 +36,7 @@ class BybitOrders:
             return error(call, "170131", "Insufficient balance.")
         listing = self._market.find_listing(Exchange.BYBIT, call.params.get("symbol", ""))
         if listing is None or category(listing) != call.params.get("category"):
-            return refused(call, Rejection(Why.UNKNOWN_SYMBOL))
+            return refused(call, Rejection(RejectReason.UNKNOWN_SYMBOL))
         placed = self._market.place(call.owner, _spec(call))
         if isinstance(placed, Rejection):
             return refused(call, placed)

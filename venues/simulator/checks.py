@@ -14,9 +14,9 @@ from venues.simulator.state import (
     Account,
     OrderSpec,
     Rejection,
+    RejectReason,
     Slot,
     TimeInForce,
-    Why,
 )
 
 
@@ -49,9 +49,9 @@ def _reduces(spec: OrderSpec) -> bool:
 
 def _check_tradable(account: Account, spec: OrderSpec, listing: Listing) -> Rejection | None:
     if not listing.instrument.active:
-        return Rejection(Why.NOT_TRADABLE, f"{listing.id} is not trading")
+        return Rejection(RejectReason.NOT_TRADABLE, f"{listing.id} is not trading")
     if (spec.slot is Slot.BOTH) == account.hedged:
-        return Rejection(Why.POSITION_SIDE, "position idx not match position mode")
+        return Rejection(RejectReason.POSITION_SIDE, "position idx not match position mode")
     return None
 
 
@@ -60,7 +60,7 @@ def _check_duplicate(account: Account, spec: OrderSpec) -> Rejection | None:
     # Binance asks only that an id be unique among open orders; Bybit remembers old ones too.
     if account.exchange is Exchange.BINANCE:
         past = [order for order in past if order.state.live]
-    return Rejection(Why.DUPLICATE, spec.client_id) if past else None
+    return Rejection(RejectReason.DUPLICATE, spec.client_id) if past else None
 
 
 def _check_size(spec: OrderSpec, listing: Listing) -> Rejection | None:
@@ -68,12 +68,12 @@ def _check_size(spec: OrderSpec, listing: Listing) -> Rejection | None:
     if spec.close_position:
         return None
     if spec.quantity % instrument.amount_step:
-        return Rejection(Why.STEP, f"quantity {spec.quantity} is not a step's multiple")
+        return Rejection(RejectReason.STEP, f"quantity {spec.quantity} is not a step's multiple")
     if spec.quantity < instrument.min_amount or spec.quantity <= 0:
-        return Rejection(Why.TOO_SMALL, f"quantity {spec.quantity} is below the minimum")
+        return Rejection(RejectReason.TOO_SMALL, f"quantity {spec.quantity} is below the minimum")
     most = instrument.max_market_amount
     if spec.price is None and most is not None and spec.quantity > most:
-        return Rejection(Why.TOO_LARGE, f"quantity {spec.quantity} is above {most}")
+        return Rejection(RejectReason.TOO_LARGE, f"quantity {spec.quantity} is above {most}")
     return None
 
 
@@ -81,14 +81,14 @@ def _check_price(spec: OrderSpec, listing: Listing, prices: Prices) -> Rejection
     step = listing.instrument.price_step
     for price in (spec.price, spec.trigger_price):
         if price is not None and (price <= 0 or price % step):
-            return Rejection(Why.PRICE_TICK, f"price {price} is not a step's multiple")
+            return Rejection(RejectReason.PRICE_TICK, f"price {price} is not a step's multiple")
     mark, buying = prices.mark(listing), spec.side is OrderSide.BUY
     if spec.price is not None:
         edge = mark * (1 + listing.price_band if buying else 1 - listing.price_band)
         if spec.price > edge if buying else spec.price < edge:
-            return Rejection(Why.PRICE_BAND, f"price {spec.price} is beyond {edge}")
+            return Rejection(RejectReason.PRICE_BAND, f"price {spec.price} is beyond {edge}")
     if would_trigger(spec, prices.last(listing)):
-        return Rejection(Why.WOULD_TRIGGER, "order would immediately trigger")
+        return Rejection(RejectReason.WOULD_TRIGGER, "order would immediately trigger")
     touch = prices.ask(listing) if buying else prices.bid(listing)
     takes = spec.price is not None and (spec.price >= touch if buying else spec.price <= touch)
     # Bybit takes such an order and cancels it; Binance refuses it outright.
@@ -97,7 +97,7 @@ def _check_price(spec: OrderSpec, listing: Listing, prices: Prices) -> Rejection
         and spec.time_in_force is TimeInForce.POST_ONLY
         and listing.exchange is Exchange.BINANCE
     ):
-        return Rejection(Why.WOULD_TAKE, "post-only order would take")
+        return Rejection(RejectReason.WOULD_TAKE, "post-only order would take")
     return None
 
 
@@ -109,7 +109,7 @@ def _check_position(account: Account, spec: OrderSpec) -> Rejection | None:
     size = ZERO if held is None else held.size
     size = max(ZERO, size if spec.side is OrderSide.SELL else -size)
     if not size:
-        return Rejection(Why.NO_POSITION, "current position is zero")
+        return Rejection(RejectReason.NO_POSITION, "current position is zero")
     if account.exchange is not Exchange.BINANCE:
         return None
     reserved = sum(
@@ -124,9 +124,9 @@ def _check_position(account: Account, spec: OrderSpec) -> Rejection | None:
         ZERO,
     )
     if reserved and spec.quantity > size - reserved:
-        return Rejection(Why.RESERVED, f"{reserved} of {size} is reserved by open orders")
+        return Rejection(RejectReason.RESERVED, f"{reserved} of {size} is reserved by open orders")
     if account.hedged and spec.quantity > size:
-        return Rejection(Why.NO_POSITION, "quantity exceeds the position")
+        return Rejection(RejectReason.NO_POSITION, "quantity exceeds the position")
     return None
 
 
@@ -138,7 +138,7 @@ def _check_margin(
         return None
     value = listing.value(spec.quantity, spec.price or prices.last(listing))
     if value < listing.instrument.min_notional and not listing.inverse:
-        return Rejection(Why.MIN_NOTIONAL, f"value {value} is below the minimum")
+        return Rejection(RejectReason.MIN_NOTIONAL, f"value {value} is below the minimum")
     # What only closes a position of the other side binds no margin.
     held = account.position(spec.symbol_id, spec.slot)
     size = ZERO if held is None else held.size
@@ -146,7 +146,7 @@ def _check_margin(
     value *= 1 - closes / spec.quantity
     settle = listing.instrument.settle
     if value / account.leverage > available(account, settle, prices):
-        return Rejection(Why.MARGIN, "available balance not enough")
+        return Rejection(RejectReason.MARGIN, "available balance not enough")
     return None
 
 

@@ -17,10 +17,10 @@ from venues.simulator.instruments import Exchange
 from venues.simulator.market import Market
 from venues.simulator.wire import (
     Call,
-    Exchanger,
     HttpRequest,
     Params,
     Reply,
+    RestProtocol,
     Route,
     Row,
     encode,
@@ -99,7 +99,7 @@ class RateLimit:
 class Pending:
     """A request that was received and is not answered yet. `early` answers in its place."""
 
-    exchanger: Exchanger
+    exchanger: RestProtocol
     route: Route
     call: Call
     early: Reply | None = None
@@ -125,7 +125,7 @@ class Desk:
     """Where requests come in. `limits` is by exchange; `skew` puts the venue's clock off."""
 
     def __init__(
-        self, market: Market, faults: FaultBook, exchangers: dict[Exchange, Exchanger]
+        self, market: Market, faults: FaultBook, exchangers: dict[Exchange, RestProtocol]
     ) -> None:
         self._market = market
         self._faults = faults
@@ -210,7 +210,7 @@ class Desk:
         )
 
 
-def _instead(fault: Fault, exchanger: Exchanger) -> Answer | None:
+def _instead(fault: Fault, exchanger: RestProtocol) -> Answer | None:
     """The answer of a fault that keeps a call from taking effect."""
     match fault.kind:
         case FaultKind.STATUS:

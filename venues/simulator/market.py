@@ -26,9 +26,9 @@ from venues.simulator.state import (
     OrderSpec,
     Position,
     Rejection,
+    RejectReason,
     Slot,
     State,
-    Why,
 )
 
 
@@ -125,23 +125,21 @@ class Market:
             self.matching.advance(self.accounts.values(), at)
         return at
 
-    # Orders, as the protocols send them.
-
     def place(self, account: Account, spec: OrderSpec) -> Order | Rejection:
         at = self.tick()
         listing = self.find_listing(account.exchange, spec.symbol_id)
         if listing is None:
-            return Rejection(Why.UNKNOWN_SYMBOL, spec.symbol_id)
+            return Rejection(RejectReason.UNKNOWN_SYMBOL, spec.symbol_id)
         expires_at = listing.instrument.expires_at
         if expires_at is not None and at >= expires_at:
-            return Rejection(Why.NOT_TRADABLE, f"{listing.id} has expired")
+            return Rejection(RejectReason.NOT_TRADABLE, f"{listing.id} has expired")
         refusal = check_order(account, spec, listing, self.prices)
         return refusal or self.matching.accept(account, spec, listing, at)
 
     def cancel(self, account: Account, order: Order | None) -> Order | Rejection:
         at = self.tick()
         if order is None:
-            return Rejection(Why.NO_SUCH_ORDER, "order not exists or too late to cancel")
+            return Rejection(RejectReason.NO_SUCH_ORDER, "order not exists or too late to cancel")
         return self.matching.cancel(account, order, at)
 
     def attach(
@@ -189,8 +187,6 @@ class Market:
         order = self.clearing.new_order(account, spec, position.listing, at)
         order.attached = True
         return order
-
-    # What people do by hand, with no request of the guard's.
 
     def position(self, account: str, symbol: str, side: Side) -> Position | None:
         """The open leg, or None where it is flat or on the other side."""

@@ -24,10 +24,10 @@ from venues.simulator.state import (
     OrderSpec,
     Position,
     Rejection,
+    RejectReason,
     Slot,
     State,
     TimeInForce,
-    Why,
 )
 
 
@@ -72,7 +72,7 @@ class Matching:
 
     def cancel(self, account: Account, order: Order, at: datetime) -> Order | Rejection:
         if not order.state.live:
-            return Rejection(Why.NO_SUCH_ORDER, "order not exists or too late to cancel")
+            return Rejection(RejectReason.NO_SUCH_ORDER, "order not exists or too late to cancel")
         self._clearing.end(account, order, State.CANCELED, at, "CancelByUser")
         return order
 

@@ -99,8 +99,6 @@ class MemoryVenue:
         for queue in self._watching:
             queue.put_nowait(None)
 
-    # What is asked.
-
     async def connect(self) -> Connected | VenueError:
         def effect(_: Strikes) -> Connected:
             listings = self._market.listings(self._owner.exchange)
@@ -275,8 +273,6 @@ class MemoryVenue:
         finally:
             self._watching.remove(queue)
         return VenueError(kind=VenueErrorKind.NETWORK, message="the position stream ended")
-
-    # What else is needed.
 
     def _listing(self, symbol: str) -> Listing | None:
         return self._market.find_symbol(self._owner.exchange, symbol)

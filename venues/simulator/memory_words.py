@@ -52,7 +52,7 @@ def error_of(exchange: Exchange, code: str, message: str) -> VenueError:
 
 
 def refusal(exchange: Exchange, rejection: Rejection) -> VenueError:
-    code, message = WORDS[exchange][rejection.why]
+    code, message = WORDS[exchange][rejection.reason]
     return error_of(exchange, code, f"{message} ({rejection.detail})")
 
 

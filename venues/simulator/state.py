@@ -48,7 +48,7 @@ class TimeInForce(StrEnum):
     POST_ONLY = "PostOnly"
 
 
-class Why(StrEnum):
+class RejectReason(StrEnum):
     """Why an exchange refuses a request; each exchange words these in its own codes."""
 
     NO_POSITION = "no_position"
@@ -74,7 +74,7 @@ class Why(StrEnum):
 class Rejection:
     """A refusal: nothing was changed by the request."""
 
-    why: Why
+    reason: RejectReason
     detail: str = ""
 
 

@@ -104,7 +104,7 @@ class HttpRequest:
     body: bytes
 
 
-class Exchanger(Protocol):
+class RestProtocol(Protocol):
     """One exchange's protocol."""
 
     exchange: Exchange
