@@ -13,18 +13,22 @@ from typing import TypeVar
 
 import msgspec
 
-from actors.runtime import Actor, handles
+from actors import paths
+from actors.runtime import Actor, Later, handles
 from messages.ledger import (
     AgedRecord,
     Alert,
     AlertRaised,
     ClosedRows,
     Event,
+    HeldBy,
     Intent,
+    Lease,
     OrphanRecord,
     PositionRow,
 )
 from messages.requests import (
+    AcquireLease,
     ActiveRows,
     AddPosition,
     AppendEvent,
@@ -39,9 +43,12 @@ from messages.requests import (
     FindEvents,
     FindIntents,
     FindRows,
+    LeaseLost,
     ReadAged,
     ReadCounters,
     ReadOrphans,
+    ReleaseLease,
+    RenewLease,
     SaveAged,
     SaveOrphan,
     SetHeld,
@@ -52,7 +59,7 @@ from messages.requests import (
     StoreResolution,
     UpdateIntent,
 )
-from storage import Ledger, LedgerUnavailable
+from storage import Ledger, LedgerUnavailable, StaleLease
 
 T = TypeVar("T")
 
@@ -70,11 +77,39 @@ class LedgerState(msgspec.Struct):
 
 
 class LedgerActor(Actor[LedgerState]):
-    """Carries every read and write of the guard to the database, in order."""
+    """Carries every read and write of the guard to the database, in order.
 
-    def __init__(self, ledger: Ledger) -> None:
+    `leases` are those that this guard holds, by account; like the database they outlive
+    incarnations. A write of an account's actors carries its lease: once another guard has the
+    account such a write is refused, and its asker, who is about to be stopped, gets no answer.
+    """
+
+    def __init__(self, ledger: Ledger, leases: dict[str, Lease]) -> None:
         super().__init__(LedgerState())
         self._ledger = ledger
+        self._leases = leases
+
+    async def _fenced(
+        self, account: str, work: Callable[[Lease | None], Awaitable[T]]
+    ) -> T | Later[T]:
+        # Losing an account to another guard is expected of the world, and met in this one place.
+        try:
+            return await self._through(lambda: work(self._leases.get(account)))
+        except StaleLease as stale:
+            self.log.error("Another guard has {}: {}", account, stale)
+            self._leases.pop(account, None)
+            self.tell(paths.KEEPER, LeaseLost(account=account))
+            never: Later[T] = self.later()
+            return never
+
+    async def _written(
+        self, account: str, work: Callable[[Lease | None], Awaitable[object]]
+    ) -> Done | Later[Done]:
+        async def done(lease: Lease | None) -> Done:
+            await work(lease)
+            return Done()
+
+        return await self._fenced(account, done)
 
     async def _through(self, work: Callable[[], Awaitable[T]]) -> T:
         delay = RETRY_FIRST
@@ -114,23 +149,24 @@ class LedgerActor(Actor[LedgerState]):
         )
 
     @handles
-    async def add_position(self, message: AddPosition) -> PositionRow:
-        row = await self._through(lambda: self._ledger.add_position(message.new))
-        event = message.event
-        if event is not None:
-            await self._through(lambda: self._ledger.append_event(event))
-        return row
+    async def add_position(self, message: AddPosition) -> PositionRow | Later[PositionRow]:
+        return await self._fenced(
+            message.new.account,
+            lambda lease: self._ledger.add_position(message.new, event=message.event, lease=lease),
+        )
 
     @handles
-    async def close_rows(self, message: CloseRows) -> ClosedRows:
-        return await self._through(
-            lambda: self._ledger.close_rows(
+    async def close_rows(self, message: CloseRows) -> ClosedRows | Later[ClosedRows]:
+        return await self._fenced(
+            message.account,
+            lambda lease: self._ledger.close_rows(
                 message.closes,
                 event=message.event,
                 alert=message.alert,
                 settles=message.settles,
                 counters=message.counters,
-            )
+                lease=lease,
+            ),
         )
 
     @handles
@@ -146,9 +182,12 @@ class LedgerActor(Actor[LedgerState]):
         return Done()
 
     @handles
-    async def commit_intent(self, message: CommitIntent) -> Intent:
-        return await self._through(
-            lambda: self._ledger.commit_intent(message.intent, event=message.event)
+    async def commit_intent(self, message: CommitIntent) -> Intent | Later[Intent]:
+        return await self._fenced(
+            message.intent.key.account,
+            lambda lease: self._ledger.commit_intent(
+                message.intent, event=message.event, lease=lease
+            ),
         )
 
     @handles
@@ -168,9 +207,11 @@ class LedgerActor(Actor[LedgerState]):
         )
 
     @handles
-    async def append_event(self, message: AppendEvent) -> Done:
-        await self._through(lambda: self._ledger.append_event(message.draft))
-        return Done()
+    async def append_event(self, message: AppendEvent) -> Done | Later[Done]:
+        return await self._written(
+            message.draft.account,
+            lambda lease: self._ledger.append_event(message.draft, lease=lease),
+        )
 
     @handles
     async def find_events(self, message: FindEvents) -> tuple[Event, ...]:
@@ -198,28 +239,36 @@ class LedgerActor(Actor[LedgerState]):
         return await self._through(lambda: self._ledger.aged_record(message.key))
 
     @handles
-    async def save_aged(self, message: SaveAged) -> Done:
-        await self._through(lambda: self._ledger.save_aged(message.record))
-        return Done()
+    async def save_aged(self, message: SaveAged) -> Done | Later[Done]:
+        return await self._written(
+            message.record.key.account,
+            lambda lease: self._ledger.save_aged(message.record, lease=lease),
+        )
 
     @handles
-    async def drop_aged(self, message: DropAged) -> Done:
-        await self._through(lambda: self._ledger.drop_aged(message.key))
-        return Done()
+    async def drop_aged(self, message: DropAged) -> Done | Later[Done]:
+        return await self._written(
+            message.key.account,
+            lambda lease: self._ledger.drop_aged(message.key, lease=lease),
+        )
 
     @handles
     async def read_orphans(self, message: ReadOrphans) -> tuple[OrphanRecord, ...]:
         return await self._through(lambda: self._ledger.orphan_records(message.account))
 
     @handles
-    async def save_orphan(self, message: SaveOrphan) -> Done:
-        await self._through(lambda: self._ledger.save_orphan(message.record))
-        return Done()
+    async def save_orphan(self, message: SaveOrphan) -> Done | Later[Done]:
+        return await self._written(
+            message.record.key.account,
+            lambda lease: self._ledger.save_orphan(message.record, lease=lease),
+        )
 
     @handles
-    async def drop_orphan(self, message: DropOrphan) -> Done:
-        await self._through(lambda: self._ledger.drop_orphan(message.key))
-        return Done()
+    async def drop_orphan(self, message: DropOrphan) -> Done | Later[Done]:
+        return await self._written(
+            message.key.account,
+            lambda lease: self._ledger.drop_orphan(message.key, lease=lease),
+        )
 
     @handles
     async def count_orphan_actions(self, message: CountOrphanActions) -> int:
@@ -250,4 +299,32 @@ class LedgerActor(Actor[LedgerState]):
     @handles
     async def store_reminder(self, message: StoreReminder) -> Done:
         await self._through(lambda: self._ledger.reminded_alert(message.alert_id))
+        return Done()
+
+    @handles
+    async def acquire_lease(self, message: AcquireLease) -> Lease | HeldBy:
+        answer = await self._through(
+            lambda: self._ledger.acquire_lease(message.account, message.holder, message.duration)
+        )
+        if isinstance(answer, Lease):
+            self._leases[message.account] = answer
+        return answer
+
+    @handles
+    async def renew_lease(self, message: RenewLease) -> Lease | None:
+        lease = self._leases.get(message.account)
+        if lease is None:
+            return None
+        renewed = await self._through(lambda: self._ledger.renew_lease(lease, message.duration))
+        if renewed is None:
+            self._leases.pop(message.account, None)
+        else:
+            self._leases[message.account] = renewed
+        return renewed
+
+    @handles
+    async def release_lease(self, message: ReleaseLease) -> Done:
+        lease = self._leases.pop(message.account, None)
+        if lease is not None:
+            await self._through(lambda: self._ledger.release_lease(lease))
         return Done()

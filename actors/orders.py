@@ -75,6 +75,9 @@ class Orders:
         if stored.state is not IntentState.PENDING or stored.created_at != intent.created_at:
             # An earlier incarnation had this very intent: its order may be out already.
             return await self.resolve(stored)
+        if self._now() - intent.created_at > self._settings.arrival_limit / 2:
+            # This process was held up, and another guard may have given the order up by now.
+            return await self.resolve(intent)
         placement = await self._venue.place(
             OrderRequest(
                 key=intent.key,

@@ -8,12 +8,13 @@ from functools import partial
 from actors.aged_scan import AgedScan
 from actors.alerts import Alerts
 from actors.exchange import Exchange
+from actors.keeper import Keeper
 from actors.ledger import LedgerActor
 from actors.orphans import Orphans
 from actors.reconciliation import Reconciliation
 from actors.runtime import Backoff, ChildSpec, Quarantine, Supervisor
 from actors.stream import Stream
-from messages.ledger import AlertDraft
+from messages.ledger import AlertDraft, Lease
 from messages.settings import AccountSettings, Settings
 from storage import Ledger
 from venues.port import Venue
@@ -29,31 +30,38 @@ def guard_tree(
     *,
     ledger: Ledger,
     venues: Mapping[str, Venue],
+    holder: str = "guard",
     deliver: Callable[[str, AlertDraft], None] | None = None,
     extra: Sequence[ChildSpec] = (),
 ) -> ChildSpec:
     """The whole guard as one spec. `venues` has one venue for each account, by name.
 
-    `extra` children start last and stop first: the operators' side.
+    `holder` names this start of this process in the accounts' leases. The keeper starts the
+    accounts, so it comes before them and releases their leases after they have stopped. `extra`
+    children start last and stop first: the operators' side.
     """
+    leases: dict[str, Lease] = {}
+    accounts = {
+        account.name: _account(account, settings, venues[account.name])
+        for account in settings.accounts
+    }
     return ChildSpec(
         name="sexton",
         factory=partial(
             Supervisor,
             (
-                ChildSpec(name="ledger", factory=partial(LedgerActor, ledger), shutdown=30.0),
+                ChildSpec(
+                    name="ledger", factory=partial(LedgerActor, ledger, leases), shutdown=30.0
+                ),
                 ChildSpec(name="alerts", factory=partial(Alerts, settings, deliver)),
                 ChildSpec(
+                    name="keeper",
+                    factory=partial(Keeper, holder, settings.storage.lease, accounts),
+                    shutdown=10.0,
+                ),
+                ChildSpec(
                     name="accounts",
-                    factory=partial(
-                        Supervisor,
-                        tuple(
-                            _account(account, settings, venues[account.name])
-                            for account in settings.accounts
-                        ),
-                        intensity=None,
-                        quarantine=Quarantine(),
-                    ),
+                    factory=partial(Supervisor, intensity=None, quarantine=Quarantine()),
                     shutdown=None,
                 ),
                 *extra,

@@ -6,7 +6,7 @@ actors carry the leg's key, so that one account's trouble stays its own.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -20,7 +20,9 @@ from messages.ledger import (
     ClosedRows,
     Event,
     EventDraft,
+    HeldBy,
     Intent,
+    Lease,
     NewPosition,
     OrphanRecord,
     PositionRow,
@@ -349,6 +351,31 @@ class StoreAck(Request[Alert | None], frozen=True, kw_only=True):
 
 class StoreReminder(Request[Done], frozen=True, kw_only=True):
     alert_id: int
+
+
+class AcquireLease(Request[Lease | HeldBy], frozen=True, kw_only=True):
+    """Take the right to write for an account; every later write of it carries this lease."""
+
+    account: str
+    holder: str
+    duration: timedelta
+
+
+class RenewLease(Request[Lease | None], frozen=True, kw_only=True):
+    """Prolong the account's lease. None: it is another guard's now."""
+
+    account: str
+    duration: timedelta
+
+
+class ReleaseLease(Request[Done], frozen=True, kw_only=True):
+    account: str
+
+
+class LeaseLost(msgspec.Struct, frozen=True, kw_only=True):
+    """Told by the ledger actor: a write was refused because another guard holds the account."""
+
+    account: str
 
 
 # --- the alerts actor ---------------------------------------------------------------------------

@@ -1,0 +1,123 @@
+"""The keeper: holds this guard's leases, and runs the accounts that it holds one for.
+
+Of all guards on one ledger, one at a time guards an account. The keeper takes what is free,
+starts the account's actors, prolongs its lease well before it ends, and stops the actors of an
+account that another guard has taken. What it does not hold it asks for again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import msgspec
+
+from actors import paths
+from actors.runtime import (
+    Actor,
+    AlreadyThere,
+    AskFailed,
+    ChildSpec,
+    StartChild,
+    Started,
+    StopChild,
+    handles,
+)
+from messages.ledger import HeldBy, Lease
+from messages.requests import AcquireLease, LeaseLost, ReleaseLease, RenewLease
+
+RETRY = timedelta(seconds=0.05)
+"""How soon to try again while the tree is still starting."""
+
+
+class Tend(msgspec.Struct, frozen=True):
+    """Sent to itself: take what is free, prolong what is held."""
+
+
+class KeeperState(msgspec.Struct):
+    """`held` accounts are guarded here; `elsewhere` says who guards the others."""
+
+    holder: str
+    held: list[str] = []
+    elsewhere: dict[str, str] = {}
+    lost: int = 0
+
+
+class Keeper(Actor[KeeperState]):
+    """`accounts` are the specs of the accounts' subtrees, by name."""
+
+    def __init__(self, holder: str, lease: timedelta, accounts: Mapping[str, ChildSpec]) -> None:
+        super().__init__(KeeperState(holder=holder))
+        self._lease = lease
+        self._accounts = accounts
+        self._running: set[str] = set()
+
+    def on_start(self) -> None:
+        self.tell_self(Tend())
+
+    async def on_stop(self) -> None:
+        """The accounts have stopped by now: whoever waits for them may have them at once."""
+        for account in sorted(self._running):
+            await self.attempt(paths.LEDGER, ReleaseLease(account=account), timeout=5.0)
+
+    @handles
+    async def tend(self, message: Tend) -> None:
+        starting = False
+        for account in self._accounts:
+            if account in self._running:
+                await self._prolong(account)
+            else:
+                starting = not await self._take(account) or starting
+        self.after(RETRY if starting else self._lease / 3, Tend())
+
+    @handles
+    async def lost(self, message: LeaseLost) -> None:
+        await self._stop(message.account)
+
+    async def _take(self, account: str) -> bool:
+        """Try to take an account. False: the tree is not ready for it, try again soon."""
+        answer = await self.attempt(
+            paths.LEDGER,
+            AcquireLease(account=account, holder=self.state.holder, duration=self._lease),
+            timeout=300.0,
+        )
+        match answer:
+            case HeldBy(holder=holder):
+                if self.state.elsewhere.get(account) != holder:
+                    self.log.warning(
+                        "{} is guarded by {} until {:%H:%M:%S} UTC: waiting for it",
+                        account,
+                        holder,
+                        answer.expires_at,
+                    )
+                self.state.elsewhere[account] = holder
+                return True
+            case Lease(token=token):
+                started = await self.attempt(
+                    paths.ACCOUNTS, StartChild(spec=self._accounts[account])
+                )
+                if not isinstance(started, Started | AlreadyThere):
+                    return False
+                self.log.info("Guarding {} (lease {})", account, token)
+                self.state.elsewhere.pop(account, None)
+                self._running.add(account)
+                self.state.held = sorted(self._running)
+                return True
+            case AskFailed():
+                return False
+
+    async def _prolong(self, account: str) -> None:
+        answer = await self.attempt(
+            paths.LEDGER, RenewLease(account=account, duration=self._lease), timeout=300.0
+        )
+        if answer is None:
+            await self._stop(account)
+
+    async def _stop(self, account: str) -> None:
+        if account not in self._running:
+            return
+        self.log.error("The lease of {} was lost to another guard: stopping its actors", account)
+        self.state.lost += 1
+        self._running.discard(account)
+        self.state.held = sorted(self._running)
+        await self.attempt(paths.ACCOUNTS, StopChild(account), timeout=60.0)
