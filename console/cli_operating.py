@@ -97,13 +97,14 @@ def close(
     side: SideOption = None,
     account: AccountOption = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Close an aged leg at market now, reduce-only."""
     from console.control.protocol import CloseNow
 
     if not yes and not typer.confirm(f"Close {symbol} at market now?"):
         raise CommandError(Exit.REFUSED, "nothing was closed")
-    _carry(config, CloseNow(symbol=symbol, side=_side(side), account=account))
+    _carry(config, CloseNow(symbol=symbol, side=_side(side), account=account), as_json=json)
 
 
 @operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py hold ETHUSDT")
@@ -112,11 +113,12 @@ def hold(
     config: ConfigOption = DEFAULT_CONFIG,
     side: SideOption = None,
     account: AccountOption = None,
+    json: JsonOption = False,
 ) -> None:
     """The guard leaves this leg alone until `release`."""
     from console.control.protocol import Hold
 
-    _carry(config, Hold(symbol=symbol, side=_side(side), account=account, by=_user()))
+    _carry(config, Hold(symbol=symbol, side=_side(side), account=account, by=_user()), as_json=json)
 
 
 @operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py release ETHUSDT")
@@ -125,68 +127,85 @@ def release(
     config: ConfigOption = DEFAULT_CONFIG,
     side: SideOption = None,
     account: AccountOption = None,
+    json: JsonOption = False,
 ) -> None:
     """End a hold: the guard looks after the leg again."""
     from console.control.protocol import Release
 
-    _carry(config, Release(symbol=symbol, side=_side(side), account=account, by=_user()))
+    _carry(
+        config, Release(symbol=symbol, side=_side(side), account=account, by=_user()), as_json=json
+    )
 
 
 @operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py ack 12")
 def ack(
     alert_id: Annotated[int, typer.Argument(metavar="ID", help="As `alerts` shows it.")],
     config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
 ) -> None:
     """Acknowledge an alert: its reminders stop, it stays until it is resolved."""
     from console.control.protocol import Acknowledge
 
-    _carry(config, Acknowledge(alert_id=alert_id, by=_user()))
+    _carry(config, Acknowledge(alert_id=alert_id, by=_user()), as_json=json)
 
 
 @operating.command(
     rich_help_panel=ACTORS, epilog="python supervisor.py suspend accounts/bybit-main/aged"
 )
-def suspend(path: PathArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def suspend(
+    path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
     """An actor takes no further message until `resume`."""
     from console.control.protocol import Suspend
 
-    _carry(config, Suspend(path=path))
+    _carry(config, Suspend(path=path), as_json=json)
 
 
 @operating.command(
     rich_help_panel=ACTORS, epilog="python supervisor.py resume accounts/bybit-main/aged"
 )
-def resume(path: PathArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def resume(
+    path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
     """Let a suspended actor go on."""
     from console.control.protocol import Resume
 
-    _carry(config, Resume(path=path))
+    _carry(config, Resume(path=path), as_json=json)
 
 
 @operating.command(
     rich_help_panel=ACTORS, epilog="python supervisor.py restart accounts/bybit-main/stream"
 )
-def restart(path: PathArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def restart(
+    path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
     """Stop an actor in order and start it afresh."""
     from console.control.protocol import Restart
 
-    _carry(config, Restart(path=path))
+    _carry(config, Restart(path=path), as_json=json)
 
 
 @operating.command(
     rich_help_panel=ACTORS, epilog="python supervisor.py kill accounts/bybit-main/orphans"
 )
-def kill(path: PathArgument, config: ConfigOption = DEFAULT_CONFIG) -> None:
+def kill(
+    path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
     """Cancel an actor's task, as a crash would: to see its supervisor at work."""
     from console.control.protocol import Kill
 
-    _carry(config, Kill(path=path))
+    _carry(config, Kill(path=path), as_json=json)
 
 
-def _carry(config: Path, command: Command[Carried]) -> None:
+def _carry(config: Path, command: Command[Carried], *, as_json: bool) -> None:
+    from console import show
     from console.calling import ask_service
 
-    typer.echo(ask_service(config, command).message)
+    carried = ask_service(config, command)
+    if as_json:
+        show.print_json(carried)
+    else:
+        typer.echo(carried.message)
 
 
 def _report(config: Path, command: Command[Scanned], *, as_json: bool) -> None:

@@ -5,18 +5,17 @@ Leaves notation to `console.config_values`, and reading and reporting to `consol
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from console.config_values import Refused, host_port
 from messages.settings import AccountSettings, Settings
 from messages.venue import OrderType
+from venues.facts import VENUES
 
 # Linux holds a socket's path in 108 bytes, the closing zero among them.
 SOCKET_PATH_BYTES = 107
@@ -69,26 +68,11 @@ LIMITS: dict[str, Limit] = {
 }
 
 
-@cache
-def known_exchanges() -> frozenset[str]:
-    """The ids that ccxt can talk to. Its files are listed: importing it takes a second."""
-    # Only the package's own spec: that of a module in it would import the package.
-    spec = importlib.util.find_spec("ccxt")
-    if spec is None or not spec.submodule_search_locations:
-        return frozenset()
-    folder = Path(spec.submodule_search_locations[0]) / "async_support"
-    return frozenset(file.stem for file in folder.glob("[a-z]*.py"))
-
-
 def account_problem(account: AccountSettings) -> tuple[str, str, str] | None:
     """What is wrong with an account beyond its single values: key, value, what is allowed."""
-    known = known_exchanges()
-    if known and account.exchange not in known:
-        return (
-            "exchange",
-            account.exchange,
-            "an exchange id of ccxt, such as bybit, binanceusdm, okx, bitget, gate",
-        )
+    if account.exchange not in VENUES:
+        known = ", ".join(sorted(VENUES))
+        return "exchange", account.exchange, f"an exchange that the gateway knows: {known}"
     if account.connect is not None:
         answer = host_port(account.connect)
         if isinstance(answer, Refused):

@@ -7,7 +7,10 @@ signals, systemd and exit codes. Leaves what is guarded, and how, to the actors.
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -81,7 +84,10 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
             CONTROL,
             lambda: Control(settings.control.socket, mode=settings.mode, accounts=accounts),
         )
-        await system.start(guard_tree(settings, ledger=ledger, venues=venues, extra=(control,)))
+        tree = guard_tree(
+            settings, ledger=ledger, venues=venues, holder=_holder(), extra=(control,)
+        )
+        await system.start(tree)
         opened.push_async_callback(system.stop)
         operator = Operator(system, mode=settings.mode, accounts=accounts)
         yield Running(
@@ -94,9 +100,12 @@ async def run_service(settings: Settings) -> Exit:
     stop = asyncio.Event()
     try:
         async with serving(settings) as running, _signals(running, stop):
-            socket = settings.control.socket
             names = ", ".join(running.venues)
-            logger.info(f"Sexton is ready: {settings.mode} mode; {names}; control {socket}")
+            logger.info(
+                f"Sexton is ready: {settings.mode} mode; {names}; control {settings.control.socket}"
+            )
+            if settings.control.http is not None:
+                logger.warning("control.http is read but not served: this version has no page")
             notify("READY=1", f"STATUS=guarding {names}")
             ended = await _first(stop.wait(), running.system.wait())
             notify("STOPPING=1")
@@ -140,6 +149,11 @@ async def _signals(running: Running, stop: asyncio.Event) -> AsyncIterator[None]
     finally:
         watchdog.cancel()
         loop.remove_signal_handler(signal.SIGUSR1)
+
+
+def _holder() -> str:
+    """This start of this process, as other guards see it in the accounts' leases."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 def _secrets(settings: Settings) -> tuple[Secret, ...]:

@@ -67,7 +67,9 @@ def _crash(event: ChildCrashed) -> AlertDraft:
     return AlertDraft(
         type=AlertType.ACTOR_CRASHED,
         level=AlertLevel.WARNING,
-        dedup_key=f"crash:{event.path}:{report.at.isoformat()}",
+        # The same error of the same actor is said once in a while, not at every restart; workers
+        # of one kind differ by a number.
+        dedup_key=f"crash:{event.path.partition('#')[0]}:{report.error}",
         title=f"{event.path or 'sexton'} crashed: {report.error}",
         account=_account(event.path),
         seen=f"{report.class_name} failed on {report.message_type or 'its start'}: {report.error}",

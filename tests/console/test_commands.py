@@ -105,8 +105,7 @@ def test_reading_commands_print_json_that_can_be_read(guard: Guard) -> None:
 
 
 def test_hold_and_release_are_on_the_row_and_in_the_trail(guard: Guard) -> None:
-    held = command("hold", "ETH/USDT:USDT", config=guard.config)
-    assert "is held" in held.stdout, held.stderr
+    assert "is held" in as_json("hold", "ETH/USDT:USDT", config=guard.config)["message"]
     rows = as_json("positions", "--symbol", "ETHUSDT", config=guard.config)
     assert rows[0]["held"] is True
     assert command("release", "ETHUSDT", config=guard.config).returncode == 0

@@ -173,7 +173,10 @@ def test_a_mistake_names_the_file_the_key_the_value_and_what_is_allowed(
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        ('exchange = "bibit"', 'accounts.a.exchange = "bibit": allowed: an exchange id of ccxt'),
+        (
+            'exchange = "bibit"',
+            'accounts.a.exchange = "bibit": allowed: an exchange that the gateway knows: ',
+        ),
         ("exchange = 3", "accounts.a.exchange = 3: allowed: a text"),
         ('on_unknown = "guess"', '"proceed" or "wait"'),
         ('orphans = "kill"', '"alert" or "adopt" or "protect" or "close"'),

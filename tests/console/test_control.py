@@ -47,7 +47,7 @@ async def service(folder: Path) -> AsyncIterator[tuple[System, Path]]:
     ledger = await open_ledger(settings.storage.url, now=now)
     system = System()
     children = (
-        ChildSpec("ledger", partial(LedgerActor, ledger)),
+        ChildSpec("ledger", partial(LedgerActor, ledger, {})),
         ChildSpec("alerts", partial(Alerts, settings)),
         ChildSpec("control", partial(Control, path, mode="observe", accounts=("a",))),
     )
