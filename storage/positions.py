@@ -106,6 +106,7 @@ class Positions:
             "held": new.held,
             "request_id": new.request_id,
             "updated_at": self._db.now(),
+            "revision": 1,
         }
 
         def job(connection: Connection) -> PositionRow:

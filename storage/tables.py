@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from storage.columns import BIG, Exact, Flag, Instant, Json, Words
 
-HEAD = "0002"
+HEAD = "0003"
 """The schema version that this program reads and writes."""
 
 metadata = sa.MetaData()
@@ -34,7 +34,7 @@ positions = sa.Table(
     sa.Column("realized_pnl", Exact),
     sa.Column("closed_at", Instant),
     sa.Column("updated_at", Instant, nullable=False),
-    # Tells our writes from a bot's: the trigger stamps updates that leave it as it was.
+    # Tells our writes from a bot's: triggers stamp what leaves it at zero or as it was.
     sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
     sa.Column("closing_event", Words),
     sa.Column("request_id", Words, unique=True),

@@ -2,15 +2,17 @@
 
 aiosqlite hands each SQLite call to a thread through a queue; a simulated loop can order neither.
 Here the queue itself runs the calls, in the same order, after a latency drawn by the simulation.
-Real SQLite answers them.
+Real SQLite answers them. A `Disk` is one process's way to its database, which can fail or die.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import aiosqlite.core
 import detangle
@@ -20,39 +22,85 @@ Job = tuple["asyncio.Future[object] | None", Callable[[], object]]
 MAX_LATENCY = 0.004
 """Seconds that a call takes at most, in virtual time."""
 
+AT_ONCE = 3
+"""Of four calls, how many are answered at once: each latency costs the loop two turns."""
+
+
+class Disk:
+    """One process's way to its SQLite file.
+
+    While `outage` is set, every call fails with that message. `die` does what `kill -9` does:
+    no call runs any more, and what was not committed is rolled back.
+    """
+
+    def __init__(self) -> None:
+        self.outage = ""
+        self.dead = False
+        self.jobs = 0
+        self._open: list[sqlite3.Connection] = []
+
+    def die(self) -> None:
+        self.dead = True
+        for connection in self._open:
+            connection.close()
+
+    def run(self, function: Callable[[], object]) -> object:
+        """Run one call. Raises sqlite3.OperationalError for an outage."""
+        self.jobs += 1
+        if self.dead or self.outage:
+            raise _io_error(self.outage or "disk I/O error")
+        result = function()
+        if isinstance(result, sqlite3.Connection):
+            self._open.append(result)
+        return result
+
+
+disk_of_process: ContextVar[Disk | None] = ContextVar("disk_of_process", default=None)
+
 
 class _JobsOnLoop:
     """Stands where aiosqlite has its SimpleQueue; one call at a time, first come first served."""
 
     def __init__(self) -> None:
+        self._disk = disk_of_process.get() or Disk()
         self._waiting: deque[Job] = deque()
         self._busy = False
 
     def put_nowait(self, job: Job) -> None:
-        self._waiting.append(job)
-        if not self._busy:
+        if self._busy:
+            self._waiting.append(job)
+            return
+        latency = _latency()
+        if latency or not detangle.in_simulation():
+            self._waiting.append(job)
             self._busy = True
-            self._schedule()
-
-    def _schedule(self) -> None:
-        loop = asyncio.get_running_loop()
-        latency = detangle.uniform(0.0, MAX_LATENCY) if detangle.in_simulation() else 0.0
-        loop.call_later(latency, self._run)
+            asyncio.get_running_loop().call_later(latency, self._run)
+        else:
+            self._answer(job)
 
     def _run(self) -> None:
-        future, function = self._waiting.popleft()
+        self._answer(self._waiting.popleft())
+        if self._waiting:
+            asyncio.get_running_loop().call_later(_latency(), self._run)
+        else:
+            self._busy = False
+
+    def _answer(self, job: Job) -> None:
+        future, function = job
         try:
-            result = function()
+            result = self._disk.run(function)
         except Exception as error:  # noqa: BLE001 - handed to whoever awaits the call
             if future is not None and not future.done():
                 future.set_exception(error)
         else:
             if future is not None and not future.done():
                 future.set_result(result)
-        if self._waiting:
-            self._schedule()
-        else:
-            self._busy = False
+
+
+def _latency() -> float:
+    if not detangle.in_simulation() or detangle.randint(0, AT_ONCE):
+        return 0.0
+    return detangle.uniform(MAX_LATENCY / 8, MAX_LATENCY, steps=8)
 
 
 class _NoThread:
@@ -77,3 +125,10 @@ def aiosqlite_on_loop() -> Iterator[None]:
         yield
     finally:
         core.update(kept)
+
+
+def _io_error(message: str) -> sqlite3.OperationalError:
+    """What SQLite raises where the disk fails, with the name that SQLite gives it."""
+    error = sqlite3.OperationalError(message)
+    error.sqlite_errorname = "SQLITE_IOERR"
+    return error

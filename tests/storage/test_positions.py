@@ -149,6 +149,24 @@ async def test_a_bots_own_update_moves_updated_at_although_it_does_not_name_it(
     assert abs(row.updated_at - datetime.now(UTC)) < timedelta(minutes=1)
 
 
+async def test_a_bot_whose_clock_or_zone_is_off_does_not_decide_when_its_row_changed(
+    opened: OpenLedger, url: str
+) -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    insert = (
+        "INSERT INTO positions (account, symbol, side, quantity, entry_price, opened_at,"
+        f" updated_at) VALUES ('a', 'BTCUSDT', 'long', 1, 1, '2026-01-01', '{tomorrow}')"
+    )
+    async with opened() as ledger:
+        await bot_says(url, insert)
+        (inserted,) = await ledger.active_rows()
+        await bot_says(url, f"UPDATE positions SET quantity = 2, updated_at = '{tomorrow}'")
+        (updated,) = await ledger.active_rows()
+    for row in (inserted, updated):
+        assert row.updated_at is not None
+        assert abs(row.updated_at - datetime.now(UTC)) < timedelta(minutes=1)
+
+
 async def test_our_own_writes_are_stamped_by_our_clock_even_twice_in_an_instant(
     opened: OpenLedger, clock: Clock
 ) -> None:
