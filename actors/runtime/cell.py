@@ -46,6 +46,7 @@ class Cell:
     __slots__ = (
         "_log",
         "asking",
+        "attention",
         "bound",
         "children",
         "current",
@@ -86,6 +87,8 @@ class Cell:
         self.status = Status.RESTARTING
         self.suspended = False
         self.tracing = False
+        # Whether the message loop has more to look at than its mailbox: one flag, as it is hot.
+        self.attention = False
         self.restarts = 0
         self.handled = 0
         self.worker_count = 0
@@ -131,6 +134,12 @@ class Cell:
         if life is not None and (life is not self.life or life.end is not None):
             return
         self.mailbox.append((message, None, life))
+        self.wake()
+
+    def notice(self) -> None:
+        """Have the message loop look at what was ordered: stop, suspend, resume, trace."""
+        stopping = self.life is not None and self.life.stopping is not None
+        self.attention = self.suspended or self.tracing or stopping
         self.wake()
 
     def wake(self) -> None:

@@ -83,6 +83,7 @@ class Life:
         """
         loop = self.cell.system.loop
         self.cell.life = self
+        self.cell.notice()
         result: object = self.actor.on_start()
         if isinstance(result, types.CoroutineType):
             started = self.started = loop.create_future()
@@ -168,25 +169,25 @@ class Life:
         budget = yield_every = system.yield_every
         before = clock()
         while True:
-            if self.stopping is not None:
-                return self.stopping
-            if not mailbox or cell.suspended:
-                waiter = cell.waiter = loop.create_future()
-                await waiter
-                budget = yield_every
-                before = clock()
-                continue
             if budget == 0:
                 budget = yield_every
                 await asyncio.sleep(0)
                 before = clock()
-                continue
+            if cell.attention or not mailbox:
+                if self.stopping is not None:
+                    return self.stopping
+                if cell.suspended or not mailbox:
+                    waiter = cell.waiter = loop.create_future()
+                    await waiter
+                    budget = yield_every
+                    before = clock()
+                    continue
+                if cell.tracing:
+                    cell.log.info("trace: {}", system.scrubbed(mailbox[0][0]))
             budget -= 1
             message, reply, _own = mailbox.popleft()
             cell.current = message
             self.reply = reply
-            if cell.tracing:
-                cell.log.info("trace: {}", system.scrubbed(message))
             handler = handlers.get(message.__class__)
             if handler is None:
                 handler = actor.handler_for(message)
@@ -225,7 +226,7 @@ class Life:
         """End in order after the current message, whatever waits in the mailbox."""
         if self.stopping is None:
             self.stopping = reason
-        self.cell.wake()
+        self.cell.notice()
 
     def kill(self) -> None:
         """End at once; `on_stop` does not run."""

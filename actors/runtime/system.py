@@ -231,16 +231,20 @@ class System(Records):
 
     def suspend(self, path: str) -> None:
         """Let messages wait. Get-state and stop still work; a restart does not resume."""
-        self._cell(path).suspended = True
+        cell = self._cell(path)
+        cell.suspended = True
+        cell.notice()
 
     def resume(self, path: str) -> None:
         cell = self._cell(path)
         cell.suspended = False
-        cell.wake()
+        cell.notice()
 
     def trace(self, path: str, on: bool = True) -> None:
         """Log each message of the actor before it is handled."""
-        self._cell(path).tracing = on
+        cell = self._cell(path)
+        cell.tracing = on
+        cell.notice()
 
     def restart(self, path: str) -> asyncio.Task[Started | StartRefused | AskFailed]:
         """Stop the actor in order and start it afresh. The result may be awaited, or not."""
