@@ -148,9 +148,19 @@ async def stop_lives(lives: Sequence[tuple[Life, float | None]]) -> None:
 
 async def _gone(lives: Sequence[Life]) -> None:
     """Wait until killed tasks have ended; abandon those that ignore being cancelled."""
-    if await all_done([life.task for life in lives], 2 * GRACE):
+    patience = max((_patience(life.cell) for life in lives), default=0.0)
+    if await all_done([life.task for life in lives], patience):
         return
     for life in lives:
         if not life.task.done():
-            life.cell.system.unstoppable(life.cell, 2 * GRACE)
-            life.cell.life = None
+            life.cell.system.unstoppable(life.cell, patience)
+            for child in (life.cell.children or {}).values():
+                if child.life is not None:
+                    child.life.kill()
+            life.abandon()
+
+
+def _patience(cell: Cell) -> float:
+    """Seconds for a killed task to end: more than those below it may take before it gives up."""
+    below = [_patience(child) for child in (cell.children or {}).values()]
+    return max(below, default=GRACE) + GRACE

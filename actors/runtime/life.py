@@ -35,6 +35,7 @@ class Life:
 
     __slots__ = (
         "__weakref__",
+        "abandoned",
         "actor",
         "born",
         "cell",
@@ -61,6 +62,7 @@ class Life:
         self.task: asyncio.Task[End]
         self.end: End | None = None
         self.ignored = False
+        self.abandoned = False
         self.stopping: Reason | None = None
         self.reply: Reply | None = None
         self.started: asyncio.Future[Ignore | None] | None = None
@@ -132,6 +134,8 @@ class Life:
             end = KILLED if self._was_killed() else End(Reason.CRASHED, error, cell.current)
         except Exception as error:  # noqa: BLE001  let it crash: this is the place where it does
             end = End(Reason.CRASHED, error, cell.current)
+        if self.abandoned:
+            return KILLED
         self._start_failed(end)
         cell.system.watchdog.forget(cell)
         self.end = end
@@ -195,6 +199,9 @@ class Life:
             if result.__class__ is coroutine:
                 system.watchdog.watch(cell, self.task)
                 result = await result
+                if self.abandoned:
+                    # The mailbox is a successor's by now.
+                    raise asyncio.CancelledError
                 system.watchdog.forget(cell)
                 after = clock()
             else:
@@ -232,6 +239,18 @@ class Life:
         """End at once; `on_stop` does not run."""
         self.task.cancel()
 
+    def abandon(self) -> None:
+        """Give up on a task that ignores being cancelled: to everyone else it has ended.
+
+        Its address is free; whenever the task ends after all, nobody hears of it.
+        """
+        self.end = KILLED
+        self.close(KILLED)
+        for worker in list(self.workers.values()):
+            worker.cancel()
+        self._end_of_address(KILLED)
+        self.abandoned = True
+
     # End
 
     def close(self, end: End) -> None:
@@ -267,6 +286,8 @@ class Life:
         return self.task.cancelling() > 0
 
     def _ended(self, task: asyncio.Task[End]) -> None:
+        if self.abandoned:
+            return
         cell = self.cell
         if task.cancelled():
             # Cancelled before its first step, or again while it was settling its affairs.
@@ -283,6 +304,11 @@ class Life:
             end = self.end = End(Reason.CRASHED, error, cell.current)
         else:
             end = task.result()
+        self._end_of_address(end)
+
+    def _end_of_address(self, end: End) -> None:
+        """Tell all who are to know that nobody runs at this address any more."""
+        cell = self.cell
         if cell.life is self:
             cell.life = None
         cell.last_end = end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from actors.runtime import (
     AskFailed,
@@ -15,6 +16,7 @@ from actors.runtime import (
     StopChild,
     Stopped,
     Why,
+    handles,
 )
 from actors.runtime.events import ChildCrashed, ChildOverdue, ChildUnstoppable
 from tests.runtime.kit import (
@@ -22,6 +24,8 @@ from tests.runtime.kit import (
     Finish,
     Note,
     Probe,
+    Seen,
+    Take,
     WhoAreYou,
     World,
     elapsed,
@@ -176,6 +180,58 @@ async def test_an_actor_that_ignores_being_cancelled_is_abandoned_and_named() ->
     # Let it go at last, so that the simulation ends without a leaked task.
     behaviour.start_takes = 1.0
     await life.task
+
+
+@simulated
+async def test_only_who_ignores_being_cancelled_is_abandoned_and_not_those_above_it() -> None:
+    world = World()
+    behaviour = world.behave("a")
+    spec = ChildSpec("a", lambda: Deafened(world.diary, behaviour), shutdown=None)
+    inner = nested("inner", [spec])
+    await world.up([ChildSpec("outer", inner.factory, shutdown=1.0), world.probe("b")])
+    life = world.system.cells["outer/a"].life
+    assert life is not None
+    world.take_diary()
+    await world.down()
+    assert [event.path for event in world.heard(ChildUnstoppable)] == ["outer/a"]
+    assert "-b" in world.diary
+    behaviour.start_takes = 1.0
+    await life.task
+
+
+class Stubborn(Probe):
+    """Swallows its cancellation in a handler."""
+
+    @handles
+    async def take(self, message: Take) -> str:
+        while self.behaviour.deaf:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3600.0)
+        return f"{self.number}"
+
+
+@simulated
+async def test_an_abandoned_actor_takes_nothing_from_its_successor_when_it_ends_after_all() -> None:
+    world = World()
+    behaviour = world.behave("a", deaf=True)
+    spec = ChildSpec("a", lambda: Stubborn(world.diary, behaviour), shutdown=1.0)
+    await world.up([spec])
+    life = world.system.cells["a"].life
+    assert life is not None
+    asked = asyncio.create_task(world.system.attempt("a", Take(0.0), timeout=10_000.0))
+    await until(lambda: world.system.tree()[1].last_message == "Take")
+    behaviour.deaf = True
+    assert await world.system.restart("a") == Started("a")
+    answer = await asked
+    assert isinstance(answer, AskFailed)
+    assert answer.why is Why.CRASHED
+    behaviour.deaf = False
+    world.system.tell("a", Note("for the successor"))
+    await life.task
+    world.system.tell("a", Note("and this"))
+    assert await world.system.ask("a", Seen()) == ["for the successor", "and this"]
+    assert behaviour.starts == 2
+    await world.down()
 
 
 @simulated
