@@ -101,7 +101,10 @@ class Client:
                     self._exchange.set_markets_from_exchange(sister)
                 else:
                     await self._exchange.load_markets(True, dict(self.facts.market_params))
-            self.instruments = read_instruments(self._exchange.markets)
+                instruments = read_instruments(self.facts.exchange, self._exchange.markets)
+                if not instruments:
+                    raise MalformedReplyError("the venue lists no derivative that can be sized")
+            self.instruments = instruments
             _with_markets[self._market_key()] = self._exchange
 
     async def _tell_account_type(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO
@@ -10,26 +11,31 @@ from messages.venue import Instrument, Kind
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 
 
-def read_instruments(markets: Mapping[str, Mapping[str, Any]]) -> dict[str, Instrument]:
+def read_instruments(
+    exchange: str, markets: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Instrument]:
     """The linear and inverse swaps and futures by unified symbol. Others are left out.
 
     A market whose contract size or step is unknown is left out too: nothing could be sized by it.
     """
     instruments: dict[str, Instrument] = {}
     for symbol, market in markets.items():
-        instrument = _read(symbol, market)
+        instrument = _read(exchange, symbol, market)
         if instrument is not None:
             instruments[symbol] = instrument
     return instruments
 
 
-def _read(symbol: str, market: Mapping[str, Any]) -> Instrument | None:
+def _read(exchange: str, symbol: str, market: Mapping[str, Any]) -> Instrument | None:
     linear, inverse = market.get("linear"), market.get("inverse")
     if not market.get("contract") or market.get("option") or not (linear or inverse):
         return None
     precision = market.get("precision") or {}
     limits = market.get("limits") or {}
     contract_size = positive_or_none(market.get("contractSize"))
+    if exchange == "bybit" and inverse:
+        # An inverse contract is one dollar there; ccxt takes the least order for its size.
+        contract_size = Decimal(1)
     amount_step = positive_or_none(precision.get("amount"))
     price_step = positive_or_none(precision.get("price"))
     if contract_size is None or amount_step is None or price_step is None:

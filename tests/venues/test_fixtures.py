@@ -69,7 +69,8 @@ def _inverse_bybit() -> tuple[str, str, Json]:
         "contractType": "InversePerpetual",
         "quoteCoin": "USD",
         "settleCoin": "BTC",
-        "lotSizeFilter": {"minOrderQty": "1", "maxOrderQty": "1000000", "qtyStep": "1"},
+        # A least order of its own, so that it is not taken for the size of a contract.
+        "lotSizeFilter": {"minOrderQty": "5", "maxOrderQty": "1000000", "qtyStep": "1"},
     }
     body = {"retCode": 0, "result": {"category": "inverse", "list": [row]}}
     return "GET", "/v5/market/instruments-info", body

@@ -15,7 +15,6 @@ from tests.venues.bodies import (
     BY_EXCHANGE,
     binance_instrument,
     binance_row,
-    bybit_instrument,
     bybit_row,
 )
 from tests.venues.canned import Answer, Seen
@@ -364,8 +363,9 @@ def test_markets_that_cannot_be_loaded_are_an_error_and_no_empty_venue(opened: O
             canned.on("GET", "/v5/market/instruments-info", Answer(text="<html>"))
             assert isinstance(await venue.connect(), VenueError)
             assert not (await venue.fetch_positions()).complete
-            fixed = [bybit_instrument()]
-            canned.on("GET", "/v5/market/instruments-info", page(fixed))
+            canned.on("GET", "/v5/market/instruments-info", page([]))
+            assert isinstance(await venue.connect(), VenueError)
+            BY_EXCHANGE["bybit"].install(canned)
             assert isinstance(await venue.connect(), Connected)
 
     run(scenario())
