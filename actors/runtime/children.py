@@ -41,6 +41,8 @@ async def start_life(cell: Cell) -> Life | Ignore | StartFailed:
         outcome = life.begin()
         if isinstance(outcome, asyncio.Future):
             outcome = await _acknowledged(cell, outcome)
+            if isinstance(outcome, Ignore):
+                await all_done([life.task], None)
         elif isinstance(outcome, Ignore):
             life.abort(End(Reason.NORMAL))
     except Exception as error:  # noqa: BLE001  whatever the child's own code raised is its failure
