@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -137,14 +136,24 @@ class Client:
         if self._exchange is not None:
             return
         self._ccxt = await asyncio.to_thread(importlib.import_module, "ccxt.async_support")
-        self._session = self.new_session()
+        try:
+            self._session = self.new_session()
+        except OSError as error:
+            # The simulated venue writes its CA file when it starts, which may be after us.
+            message = f"{self.settings.ca_file} cannot be read: {error}"
+            raise VenueCallError(
+                VenueError(kind=VenueErrorKind.NETWORK, message=message)
+            ) from error
         self._exchange = self.make(self._ccxt, self._session)
 
     def new_session(self) -> aiohttp.ClientSession | None:
-        """A session to the settings' loopback address, or None: ccxt then makes its own."""
-        if self.settings.connect is None:
+        """A session to the settings' loopback address, or None: ccxt then makes its own.
+
+        Raises OSError where the CA file cannot be read.
+        """
+        if self.settings.connect is None or self.settings.ca_file is None:
             return None
-        return loopback_session(self.settings.connect, self.settings.ca_file or Path())
+        return loopback_session(self.settings.connect, self.settings.ca_file)
 
     def make(self, module: Any, session: aiohttp.ClientSession | None) -> Any:
         """A ccxt instance of a module's class for this account, with the strict hook in place."""
@@ -174,6 +183,8 @@ class Client:
             config["password"] = settings.password.reveal()
         if session is not None:
             config["session"] = session
+        elif settings.ca_file is not None:
+            config["cafile"] = str(settings.ca_file)
         exchange = getattr(module, settings.exchange)(config)
         # ccxt's own way to keep numbers as they were written.
         exchange.number = str
@@ -209,6 +220,14 @@ class Client:
         shapes = (TypeError, KeyError, IndexError, AttributeError, ValueError, ArithmeticError)
         weather = (aiohttp.ClientError, TimeoutError, OSError)
         return (self._ccxt.BaseError, MalformedReplyError, *weather, *shapes)
+
+    def by_venue_id(self, venue_id: str) -> Instrument | None:
+        """The derivative that the venue calls so; spot markets of the same name are passed over."""
+        for market in self.exchange.markets_by_id.get(venue_id, []):
+            found = self.instruments.get(market["symbol"])
+            if found is not None:
+                return found
+        return None
 
     async def close(self) -> None:
         """Give the sockets back. The client may be opened again afterwards."""

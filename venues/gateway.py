@@ -31,16 +31,22 @@ from venues import account, fills, orders, positions, protection, quotes, stream
 from venues.client import Client, VenueCallError
 from venues.facts import VENUES
 from venues.port import Venue
+from venues.transport import loopback_address
 
 
 def open_venue(settings: AccountSettings, *, now: Callable[[], datetime]) -> Venue:
     """The venue behind an account. Cheap: ccxt is imported, in a thread, by the first connect.
 
-    Raises ValueError for an exchange that no fact is known of.
+    Raises ValueError for an exchange that no fact is known of, and for a `connect` that is not
+    a loopback address or has no CA file to go with it.
     """
     if settings.exchange not in VENUES:
         known = ", ".join(sorted(VENUES))
         raise ValueError(f"exchange {settings.exchange!r} is not supported; these are: {known}")
+    if settings.connect is not None:
+        loopback_address(settings.connect)
+        if settings.ca_file is None:
+            raise ValueError(f"account {settings.name}: connect needs a ca_file to trust")
     return CcxtVenue(settings, now)
 
 

@@ -212,13 +212,8 @@ def _venue_symbol(row: Row) -> str:
 def _instrument(client: Client, symbol: Any, row: Row) -> Instrument | None:
     if symbol in client.instruments:
         return client.instruments[str(symbol)]
-    named = _venue_symbol(row)
     # Where ccxt dropped the row, the venue's own name leads to the market.
-    for market in client.exchange.markets_by_id.get(named, []):
-        found = client.instruments.get(market["symbol"])
-        if found is not None:
-            return found
-    return None
+    return client.by_venue_id(_venue_symbol(row))
 
 
 def _position(

@@ -36,14 +36,12 @@ async def fetch_protection(client: Client, symbols: tuple[str, ...]) -> Protecti
         await client.ready()
         async with client.call("fetch_protection"):
             for row in await _rows(client, symbols):
-                if symbols and row.get("symbol") not in symbols:
-                    continue
                 try:
                     found = _read(client, row)
                 except MalformedReplyError as error:
                     problems.append(VenueError(kind=VenueErrorKind.MALFORMED, message=str(error)))
                     continue
-                if found is not None:
+                if found is not None and (not symbols or found.symbol in symbols):
                     orders.append(found)
     except VenueCallError as failed:
         problems.append(failed.error)
@@ -83,7 +81,9 @@ def _read(client: Client, order: Order) -> ProtectiveOrder | None:
     )
     if trigger is None:
         return None
-    instrument = client.instruments.get(str(order.get("symbol")))
+    instrument = client.instruments.get(str(order.get("symbol"))) or client.by_venue_id(
+        str(raw.get("symbol"))
+    )
     side = order_side(client.facts.exchange, order.get("side"), raw)
     if instrument is None or side is None:
         raise MalformedReplyError(f"trigger order {order.get('id')!r} lacks its symbol or side")
@@ -92,7 +92,7 @@ def _read(client: Client, order: Order) -> ProtectiveOrder | None:
         symbol=instrument.symbol,
         side=side,
         trigger_price=trigger,
-        quantity=_quantity(instrument, order, raw),
+        quantity=_quantity(client, instrument, order, raw),
         position_side=position_side(raw),
         reduce_only=_reduces(order, raw),
         order_id=str(order.get("id") or ""),
@@ -101,12 +101,15 @@ def _read(client: Client, order: Order) -> ProtectiveOrder | None:
     )
 
 
-def _quantity(instrument: Instrument, order: Order, raw: Mapping[str, Any]) -> Decimal | None:
+def _quantity(
+    client: Client, instrument: Instrument, order: Order, raw: Mapping[str, Any]
+) -> Decimal | None:
     """Base units; None where the order closes the whole position, whatever its size."""
     # Binance closePosition, OKX closeFraction: the order follows the position's size.
     whole = str(raw.get("closePosition", "")).lower() == "true" or raw.get("closeFraction") == "1"
     amount = decimal_or_none(order.get("amount"))
-    if whole or amount == 0:
+    written = (decimal_or_none(raw.get(name)) for name in client.facts.amount_fields)
+    if whole or amount == 0 or (amount is None and any(size == 0 for size in written)):
         return None
     if amount is None:
         raise MalformedReplyError(f"trigger order {order.get('id')!r} lacks its size")
@@ -126,10 +129,31 @@ def _reduces(order: Order, raw: Mapping[str, Any]) -> bool:
 
 def _is_stop(order: Order, raw: Mapping[str, Any], side: OrderSide, trigger: Decimal) -> bool:
     """A stop triggers where the price has moved against the leg; a take-profit the other way."""
-    direction = str(raw.get("triggerDirection", ""))
-    if direction in ("1", "2"):
-        return (direction == "2") == (side is OrderSide.SELL)
-    kind = str(raw.get("orderType") or raw.get("type") or raw.get("planType") or "").lower()
-    if "take" in kind or "profit_plan" in kind or kind == "pos_profit":
+    named = (raw.get(key) for key in ("stopOrderType", "orderType", "type", "planType"))
+    kind = " ".join(str(word) for word in named if word).lower()
+    if "take" in kind or "profit_plan" in kind or "pos_profit" in kind:
         return False
-    return positive_or_none(order.get("takeProfitPrice")) != trigger
+    falling = _FALLING.get(_direction(raw))
+    if falling is not None and "stoploss" not in kind:
+        return falling == (side is OrderSide.SELL)
+    return "stoploss" in kind or positive_or_none(order.get("takeProfitPrice")) != trigger
+
+
+_FALLING = {
+    ("triggerDirection", "1"): False,
+    ("triggerDirection", "2"): True,
+    ("stop", "up"): False,
+    ("stop", "down"): True,
+    ("rule", "1"): False,
+    ("rule", "2"): True,
+}
+"""Whether an order fires on a falling price, as Bybit, KuCoin and Gate say it."""
+
+
+def _direction(raw: Mapping[str, Any]) -> tuple[str, str]:
+    inner = raw.get("trigger")
+    at = {**raw, **inner} if isinstance(inner, Mapping) else raw
+    for key in ("triggerDirection", "stop", "rule"):
+        if (key, str(at.get(key))) in _FALLING:
+            return key, str(at.get(key))
+    return "", ""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from messages.values import ZERO, LegKey, Side
-from messages.venue import Instrument, PositionHint, VenueError, VenueErrorKind
+from messages.venue import PositionHint, VenueError, VenueErrorKind
 from venues.client import Client, VenueCallError
 from venues.rows import Row
 
@@ -39,7 +39,10 @@ async def watch(client: Client, on_hint: OnHint, on_connected: OnConnected) -> V
     except VenueCallError as failed:
         return failed.error
     module = await asyncio.to_thread(importlib.import_module, "ccxt.pro")
-    session = client.new_session()
+    try:
+        session = client.new_session()
+    except OSError as error:
+        return VenueError(kind=VenueErrorKind.NETWORK, message=str(error))
     exchange = client.make(module, session)
     try:
         exchange.set_markets_from_exchange(client.exchange)
@@ -110,7 +113,7 @@ def _binance_row(row: Any) -> Any:
 
 def _row_hints(client: Client, row: Row) -> Iterator[PositionHint]:
     reading = client.facts.read_row(row)
-    instrument = _instrument(client, row)
+    instrument = client.by_venue_id(str(row.get("symbol")))
     if reading is None or instrument is None:
         return
     quantity = reading.size * instrument.contract_size
@@ -127,11 +130,3 @@ def _row_hints(client: Client, row: Row) -> Iterator[PositionHint]:
     for side, held in sides.items():
         key = LegKey(client.settings.name, instrument.symbol, side)
         yield PositionHint(key=key, quantity=held, at=at)
-
-
-def _instrument(client: Client, row: Row) -> Instrument | None:
-    for market in client.exchange.markets_by_id.get(str(row.get("symbol")), []):
-        found = client.instruments.get(market["symbol"])
-        if found is not None:
-            return found
-    return None

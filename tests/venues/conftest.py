@@ -56,7 +56,8 @@ def opened(tmp_path: Path) -> Opened:
     async def open_one(exchange: str, **other: object) -> AsyncIterator[tuple[CannedVenue, Venue]]:
         async with CannedVenue(tmp_path / "ca.pem") as canned:
             BY_EXCHANGE[exchange].install(canned)
-            settings = settings_of(exchange, canned.connect, canned.ca_file, **other)
+            connect = str(other.pop("connect", canned.connect))
+            settings = settings_of(exchange, connect, canned.ca_file, **other)
             venue = open_venue(settings, now=now)
             try:
                 yield canned, venue

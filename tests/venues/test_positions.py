@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -380,6 +381,39 @@ def test_an_unknown_exchange_is_refused_at_once_with_those_that_are_known(
             settings = msgspec.structs.replace(known, exchange="ftx")
             with pytest.raises(ValueError, match=r"'ftx' is not supported.*bybit"):
                 open_venue(settings, now=now)
+
+    run(scenario())
+
+
+def test_an_address_that_is_not_this_machine_is_refused_when_the_venue_is_opened(
+    tmp_path: Path,
+) -> None:
+    for connect, ca_file in (("10.0.0.1:443", tmp_path / "ca.pem"), ("127.0.0.1:443", None)):
+        known = settings_of("bybit", connect, tmp_path / "ca.pem")
+        with pytest.raises(ValueError, match=r"loopback|ca_file"):
+            open_venue(msgspec.structs.replace(known, ca_file=ca_file), now=now)
+
+
+def test_a_ca_file_that_is_not_there_yet_is_a_typed_error(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        venue = open_venue(settings_of("bybit", "127.0.0.1:9", tmp_path / "none.pem"), now=now)
+        refused = await venue.connect()
+        assert isinstance(refused, VenueError)
+        assert refused.kind is VenueErrorKind.NETWORK
+        assert "none.pem" in refused.message
+        await venue.close()
+
+    run(scenario())
+
+
+def test_a_venue_that_does_not_listen_is_a_typed_error(opened: Opened) -> None:
+    async def scenario() -> None:
+        async with opened("bybit", connect="127.0.0.1:9") as (_, venue):
+            refused = await venue.connect()
+            assert isinstance(refused, VenueError)
+            assert refused.kind is VenueErrorKind.NETWORK
+            ended = await venue.watch(lambda hint: None, lambda: None)
+            assert ended.kind is VenueErrorKind.NETWORK
 
     run(scenario())
 

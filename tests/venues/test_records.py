@@ -289,6 +289,37 @@ def test_okx_tells_forced_closes_by_sub_type(sub_type: str, kind: FillKind, open
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("changes", "is_stop", "quantity"),
+    [
+        ({"triggerDirection": 2}, True, "0.5"),
+        ({"triggerDirection": 1}, False, "0.5"),
+        ({"triggerDirection": 1, "side": "Buy"}, True, "0.5"),
+        ({"triggerDirection": 0, "stopOrderType": "StopLoss", "qty": "0"}, True, None),
+        ({"triggerDirection": 1, "stopOrderType": "TakeProfit", "qty": "0"}, False, None),
+        ({"triggerDirection": 2, "stopOrderType": "PartialStopLoss"}, True, "0.5"),
+    ],
+)
+def test_a_trigger_order_is_a_stop_where_it_fires_against_the_leg(
+    changes: dict[str, Any], is_stop: bool, quantity: str | None, opened: Opened
+) -> None:
+    row = bybit_order(
+        orderStatus="Untriggered", cumExecQty="0", triggerPrice="45000", orderLinkId=""
+    )
+
+    async def scenario() -> None:
+        async with opened("bybit") as (canned, venue):
+            canned.on("GET", REALTIME, listed({**row, **changes}))
+            told = await venue.fetch_protection((BTC,))
+            assert told.problems == ()
+            (order,) = told.orders
+            assert order.is_stop is is_stop
+            assert order.quantity == (None if quantity is None else Decimal(quantity))
+            assert order.trigger_price == Decimal(45000)
+
+    run(scenario())
+
+
 def test_a_quote_is_whole_or_an_error(opened: Opened) -> None:
     ticker = {
         "symbol": "BTCUSDT",
