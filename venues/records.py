@@ -34,7 +34,11 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
     amount = positive_or_none(order.get("amount"))
     filled = decimal_or_none(order.get("filled"))
     status = _STATUSES.get(str(order.get("status") or "").lower())
-    closes_all = str(raw.get("closePosition", "")).lower() == "true"
+    # Binance and Bybit: stops for a whole position, written with no size of their own.
+    closes_all = "true" in (
+        str(raw.get("closePosition")).lower(),
+        str(raw.get("closeOnTrigger")).lower(),
+    )
     if amount is None and closes_all:
         amount = Decimal(0)
     lacking = [

@@ -168,6 +168,24 @@ def test_all_pages_of_open_orders_are_read_or_none(opened: Opened) -> None:
     run(scenario())
 
 
+def test_a_stop_for_the_whole_position_rests_without_a_size(opened: Opened) -> None:
+    row = bybit_order(
+        orderStatus="Untriggered", cumExecQty="0", qty="0", closeOnTrigger=True, triggerPrice="4"
+    )
+
+    async def scenario() -> None:
+        async with opened("bybit") as (canned, venue):
+            canned.on("GET", REALTIME, listed(row))
+            resting = await venue.open_orders(BTC)
+            assert isinstance(resting, OpenOrders), resting
+            (order,) = resting.orders
+            assert order.quantity == 0
+            assert order.status is OrderStatus.OPEN
+            assert order.trigger_price == 4
+
+    run(scenario())
+
+
 def test_a_failed_cancel_is_an_error_and_no_cancel(opened: Opened) -> None:
     async def scenario() -> None:
         async with opened("bybit") as (canned, venue):
