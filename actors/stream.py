@@ -11,7 +11,7 @@ import msgspec
 
 from actors import paths
 from actors.runtime import Actor, Down, Worked, handles
-from messages.requests import LookAt, StreamConnected, StreamHint
+from messages.requests import LookAt, ScanNow, StreamConnected, StreamHint
 from messages.settings import AccountSettings
 from messages.values import ZERO
 from messages.venue import PositionHint, VenueError, VenueErrorKind
@@ -61,6 +61,8 @@ class Stream(Actor[StreamState]):
         self.state.connects += 1
         self.state.failures = 0
         self.log.info("Position stream of {} connected", self._account.name)
+        for monitor in (paths.reconciliation, paths.orphans):
+            self.tell(monitor(self._account.name), ScanNow())
 
     @handles
     def hint(self, message: StreamHint) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
+
 from messages.settings import OrphanPolicy
-from messages.values import Side
+from messages.values import OrderSide, Side
 from tests.scenarios.world import AVL, BTC, ETH, XRP, ago, scenario, until, world
+from venues.simulator.state import Order, OrderSpec
 
 
 @scenario
@@ -117,3 +120,64 @@ async def test_a_protected_orphan_gets_one_reduce_only_stop(tmp_path: Path) -> N
         assert order.params["reduceOnly"] in (True, "true")
         assert Decimal(order.params["triggerPrice"]) < guard.price(XRP)
         assert guard.held(XRP, Side.LONG) == 50
+
+
+@scenario
+async def test_after_a_restart_an_orphan_is_not_announced_again(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        guard.market.open_position("bybit-main", AVL, Side.LONG, Decimal(86))
+        await guard.scan("orphans")
+        await guard.alerted("orphaned_position")
+        for path in ("accounts/bybit-main/orphans", "alerts"):
+            guard.system.kill(path)
+        await until(
+            lambda: guard.state("accounts/bybit-main/orphans").get("scans", 0) > 0,
+            "the new incarnation has scanned",
+        )
+        await guard.scan("orphans")
+        assert len(await guard.alerts("orphaned_position")) == 1
+        assert len(await guard.events("orphan_detected")) == 1
+
+
+STOPS = [
+    ("bybit-main", "attached", "stop loss"),
+    ("bybit-main", "trigger", "stop loss"),
+    ("binance-main", "trigger", "stop loss"),
+    ("bybit-main", "half", "for 43 only"),
+    ("bybit-main", "wrong side", "NO STOP LOSS"),
+]
+
+
+@pytest.mark.parametrize(("account", "how", "said"), STOPS)
+@scenario
+async def test_an_orphans_stops_are_seen_wherever_the_venue_keeps_them(
+    tmp_path: Path, account: str, how: str, said: str
+) -> None:
+    async with world(tmp_path, accounts=(account,)) as guard:
+        owner = guard.market.accounts[account]
+        listing = guard.market.listing(owner.exchange, AVL)
+        price = guard.price(AVL, account)
+        below, above = (
+            listing.to_tick(price * Decimal("0.97")),
+            listing.to_tick(price * Decimal("1.03")),
+        )
+        guard.market.open_position(
+            account, AVL, Side.LONG, Decimal(86), stop_loss=below if how == "attached" else None
+        )
+        if how != "attached":
+            wrong = how == "wrong side"
+            placed = guard.market.place(
+                owner,
+                OrderSpec(
+                    symbol_id=listing.id,
+                    side=OrderSide.BUY if wrong else OrderSide.SELL,
+                    quantity=Decimal(43 if how == "half" else 86),
+                    trigger_price=above if wrong else below,
+                    trigger_rising=wrong,
+                    reduce_only=not wrong,
+                ),
+            )
+            assert isinstance(placed, Order), placed
+        await guard.scan("orphans", account)
+        (alert,) = await guard.alerted("orphaned_position")
+        assert said in str(alert.details["stop_loss"])

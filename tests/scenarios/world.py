@@ -305,6 +305,7 @@ async def world(
             await guard.ready(*accounts)
             yield guard
         finally:
+            # Twice is fine: a test may have stopped the tree itself.
             await system.stop()
             for gateway in venues.values():
                 await gateway.close()
