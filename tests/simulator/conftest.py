@@ -103,6 +103,8 @@ async def client(venue: SimulatedVenue, account: str, **changes: Any) -> AsyncIt
         },
     }
     exchange = CCXT[account](config | changes)
+    # ccxt sleeps this many milliseconds when it is closed, for connections that it does not own.
+    exchange.timeout_on_exit = 0
     if "bybit" in account:
         exchange.has["fetchCurrencies"] = False
     try:

@@ -13,8 +13,8 @@ import aiohttp
 import pytest
 
 from messages.values import Side
-from tests.simulator.conftest import ACCOUNTS, client, dec, still_venue
-from venues.simulator import SimulatedVenue, linear
+from tests.simulator.conftest import ACCOUNTS, client, dec, still_venue, until
+from venues.simulator import Fault, FaultKind, SimulatedVenue, linear
 from venues.transport import loopback_session
 
 PROGRAM = """
@@ -87,3 +87,15 @@ async def test_a_venue_that_is_stopped_answers_nobody() -> None:
         await venue.stop()
         with pytest.raises(aiohttp.ClientConnectionError):
             await session.get("https://api.bybit.com/v5/market/time")
+
+
+async def test_a_stop_does_not_wait_for_a_delayed_request() -> None:
+    async with still_venue() as venue, loopback_session(venue.connect, venue.ca_file) as session:
+        venue.faults.order(Fault(kind=FaultKind.DELAY, seconds=60))
+        waiting = asyncio.ensure_future(session.get("https://api.bybit.com/v5/market/time"))
+        await until(lambda: venue.requests.count("time") == 1, "the request")
+        started = time.perf_counter()
+        await venue.stop()
+        assert time.perf_counter() - started < 10
+        with pytest.raises(aiohttp.ClientError):
+            await waiting

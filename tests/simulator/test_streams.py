@@ -43,6 +43,7 @@ async def follower(account: str, **changes: Any) -> AsyncIterator[tuple[Simulate
             },
         }
         exchange = PRO[account](config | changes)
+        exchange.timeout_on_exit = 0
         exchange.has["fetchCurrencies"] = False
         try:
             await exchange.load_markets()

@@ -37,6 +37,8 @@ BY_HOST = {
 }
 OPERATORS = frozenset({"localhost", "127.0.0.1"})
 TICK_SECONDS = 0.25
+STOP_SECONDS = 0.5
+"""How long a stop waits for requests under way, such as those that a fault delays."""
 
 
 def utc_now() -> datetime:
@@ -96,7 +98,7 @@ class SimulatedVenue:
 
     async def start(self) -> None:
         server = web.Server(self._handle, access_log=None)
-        self._runner = web.ServerRunner(server)
+        self._runner = web.ServerRunner(server, shutdown_timeout=STOP_SECONDS)
         await self._runner.setup()
         site = web.TCPSite(
             self._runner, self.host, self.port, ssl_context=self._tls, reuse_address=True
