@@ -83,14 +83,15 @@ def test_a_reduce_only_order_never_flips_a_position(market: Market, account: str
     assert not order.state.live
 
 
-def test_bybit_trims_and_ends_resting_reduce_only_orders_with_the_position(
-    market: Market,
+@pytest.mark.parametrize("account", ACCOUNTS)
+def test_resting_reduce_only_orders_are_trimmed_and_ended_with_the_position(
+    market: Market, account: str
 ) -> None:
-    market.open_position("bybit-main", BTC, Side.LONG, dec("1"))
-    resting = placed(market, "bybit-main", sell("1", price=dec("66000")))
-    market.close_by_hand("bybit-main", BTC, Side.LONG, dec("0.6"))
+    market.open_position(account, BTC, Side.LONG, dec("1"))
+    resting = placed(market, account, sell("1", price=dec("66000")))
+    market.close_by_hand(account, BTC, Side.LONG, dec("0.6"))
     assert resting.quantity == dec("0.4")
-    market.close_by_hand("bybit-main", BTC, Side.LONG)
+    market.close_by_hand(account, BTC, Side.LONG)
     assert resting.state is State.CANCELED
 
 

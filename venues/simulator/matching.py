@@ -1,8 +1,8 @@
 """Takes orders, refuses them, fills them, triggers them, cancels them.
 
-The exchanges' own rules meet here, where they differ: Bybit trims a reduce-only order to the
-position, Binance refuses what resting orders have reserved. Left to others: the booking of a
-fill (`clearing.py`), and the words and codes of a refusal (`bybit.py`, `binance.py`).
+Both exchanges trim a reduce-only order to the position, when it is taken and whenever the
+position shrinks. Left to others: what is refused (`checks.py`), the booking of a fill
+(`clearing.py`), and the words of a refusal (`bybit_words.py`, `binance_words.py`).
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Matching:
         if order.conditional:
             self._announce(account, order, at)
             return order
-        if order.reduces and account.exchange is Exchange.BYBIT:
+        if order.reduces:
             order.quantity = min(order.quantity, self._reducible(account, order))
         order.active_from = at + self.fill_delay
         self._announce(account, order, at)
@@ -195,7 +195,7 @@ class Matching:
             left = self._reducible(account, order)
             if left <= 0:
                 self._clearing.end(account, order, State.CANCELED, at, "CancelByReduceOnly")
-            elif account.exchange is Exchange.BYBIT and order.remaining > left:
+            elif order.remaining > left:
                 order.quantity = order.filled + left
 
 
