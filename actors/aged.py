@@ -77,15 +77,22 @@ class AgedState(msgspec.Struct):
 
 
 class AgedLeg(Actor[AgedState]):
-    """One aged leg's close lifecycle."""
+    """One aged leg's close lifecycle. `ordered`: an operator wants it closed, aged or not."""
 
-    def __init__(self, key: LegKey, settings: Settings, on_unknown: OnUnknown) -> None:
+    def __init__(
+        self,
+        key: LegKey,
+        settings: Settings,
+        on_unknown: OnUnknown,
+        *,
+        ordered: bool = False,
+    ) -> None:
         super().__init__(AgedState(key=key))
         self._key = key
         self._settings = settings
         self._on_unknown = on_unknown
         self._recalled = False
-        self._ordered = False
+        self._ordered = ordered
 
     def on_start(self) -> None:
         self.tell_self(Look())

@@ -41,6 +41,9 @@ from messages.verdict import Absent, Unknown
 from rules.legs import LedgerView
 from rules.phases import AgedFacts, LeaveAlone, NotYet, decide
 
+LEG_STOP = 3.0
+"""Seconds that a leg may take to stop; a close that is under way goes on after the next start."""
+
 NOT_READY_RETRY = timedelta(seconds=1)
 """How soon a scan is tried again while the account is still connecting."""
 
@@ -107,7 +110,8 @@ class AgedScan(Actor[AgedScanState]):
         leg = view.legs.get(message.key)
         if leg is None:
             return NotReady(why=f"the ledger has no usable active row for {message.key}")
-        await self._start(leg)
+        if await self._start(leg, ordered=True):
+            return Done()
         answer = await self.attempt(paths.aged_leg(message.key), message)
         return NotReady(why=answer.why) if isinstance(answer, AskFailed) else Done()
 
@@ -154,14 +158,22 @@ class AgedScan(Actor[AgedScanState]):
             )
         )
 
-    async def _start(self, leg: LedgerLeg) -> int:
+    async def _start(self, leg: LedgerLeg, *, ordered: bool = False) -> int:
+        """Start the leg's actor. Returns 0 where it was there already."""
         answer = await self.ask(
             paths.aged(self._account.name),
             StartChild(
                 spec=ChildSpec(
                     name=leg.key.actor_name,
-                    factory=partial(AgedLeg, leg.key, self._settings, self._account.on_unknown),
+                    factory=partial(
+                        AgedLeg,
+                        leg.key,
+                        self._settings,
+                        self._account.on_unknown,
+                        ordered=ordered,
+                    ),
                     restart=Restart.TRANSIENT,
+                    shutdown=LEG_STOP,
                 )
             ),
         )

@@ -22,6 +22,7 @@ from messages.requests import (
     CleanUp,
     CloseRows,
     FindIntents,
+    RaiseAlert,
     SettleLeg,
 )
 from messages.settings import Mode, Settings
@@ -103,11 +104,10 @@ async def end_leg(
         )
         reason = ghost_reason
         counters = {"ghost_positions_detected": 1, "ghost_positions_handled": 1}
-        _announce_ghost(actor, leg, ghost_reason, evidence)
-    if settings.mode is Mode.OBSERVE:
-        await _would_close(actor, leg, reason)
-        return NotEnded(why="mode is observe: the row stays as it is", observed=True)
     alert = None if ours else _ghost_alert(leg, exit_, reason)
+    if settings.mode is Mode.OBSERVE:
+        await _would_close(actor, leg, reason, alert)
+        return NotEnded(why="mode is observe: the row stays as it is", observed=True)
     closed = await actor.ask(
         paths.LEDGER,
         CloseRows(
@@ -137,6 +137,7 @@ async def end_leg(
     )
     by_us = bool(closed.changed)
     if by_us and alert is not None:
+        _announce_ghost(actor, leg, ghost_reason, evidence)
         actor.tell(paths.ALERTS, AlertStored(draft=alert))
         actor.log.info("Ghost position handled successfully: {}", leg.key)
     if by_us:
@@ -228,8 +229,14 @@ def _ghost_alert(leg: LedgerLeg, exit_: Exit, reason: str) -> AlertDraft:
     )
 
 
-async def _would_close(actor: Actor[Any], leg: LedgerLeg, reason: str) -> None:
-    actor.log.info("observe: would close the rows of {} ({})", leg.key, reason)
+async def _would_close(
+    actor: Actor[Any], leg: LedgerLeg, reason: str, ghost: AlertDraft | None
+) -> None:
+    """Observe mode changes nothing and says once what it would have done."""
+    if ghost is not None:
+        done = f"mode is observe: the row would be closed ({reason})"
+        draft = msgspec.structs.replace(ghost, done=done, lasting=True)
+        actor.tell(paths.ALERTS, RaiseAlert(draft=draft))
     rows = ",".join(map(str, leg.row_ids))
     await actor.ask(
         paths.LEDGER,

@@ -18,6 +18,7 @@ from actors.runtime import (
     AlreadyThere,
     AskFailed,
     ChildSpec,
+    Down,
     StartChild,
     Started,
     StopChild,
@@ -32,6 +33,10 @@ RETRY = timedelta(seconds=0.05)
 
 class Tend(msgspec.Struct, frozen=True):
     """Sent to itself: take what is free, prolong what is held."""
+
+
+class Refill(msgspec.Struct, frozen=True):
+    """Sent to itself: start the held accounts again under a new supervisor."""
 
 
 class KeeperState(msgspec.Struct):
@@ -93,11 +98,9 @@ class Keeper(Actor[KeeperState]):
                 self.state.elsewhere[account] = holder
                 return True
             case Lease(token=token):
-                started = await self.attempt(
-                    paths.ACCOUNTS, StartChild(spec=self._accounts[account])
-                )
-                if not isinstance(started, Started | AlreadyThere):
+                if not await self._start(account):
                     return False
+                self.watch(paths.ACCOUNTS)
                 self.log.info("Guarding {} (lease {})", account, token)
                 self.state.elsewhere.pop(account, None)
                 self._running.add(account)
@@ -112,6 +115,26 @@ class Keeper(Actor[KeeperState]):
         )
         if answer is None:
             await self._stop(account)
+        elif isinstance(answer, Lease):
+            # The supervisor of the accounts forgets its children when it is restarted itself.
+            await self._start(account)
+
+    async def _start(self, account: str) -> bool:
+        """Have the account's actors running; they may be already."""
+        started = await self.attempt(paths.ACCOUNTS, StartChild(spec=self._accounts[account]))
+        return isinstance(started, Started | AlreadyThere)
+
+    @handles
+    async def accounts_ended(self, message: Down) -> None:
+        """The accounts' supervisor is being restarted, and comes back empty."""
+        self.after(RETRY, Refill())
+
+    @handles
+    async def refill(self, message: Refill) -> None:
+        if all([await self._start(account) for account in sorted(self._running)]):
+            self.watch(paths.ACCOUNTS)
+        else:
+            self.after(RETRY, Refill())
 
     async def _stop(self, account: str) -> None:
         if account not in self._running:

@@ -15,7 +15,7 @@ import msgspec
 from actors import paths
 from actors.records import event
 from actors.runtime import Actor, AskFailed, handles
-from actors.views import Blind, Differences, View, differences
+from actors.views import READ_TIMEOUT, Blind, Differences, View, differences
 from messages.ledger import AlertDraft, AlertLevel, AlertType, NewPosition, OrphanRecord
 from messages.requests import (
     AddPosition,
@@ -27,6 +27,7 @@ from messages.requests import (
     PlaceStop,
     RaiseAlert,
     ReadOrphans,
+    ReadPositions,
     ReadProtection,
     ResolveAlert,
     SaveOrphan,
@@ -348,6 +349,7 @@ class Orphans(Actor[OrphansState]):
     async def _look_for_naked(self, view: View, protection: Protection) -> None:
         """C5: positions that the ledger knows, and that no working stop covers."""
         bare: dict[LegKey, Cover] = {}
+        fresh: list[tuple[VenuePosition, Coverage]] = []
         for position in view.snapshot.positions:
             leg = view.ledger.legs.get(position.key)
             if leg is None or self.now() - leg.opened_at < self._settings.verdict.settle:
@@ -357,9 +359,16 @@ class Orphans(Actor[OrphansState]):
             if cover.level in (Cover.NAKED, Cover.PARTLY):
                 bare[position.key] = cover.level
                 if self._naked.get(position.key) is not cover.level:
-                    await self._report_naked(position, cover)
+                    fresh.append((position, cover))
             elif cover.level is Cover.CANNOT_TELL and position.key in self._naked:
                 bare[position.key] = self._naked[position.key]
+        confirmed = await self._still_there(fresh, protection)
+        for position, cover in fresh:
+            if (position, cover) in confirmed:
+                await self._report_naked(position, cover)
+            else:
+                # Not said, so not remembered: the next scan looks at it anew.
+                del bare[position.key]
         shown = {p.key for p in view.snapshot.positions}
         for key in [k for k in self._naked if k not in bare]:
             if not view.snapshot.complete and key not in shown:
@@ -371,6 +380,22 @@ class Orphans(Actor[OrphansState]):
             )
         self._naked = bare
         self.state.naked = sorted(str(key) for key in bare)
+
+    async def _still_there(
+        self, found: list[tuple[VenuePosition, Coverage]], protection: Protection
+    ) -> list[tuple[VenuePosition, Coverage]]:
+        """Those that were as they are when the stops were read: a closing leg loses its stop."""
+        if not found:
+            return []
+        later = await self.attempt(
+            paths.exchange(self._account.name),
+            ReadPositions(not_before=protection.started_at),
+            timeout=READ_TIMEOUT,
+        )
+        if isinstance(later, AskFailed):
+            return []
+        now = {p.key: p.quantity for p in later.positions}
+        return [(p, cover) for p, cover in found if now.get(p.key) == p.quantity]
 
     async def _report_naked(self, position: VenuePosition, cover: Coverage) -> None:
         key = position.key

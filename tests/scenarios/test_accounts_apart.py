@@ -57,6 +57,20 @@ async def test_an_actor_that_is_killed_comes_back_and_goes_on(tmp_path: Path) ->
         assert (await guard.closed(row)).exit_source == "fill"
 
 
+@scenario
+async def test_when_the_accounts_supervisor_dies_every_account_is_guarded_again(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, accounts=BOTH) as guard:
+        before = restarts(guard, "accounts")
+        guard.system.kill("accounts")
+        await until(functools.partial(is_back, guard, "accounts", before), "accounts is back")
+        await guard.ready(*BOTH)
+        row = await guard.both(XRP, Side.LONG, "10")
+        await guard.scan("aged/scan")
+        assert (await guard.closed(row)).exit_source == "fill"
+
+
 def restarts(guard: World, path: str) -> int:
     return next(node.restarts for node in guard.system.tree() if node.path == path)
 

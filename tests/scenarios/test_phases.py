@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from messages.values import Side
-from tests.scenarios.world import XRP, World, scenario, until, world
+from messages.requests import CloseByOrder, Done
+from messages.settings import Mode
+from messages.values import LegKey, Side
+from tests.scenarios.world import AVL, XRP, World, scenario, until, world
 
 
 def leg(side: Side) -> str:
@@ -111,3 +113,44 @@ async def test_a_leg_that_is_held_or_trailing_is_left_alone_until_that_ends(
         by_the_bot(guard, row.id, column, 0)
         await guard.scan("aged/scan")
         assert (await guard.closed(row)).exit_source == "fill"
+
+
+@pytest.mark.parametrize("hours", [0.5, 4])
+@scenario
+async def test_an_operators_order_closes_a_leg_whatever_its_age(
+    tmp_path: Path, hours: float
+) -> None:
+    async with world(tmp_path) as guard:
+        row = await guard.both(XRP, Side.LONG, "10", hours=hours)
+        key = LegKey("bybit-main", XRP, Side.LONG)
+        answer = await guard.system.ask(
+            "accounts/bybit-main/aged/scan", CloseByOrder(key=key), timeout=30.0
+        )
+        assert isinstance(answer, Done)
+        closed = await guard.closed(row)
+        assert closed.exit_source == "fill"
+        assert guard.held(XRP, Side.LONG) == 0
+
+
+@scenario
+async def test_observe_mode_sends_nothing_writes_no_row_and_says_what_it_would_do(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, mode=Mode.OBSERVE) as guard:
+        due = await guard.both(XRP, Side.LONG, "10")
+        ghost = await guard.row(AVL, Side.LONG, "10")
+        await guard.scan("aged/scan")
+        await guard.scan("reconciliation")
+
+        async def said() -> bool:
+            return bool(await guard.events("would_close")) and bool(
+                await guard.events("would_close_row")
+            )
+
+        await until(said, "it says what it would have done")
+        assert await guard.same(due)
+        assert await guard.same(ghost)
+        assert guard.orders() == []
+        (alert,) = await guard.alerted("ghost_position")
+        assert "mode is observe" in alert.done
+        assert guard.venue.requests.count("order.cancel") == 0
