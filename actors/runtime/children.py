@@ -12,7 +12,7 @@ from actors.runtime.cell import Cell, Status
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import StartFailed, in_words
 from actors.runtime.events import ChildOverdue, ChildStarted, ChildStartFailed
-from actors.runtime.life import GRACE, Life, all_done
+from actors.runtime.life import GRACE, Life, all_ended
 from actors.runtime.roster import Child
 from actors.runtime.specs import ChildSpec
 
@@ -42,7 +42,7 @@ async def start_life(cell: Cell) -> Life | Ignore | StartFailed:
         if isinstance(outcome, asyncio.Future):
             outcome = await _acknowledged(cell, outcome)
             if isinstance(outcome, Ignore):
-                await all_done([life.task], None)
+                await all_ended([life], None)
         elif isinstance(outcome, Ignore):
             life.abort(End(Reason.NORMAL))
     except Exception as error:  # noqa: BLE001  whatever the child's own code raised is its failure
@@ -51,7 +51,7 @@ async def start_life(cell: Cell) -> Life | Ignore | StartFailed:
             if not hasattr(life, "task"):
                 life.abort(End(Reason.CRASHED, error))
             else:
-                await all_done([life.task], None)
+                await all_ended([life], None)
         cell.status = Status.STOPPED
         system.emit(ChildStartFailed(path=cell.path, why=system.scrubber.text(cause)))
         return StartFailed(cell.shown, cause)
@@ -135,7 +135,7 @@ async def stop_lives(lives: Sequence[tuple[Life, float | None]]) -> None:
     for seconds in sorted({deadline for _, deadline in orderly if deadline is not None}):
         due = [life for life, deadline in orderly if deadline == seconds]
         waited = asyncio.get_running_loop().time() - began
-        if await all_done([life.task for life in due], max(0.0, seconds - waited)):
+        if await all_ended(due, max(0.0, seconds - waited)):
             continue
         overdue = [life for life in due if not life.task.done()]
         for life in overdue:
@@ -145,13 +145,13 @@ async def stop_lives(lives: Sequence[tuple[Life, float | None]]) -> None:
             life.kill()
         await _gone(overdue)
     await _gone(at_once)
-    await all_done([life.task for life, deadline in orderly if deadline is None], None)
+    await all_ended([life for life, deadline in orderly if deadline is None], None)
 
 
 async def _gone(lives: Sequence[Life]) -> None:
     """Wait until killed tasks have ended; abandon those that ignore being cancelled."""
     patience = max((_patience(life.cell) for life in lives), default=0.0)
-    if await all_done([life.task for life in lives], patience):
+    if await all_ended(lives, patience):
         return
     for life in lives:
         if not life.task.done():

@@ -10,7 +10,7 @@ import asyncio
 import traceback
 import types
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 from actors.runtime.ends import KILLED, NORMAL, SHUTDOWN, Down, End, Ignore, Reason
@@ -46,6 +46,7 @@ class Life:
         "plan",
         "recent",
         "reply",
+        "settled",
         "started",
         "starting",
         "stopping",
@@ -63,6 +64,7 @@ class Life:
         self.end: End | None = None
         self.ignored = False
         self.abandoned = False
+        self.settled = False
         self.stopping: Reason | None = None
         self.reply: Reply | None = None
         self.started: asyncio.Future[Ignore | None] | None = None
@@ -285,9 +287,14 @@ class Life:
     def _was_killed(self) -> bool:
         return self.task.cancelling() > 0
 
+    def settle(self) -> None:
+        """Tell of an end that has come; what the task's own callback would do, and once only."""
+        self._ended(self.task)
+
     def _ended(self, task: asyncio.Task[End]) -> None:
-        if self.abandoned:
+        if self.abandoned or self.settled:
             return
+        self.settled = True
         cell = self.cell
         if task.cancelled():
             # Cancelled before its first step, or again while it was settling its affairs.
@@ -319,6 +326,18 @@ class Life:
             watcher.cell.accept_own(Down(cell.path, end.reason, end.error), watcher)
         if end.reason is Reason.CRASHED and end.error is not None:
             self.actor.on_failure(type(end.error), end.error, end.error.__traceback__)
+
+
+async def all_ended(lives: Sequence[Life], timeout: float | None) -> bool:
+    """Wait until all incarnations have ended and everyone has been told of it.
+
+    A task may be done a turn of the loop before its callback runs; no successor must meet that.
+    """
+    ended = await all_done([life.task for life in lives], timeout)
+    for life in lives:
+        if life.task.done():
+            life.settle()
+    return ended
 
 
 async def all_done(tasks: list[asyncio.Task[Any]], timeout: float | None) -> bool:
