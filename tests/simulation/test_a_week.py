@@ -107,7 +107,10 @@ class Week:
 
 
 async def a_week(path: Path, seed: int) -> tuple[World, Week]:
-    world = World(path, sim_settings(path, every=EVERY, check=timedelta(minutes=30)), seed=seed)
+    settings = sim_settings(
+        path, every=EVERY, check=timedelta(minutes=30), lease=timedelta(hours=12)
+    )
+    world = World(path, settings, seed=seed)
     week = Week(world)
     detangle.invariant(partial(_nothing_broken, world))
     await world.start_guard()

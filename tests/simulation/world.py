@@ -136,7 +136,13 @@ class Process:
             for name in world.market.accounts
         }
         await self.system.start(
-            guard_tree(world.settings, ledger=ledger, venues=venues, deliver=world.deliver)
+            guard_tree(
+                world.settings,
+                ledger=ledger,
+                venues=venues,
+                holder=self.name,
+                deliver=world.deliver,
+            )
         )
 
     async def _latency(self) -> None:
@@ -153,6 +159,9 @@ class Process:
     async def kill(self) -> None:
         """The end by `kill -9`: nothing of it has any effect from now on."""
         self.disk.die()
+        if self.ledger is not None:
+            # The system closes a dead process's files, and with them its proof of life.
+            self.ledger._proofs.close()
         detangle.network().crash(self.name)
         await self.system.stop()
 
@@ -288,10 +297,13 @@ class World:
         price: Decimal,
         opened_at: datetime,
     ) -> int:
-        """One plain SQL insert from another process. Raises sqlite3.OperationalError if locked."""
+        """One plain SQL insert from another process. Raises sqlite3.OperationalError if locked.
+
+        `revision` 1 spares the row the database's own stamp, which is in real time.
+        """
         cursor = self.truth.execute(
             "INSERT INTO positions (account, symbol, side, quantity, entry_price, opened_at,"
-            " updated_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            " updated_at, revision) VALUES (?, ?, ?, ?, ?, ?, ?, 1)",
             (
                 account,
                 symbol,
@@ -299,7 +311,7 @@ class World:
                 str(quantity),
                 str(price),
                 opened_at.isoformat(),
-                opened_at.isoformat(),
+                true_now().isoformat(),
             ),
         )
         assert cursor.lastrowid is not None
@@ -362,13 +374,15 @@ def _leg(key: LegKey) -> tuple[str, str, Side]:
     return key.account, key.symbol, key.side
 
 
-def sim_settings(path: Path, *, every: timedelta, check: timedelta, **changes: Any) -> Settings:
+def sim_settings(
+    path: Path, *, every: timedelta, check: timedelta, lease: timedelta, **changes: Any
+) -> Settings:
     """Settings for two accounts whose monitors all run at the same interval."""
     per_account = changes.pop("account", {})
     settings = Settings(
         mode=Mode.ENFORCE,
         data_dir=path.parent,
-        storage=StorageSettings(url=Secret(f"sqlite:///{path}")),
+        storage=StorageSettings(url=Secret(f"sqlite:///{path}"), lease=lease),
         control=ControlSettings(socket=path.parent / "sexton.sock"),
         accounts=tuple(
             msgspec.structs.replace(
