@@ -14,13 +14,14 @@ from decimal import Decimal
 import msgspec
 
 from actors import paths
+from actors.aged_alerts import close_failed, insufficient_balance, operator_needed, told
 from actors.ending import AGED_GHOST, Ended, NotEnded, end_leg
 from actors.evidence import seen
 from actors.records import event
 from actors.runtime import Actor, AskFailed, handles
 from actors.views import Blind, ledger_view, markets_of
 from messages.execution import ErrorCode, ExecutionResult
-from messages.ledger import AgedRecord, AlertDraft, AlertLevel, AlertType, LedgerLeg
+from messages.ledger import AgedRecord, AlertDraft, LedgerLeg
 from messages.requests import (
     AppendEvent,
     CloseByOrder,
@@ -257,7 +258,7 @@ class AgedLeg(Actor[AgedState]):
             self.state.last_error = result.why
             self.state.status = f"the close has no answer: {result.why}"
             return pause
-        await self._note("close_result", **_told(result))
+        await self._note("close_result", **told(result))
         if result.success or result.error_code is ErrorCode.POSITION_NOT_FOUND:
             # The rows are closed on confirmed absence, by the same path as any ghost: our own
             # fills are found there and make it a close of ours.
@@ -319,66 +320,21 @@ class AgedLeg(Actor[AgedState]):
         self.log.error("Close of {} failed: {}", self._key, self.state.last_error)
         if code is ErrorCode.INSUFFICIENT_BALANCE:
             self.log.critical("real insufficient balance on {}: the position is there", self._key)
-            self._alert(
-                AlertType.INSUFFICIENT_BALANCE,
-                f"insufficient:{self._key}",
-                f"real insufficient balance: {self._key} cannot be closed",
-                result,
-                "check margin, open orders and the position mode of the account",
-            )
+            self._alert(insufficient_balance(self._key, self.state.row_ids, result))
         if result.permanent or self.state.failures >= ROUNDS:
             self.state.operator_needed = self.state.last_error
             self.state.status = f"operator needed: {self.state.operator_needed}"
             await self._remember()
-            self._alert(
-                AlertType.OPERATOR_NEEDED,
-                f"operator:{self._key}",
-                f"{self._key} needs an operator",
-                result,
-                "close it by hand, or mend the cause and release it",
-            )
+            self._alert(operator_needed(self._key, self.state.row_ids, result))
             return pause
-        self._alert(
-            AlertType.CLOSE_FAILED,
-            f"close_failed:{self._key}",
-            f"Closing {self._key} failed, trying again",
-            result,
-            "nothing yet: the guard goes on trying",
-            level=AlertLevel.WARNING,
-        )
+        self._alert(close_failed(self._key, self.state.row_ids, result))
         await self._remember()
         self.state.status = f"trying again after {self.state.last_error}"
         longer = 1 << min(self.state.failures, 5)
         return min(pause * longer, timedelta(minutes=5))
 
-    def _alert(
-        self,
-        type_: AlertType,
-        dedup_key: str,
-        title: str,
-        result: ExecutionResult,
-        next_step: str,
-        *,
-        level: AlertLevel = AlertLevel.CRITICAL,
-    ) -> None:
-        self.tell(
-            paths.ALERTS,
-            RaiseAlert(
-                draft=AlertDraft(
-                    type=type_,
-                    level=level,
-                    dedup_key=dedup_key,
-                    title=title,
-                    account=self._key.account,
-                    symbol=self._key.symbol,
-                    side=self._key.side.value,
-                    seen=f"{result.error_code}: {result.error_message}",
-                    done=f"{result.attempts} attempts, {result.executed} executed",
-                    next_step=next_step,
-                    details={"position_ids": list(self.state.row_ids), **_told(result)},
-                )
-            ),
-        )
+    def _alert(self, draft: AlertDraft) -> None:
+        self.tell(paths.ALERTS, RaiseAlert(draft=draft))
 
     async def _would_close(self, leg: LedgerLeg, decision: CloseNow, pause: timedelta) -> timedelta:
         self.state.status = f"observe: would close ({decision.why})"
@@ -475,17 +431,3 @@ def _ordered(leg: LedgerLeg) -> CloseNow:
         why="an operator ordered it",
         worst_price=None,
     )
-
-
-def _told(result: ExecutionResult) -> dict[str, object]:
-    return {
-        "success": result.success,
-        "requested": str(result.requested),
-        "executed": str(result.executed),
-        "average_price": str(result.average_price) if result.average_price is not None else None,
-        "order_id": result.order_id,
-        "error_code": result.error_code.value if result.error_code else None,
-        "error_message": result.error_message,
-        "attempts": result.attempts,
-        "execution_time": result.execution_time,
-    }

@@ -15,6 +15,7 @@ import msgspec
 
 from actors import paths
 from actors.evidence import Inquiry
+from actors.exchange_alerts import degraded, degraded_key, worker_crashed
 from actors.execution import Close
 from actors.leftovers import clean_up
 from actors.orders import Orders
@@ -22,7 +23,6 @@ from actors.protecting import place_stop
 from actors.reads import SharedReads
 from actors.runtime import Actor, Down, Later, Worked, WorkerCrashed, handles
 from messages.execution import ErrorCode, ExecutionResult
-from messages.ledger import AlertDraft, AlertLevel, AlertType
 from messages.requests import (
     CleanedUp,
     CleanUp,
@@ -347,21 +347,8 @@ class Exchange(Actor[ExchangeState]):
             raise WorkerCrashed(f"{message.path}: {message.error!r}") from message.error
         self.log.opt(exception=message.error).error("{} crashed", message.path)
         self.state.worker_crashes += 1
-        self.tell(paths.ALERTS, RaiseAlert(draft=self._crash_alert(message)))
+        self.tell(paths.ALERTS, RaiseAlert(draft=worker_crashed(self._account.name, message)))
         errand.crashed(f"{message.path} crashed: {message.error!r}")
-
-    def _crash_alert(self, message: Down) -> AlertDraft:
-        return AlertDraft(
-            type=AlertType.ACTOR_CRASHED,
-            level=AlertLevel.CRITICAL,
-            dedup_key=f"worker:{message.path}",
-            title=f"{message.path} crashed",
-            account=self._account.name,
-            seen=repr(message.error),
-            done="whoever waited for it was told that nothing is known",
-            next_step="report it with the log's traceback: this is a bug",
-            lasting=False,
-        )
 
     # --- health ---------------------------------------------------------------------------------
 
@@ -375,18 +362,7 @@ class Exchange(Actor[ExchangeState]):
         self.state.degraded = True
         self.tell(
             paths.ALERTS,
-            RaiseAlert(
-                draft=AlertDraft(
-                    type=AlertType.GUARD_DEGRADED,
-                    level=AlertLevel.CRITICAL,
-                    dedup_key=self._degraded_key,
-                    title=f"{self._account.name}: positions cannot be read",
-                    account=self._account.name,
-                    seen=f"reads fail since {self.state.failing_since:%H:%M:%S} UTC: {error}",
-                    done="the guard keeps trying; nothing is called absent meanwhile",
-                    next_step="check the venue's status page, the key and the network",
-                )
-            ),
+            RaiseAlert(draft=degraded(self._account.name, self.state.failing_since, error)),
         )
 
     def _recovered(self) -> None:
@@ -400,12 +376,11 @@ class Exchange(Actor[ExchangeState]):
             self.state.resolved_once = True
             self.tell(
                 paths.ALERTS,
-                ResolveAlert(dedup_key=self._degraded_key, resolution="positions are read again"),
+                ResolveAlert(
+                    dedup_key=degraded_key(self._account.name),
+                    resolution="positions are read again",
+                ),
             )
-
-    @property
-    def _degraded_key(self) -> str:
-        return f"degraded:{self._account.name}"
 
 
 def _as_error(why: str) -> VenueError:

@@ -121,15 +121,15 @@ class Close:
             return self._failed(
                 ErrorCode.NOT_TRADABLE, f"{order.key.symbol} is not listed", permanent=True
             )
+        executed = self._executed()
+        if executed > ZERO and self._budget is not None and executed >= self._budget:
+            return await self._verify()
         judgement = await self._inquiry.judge(
             self._question(), own=self._own_fills(), ignore_live=True
         )
         verdict = judgement.verdict
         if isinstance(verdict, Present):
             self._hedged = verdict.position.hedged
-        executed = self._executed()
-        if executed > ZERO and self._budget is not None and executed >= self._budget:
-            return await self._verify()
         match verdict:
             case Absent():
                 if executed > ZERO:

@@ -13,34 +13,31 @@ from decimal import Decimal
 import msgspec
 
 from actors import paths
+from actors.naked import NakedWatch
+from actors.orphan_policy import carry_out
 from actors.records import event
 from actors.runtime import Actor, AskFailed, handles
-from actors.views import READ_TIMEOUT, Blind, Differences, View, differences
-from messages.ledger import AlertDraft, AlertLevel, AlertType, NewPosition, OrphanRecord
+from actors.views import Blind, Differences, View, differences
+from messages.ledger import AlertDraft, AlertLevel, AlertType, OrphanRecord
 from messages.requests import (
-    AddPosition,
     AppendEvent,
-    CloseLeg,
     CountOrphanActions,
     DropOrphan,
     LookAt,
-    PlaceStop,
     RaiseAlert,
     ReadOrphans,
-    ReadPositions,
     ReadProtection,
     ResolveAlert,
     SaveOrphan,
     ScanNow,
     ScanReport,
 )
-from messages.settings import AccountSettings, OrphanPolicy, Settings
+from messages.settings import AccountSettings, Settings
 from messages.values import LegKey
 from messages.venue import Protection, VenueError, VenueErrorKind, VenuePosition
-from rules.orphans import OrphanAction, orphan_action, protect_price
+from rules.orphans import orphan_action
 from rules.protection import Cover, Coverage, coverage
 
-PURPOSE = "orphan_close"
 NOT_READY_RETRY = timedelta(seconds=1)
 
 
@@ -65,7 +62,7 @@ class Orphans(Actor[OrphansState]):
         self._account = account
         self._settings = settings
         self._known: dict[LegKey, OrphanRecord] | None = None
-        self._naked: dict[LegKey, Cover] = {}
+        self._naked = NakedWatch(self, account.name, settings.verdict.settle)
 
     def on_start(self) -> None:
         self.tell_self(Scan())
@@ -102,7 +99,7 @@ class Orphans(Actor[OrphansState]):
         for position in found.orphans:
             acted += await self._orphan(position, protection, found.view)
         await self._ended(found, known)
-        await self._look_for_naked(found.view, protection)
+        self.state.naked = list(await self._naked.look(found.view, protection))
         self.state.scans += 1
         self.state.orphans = sorted(str(p.key) for p in found.orphans)
         self.state.last_problem = "; ".join(str(p) for p in found.view.snapshot.problems)
@@ -167,7 +164,7 @@ class Orphans(Actor[OrphansState]):
             self._settings.mode,
             ledger_doubt=view.ledger.nameless,
         )
-        done = await self._act(decided, position, view)
+        done = await carry_out(self, decided, position, view, self._account.protect_distance)
         if done:
             record = msgspec.structs.replace(record, action=done, acted_at=self.now())
             self.state.actions += 1
@@ -220,112 +217,6 @@ class Orphans(Actor[OrphansState]):
             ),
         )
 
-    async def _act(self, decided: OrphanAction, position: VenuePosition, view: View) -> str:
-        """Carry a policy out. Returns what was done, or an empty string."""
-        match decided.policy:
-            case OrphanPolicy.ALERT:
-                if decided.wanted is not OrphanPolicy.ALERT:
-                    self.log.warning("Orphan {}: {}", position.key, decided.why)
-                return ""
-            case OrphanPolicy.ADOPT:
-                return await self._adopt(position)
-            case OrphanPolicy.PROTECT:
-                return await self._protect(position, view)
-            case OrphanPolicy.CLOSE:
-                return await self._close(position)
-
-    async def _adopt(self, position: VenuePosition) -> str:
-        key = position.key
-        if position.opened_at is None or position.entry_price is None:
-            return ""
-        row = await self.ask(
-            paths.LEDGER,
-            AddPosition(
-                new=NewPosition(
-                    account=key.account,
-                    symbol=key.symbol,
-                    side=key.side,
-                    quantity=position.quantity,
-                    entry_price=position.entry_price,
-                    opened_at=position.opened_at,
-                    stop_price=position.stop_loss,
-                ),
-                event=event(
-                    "orphan_adopted",
-                    self.now(),
-                    actor=self.path,
-                    key=key,
-                    quantity=position.quantity,
-                    opened_at=position.opened_at,
-                ),
-            ),
-            timeout=300.0,
-        )
-        self.log.warning("Orphan {} adopted as ledger row {}", key, row.id)
-        return f"adopted as row {row.id}"
-
-    async def _protect(self, position: VenuePosition, view: View) -> str:
-        key = position.key
-        price = protect_price(
-            position, self._account.protect_distance, view.markets.instruments[key.symbol]
-        )
-        if price is None:
-            self.log.error("No stop can be placed for {}: no usable price", key)
-            return ""
-        placed = await self.attempt(
-            paths.exchange(key.account), PlaceStop(key=key, trigger_price=price), timeout=120.0
-        )
-        failure = placed.why if isinstance(placed, AskFailed) else placed.error
-        if isinstance(placed, AskFailed) or not placed.success:
-            self._failed(key, f"no stop could be placed: {failure}")
-            return ""
-        await self._note("orphan_protected", key, trigger_price=price, order_id=placed.order_id)
-        self.log.warning("Orphan {} protected by a stop at {}", key, price)
-        return f"protected by a stop at {price}"
-
-    async def _close(self, position: VenuePosition) -> str:
-        key = position.key
-        result = await self.attempt(
-            paths.exchange(key.account),
-            CloseLeg(
-                key=key,
-                row_ids=(),
-                quantity=position.quantity,
-                changed_at=None,
-                since=position.opened_at,
-                purpose=PURPOSE,
-            ),
-            timeout=900.0,
-        )
-        if isinstance(result, AskFailed) or not result.success:
-            why = result.why if isinstance(result, AskFailed) else result.error_message
-            self._failed(key, f"it could not be closed: {why}")
-            return ""
-        await self._note(
-            "orphan_closed", key, executed=result.executed, average_price=result.average_price
-        )
-        return f"closed {result.executed} at {result.average_price}"
-
-    def _failed(self, key: LegKey, why: str) -> None:
-        self.log.error("Orphan {}: {}", key, why)
-        self.tell(
-            paths.ALERTS,
-            RaiseAlert(
-                draft=AlertDraft(
-                    type=AlertType.CLOSE_FAILED,
-                    level=AlertLevel.CRITICAL,
-                    dedup_key=f"orphan_action:{key}",
-                    title=f"Orphan {key}: the policy could not be carried out",
-                    account=key.account,
-                    symbol=key.symbol,
-                    side=key.side.value,
-                    seen=why,
-                    done="the orphan stays as it is; the next scan tries again",
-                    next_step="deal with the orphan by hand, or mend the cause",
-                )
-            ),
-        )
-
     async def _ended(self, found: Differences, known: dict[LegKey, OrphanRecord]) -> None:
         """Orphans that are orphans no more: gone from the venue, or known to the ledger."""
         now = {p.key for p in found.view.comparison.orphans}
@@ -343,91 +234,6 @@ class Orphans(Actor[OrphansState]):
             del known[key]
             for dedup_key in (_orphan_key(key), f"orphan_action:{key}"):
                 self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=resolution))
-
-    # --- naked ----------------------------------------------------------------------------------
-
-    async def _look_for_naked(self, view: View, protection: Protection) -> None:
-        """C5: positions that the ledger knows, and that no working stop covers."""
-        bare: dict[LegKey, Cover] = {}
-        fresh: list[tuple[VenuePosition, Coverage]] = []
-        for position in view.snapshot.positions:
-            leg = view.ledger.legs.get(position.key)
-            if leg is None or self.now() - leg.opened_at < self._settings.verdict.settle:
-                continue
-            step = view.markets.instruments[position.key.symbol].quantity_step
-            cover = coverage(position, protection, step=step)
-            if cover.level in (Cover.NAKED, Cover.PARTLY):
-                bare[position.key] = cover.level
-                if self._naked.get(position.key) is not cover.level:
-                    fresh.append((position, cover))
-            elif cover.level is Cover.CANNOT_TELL and position.key in self._naked:
-                bare[position.key] = self._naked[position.key]
-        confirmed = await self._still_there(fresh, protection)
-        for position, cover in fresh:
-            if (position, cover) in confirmed:
-                await self._report_naked(position, cover)
-            else:
-                # Not said, so not remembered: the next scan looks at it anew.
-                del bare[position.key]
-        shown = {p.key for p in view.snapshot.positions}
-        for key in [k for k in self._naked if k not in bare]:
-            if not view.snapshot.complete and key not in shown:
-                bare[key] = self._naked[key]
-                continue
-            self.tell(
-                paths.ALERTS,
-                ResolveAlert(dedup_key=_naked_key(key), resolution="a stop covers it, or it ended"),
-            )
-        self._naked = bare
-        self.state.naked = sorted(str(key) for key in bare)
-
-    async def _still_there(
-        self, found: list[tuple[VenuePosition, Coverage]], protection: Protection
-    ) -> list[tuple[VenuePosition, Coverage]]:
-        """Those that were as they are when the stops were read: a closing leg loses its stop."""
-        if not found:
-            return []
-        later = await self.attempt(
-            paths.exchange(self._account.name),
-            ReadPositions(not_before=protection.started_at),
-            timeout=READ_TIMEOUT,
-        )
-        if isinstance(later, AskFailed):
-            return []
-        now = {p.key: p.quantity for p in later.positions}
-        return [(p, cover) for p, cover in found if now.get(p.key) == p.quantity]
-
-    async def _report_naked(self, position: VenuePosition, cover: Coverage) -> None:
-        key = position.key
-        said = (
-            f"its stops cover {cover.quantity} of {position.quantity}"
-            if cover.level is Cover.PARTLY
-            else "NO STOP LOSS"
-        )
-        self.log.critical("NAKED POSITION DETECTED: {} {}, {}", key, position.quantity, said)
-        await self._note("naked_detected", key, quantity=position.quantity, covered=cover.quantity)
-        self.tell(
-            paths.ALERTS,
-            RaiseAlert(
-                draft=AlertDraft(
-                    type=AlertType.NAKED_POSITION,
-                    level=AlertLevel.CRITICAL,
-                    dedup_key=_naked_key(key),
-                    title=f"NAKED POSITION: {key}, {said}",
-                    account=key.account,
-                    symbol=key.symbol,
-                    side=key.side.value,
-                    seen=f"{position.quantity} open at {position.entry_price}: {said}",
-                    done="nothing was changed",
-                    next_step="place a stop, or close the position",
-                    details={
-                        "quantity": str(position.quantity),
-                        "covered": str(cover.quantity),
-                        "mark_price": _text(position.mark_price),
-                    },
-                )
-            ),
-        )
 
     async def _note(self, kind: str, key: LegKey, **details: object) -> None:
         details.pop("symbol", None)
@@ -457,7 +263,3 @@ def _text(number: Decimal | None) -> str | None:
 
 def _orphan_key(key: LegKey) -> str:
     return f"orphan:{key}"
-
-
-def _naked_key(key: LegKey) -> str:
-    return f"naked:{key}"

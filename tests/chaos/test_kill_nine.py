@@ -133,7 +133,7 @@ def test_a_close_survives_kill_nine_at_every_await(tmp_path: Path) -> None:
         found = sites.read_text().split("\n")[:-1]
         assert len(found) > 15, found
         failures: list[str] = []
-        gate = asyncio.Semaphore(2)
+        gate = asyncio.Semaphore(4)
 
         async def die_at(number: int, site: str) -> None:
             async with gate:
