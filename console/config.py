@@ -25,7 +25,13 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from console import config_values as values
-from console.config_rules import LIMITS, account_problem, cross_problems, socket_problem
+from console.config_rules import (
+    LIMITS,
+    account_problem,
+    cross_problems,
+    socket_problem,
+    source_problem,
+)
 from console.config_values import Refused
 from messages.settings import (
     AccountSettings,
@@ -36,6 +42,7 @@ from messages.settings import (
     OrphanSettings,
     ReconciliationSettings,
     Settings,
+    SourceSettings,
     StorageSettings,
     VerdictSettings,
 )
@@ -50,7 +57,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "orphans": OrphanSettings,
     "reconciliation": ReconciliationSettings,
 }
-_TOP_KEYS = ("mode", "data_dir", "storage", "control", "accounts", *_SECTIONS)
+_TOP_KEYS = ("mode", "data_dir", "storage", "control", "accounts", "ledger", *_SECTIONS)
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -106,6 +113,7 @@ class _Reader:
         base = data_dir if isinstance(data_dir, Path) else self.folder
         storage = self.storage(table, base)
         control = self.control(table, base)
+        ledger = self.ledger(table) if "ledger" in table else None
         sections: dict[str, Any] = {
             name: self.section(kind, self.table_at(table, name), name)
             for name, kind in _SECTIONS.items()
@@ -118,6 +126,7 @@ class _Reader:
             storage=storage,
             control=control,
             accounts=tuple(accounts),
+            ledger=ledger,
             **sections,
         )
         for key, value, allowed in cross_problems(settings):
@@ -135,6 +144,10 @@ class _Reader:
         given = self.table_at(table, "storage")
         # Written with four slashes when absolute, as SQLAlchemy reads it.
         given = {"url": f"sqlite:///{base / 'sexton.db'}", **given}
+        # Every command needs the ledger's address, those without keys too.
+        address = values.secret(given["url"], self.folder, resolve=True)
+        if isinstance(address, Secret):
+            given["url"] = address.reveal()
         storage = self.section(StorageSettings, given, "storage")
         if storage is None:
             return None
@@ -143,6 +156,16 @@ class _Reader:
             self.mistake("storage.url", storage.url, url.allowed)
             return None
         return msgspec.structs.replace(storage, url=url)
+
+    def ledger(self, table: Mapping[str, Any]) -> SourceSettings | None:
+        """Whose ledger is read instead of our own."""
+        source = self.section(SourceSettings, self.table_at(table, "ledger"), "ledger")
+        if source is None:
+            return None
+        source = msgspec.structs.replace(source, url=values.source_url(source.url, self.folder))
+        if problem := source_problem(source):
+            self.mistake(f"ledger.{problem[0]}", problem[1], problem[2])
+        return source
 
     def control(self, table: Mapping[str, Any], base: Path) -> ControlSettings | None:
         given = {"socket": str(base / "sexton.sock"), **self.table_at(table, "control")}
@@ -191,12 +214,12 @@ class _Reader:
         before = len(self.mistakes)
         hints = get_type_hints(kind)
         fields = msgspec.structs.fields(kind)
-        self.unknown_keys(given, tuple(f.name for f in fields), where)
+        self.unknown_keys(given, tuple(f.encode_name for f in fields), where)
         found: dict[str, Any] = {}
         for item in fields:
-            key = f"{where}.{item.name}"
-            if item.name in given:
-                found[item.name] = self.checked(key, given[item.name], hints[item.name])
+            key = f"{where}.{item.encode_name}"
+            if item.encode_name in given:
+                found[item.name] = self.checked(key, given[item.encode_name], hints[item.name])
             elif item.required:
                 self.mistakes.append(f"{self.file}: {key} is missing")
         return None if len(self.mistakes) > before else kind(**found)

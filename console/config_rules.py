@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from console.config_values import Refused, host_port
-from messages.settings import AccountSettings, Settings
+from messages.settings import AccountSettings, Settings, SourceKind, SourceSettings
 from messages.venue import OrderType
 from venues.facts import VENUES
 
@@ -42,6 +42,7 @@ def _percent(low: str, high: str) -> Limit:
 
 LIMITS: dict[str, Limit] = {
     "storage.lease": _SECONDS,
+    "storage.keep_events": Limit(lambda d: d >= timedelta(days=1), "a duration of at least 1d"),
     "aged.max_age": _LATER_THAN_NOW,
     "aged.fee": _percent("0", "5"),
     "aged.loss_step": _percent("0", "100"),
@@ -79,6 +80,22 @@ def account_problem(account: AccountSettings) -> tuple[str, str, str] | None:
             return "connect", account.connect, answer.allowed
     if account.ca_file is not None and account.connect is None:
         return "ca_file", str(account.ca_file), 'only together with connect = "host:port"'
+    if account.connect is not None and account.ca_file is None:
+        return "connect", account.connect, "only together with ca_file, the CA to trust there"
+    return None
+
+
+def source_problem(source: SourceSettings) -> tuple[str, str, str] | None:
+    """What is wrong with [ledger] beyond its single values: key, value, what is allowed."""
+    if source.write_back and source.kind is not SourceKind.MONITORING:
+        return "write_back", "true", 'only with source = "monitoring"'
+    if source.kind is SourceKind.QUERY and not source.query.strip():
+        return "query", source.query, 'a SELECT, with source = "query"'
+    if source.kind is not SourceKind.QUERY and (source.query or source.columns):
+        key = "query" if source.query else "columns"
+        return key, str(getattr(source, key)), 'only with source = "query"'
+    if not (source.account or source.exchanges or "account" in source.columns):
+        return "account", "", "an account's name, or exchanges, to say whose the rows are"
     return None
 
 
@@ -103,6 +120,13 @@ def cross_problems(settings: Settings) -> Iterator[tuple[str, str, str]]:
         answer = host_port(settings.control.http)
         if isinstance(answer, Refused):
             yield "control.http", settings.control.http, answer.allowed
+    yield from _source_accounts(settings)
+    if settings.storage.export_events is not None and settings.storage.keep_events is None:
+        yield (
+            "storage.export_events",
+            str(settings.storage.export_events),
+            'only together with storage.keep_events, such as "90d"',
+        )
     for account in settings.accounts:
         both = sorted(set(account.orphan_allow) & set(account.orphan_deny))
         if both:
@@ -111,3 +135,15 @@ def cross_problems(settings: Settings) -> Iterator[tuple[str, str, str]]:
                 ", ".join(both),
                 "symbols that are not in orphan_allow as well",
             )
+
+
+def _source_accounts(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    if settings.ledger is None:
+        return
+    known = [account.name for account in settings.accounts]
+    allowed = f"an account of this file: {', '.join(known)}"
+    if settings.ledger.account and settings.ledger.account not in known:
+        yield "ledger.account", settings.ledger.account, allowed
+    for exchange, account in settings.ledger.exchanges.items():
+        if account not in known:
+            yield f"ledger.exchanges.{exchange}", account, allowed

@@ -126,3 +126,11 @@ def database_url(url: Secret, folder: Path) -> Secret | Refused:
     if found and scheme in ("postgresql", "postgres") and rest:
         return Secret(text)
     return Refused('"sqlite:///PATH" or "postgresql://USER@HOST/DATABASE"')
+
+
+def source_url(url: Secret, folder: Path) -> Secret:
+    """Another program's database, by any SQLAlchemy URL; a relative SQLite file is `folder`'s."""
+    scheme, found, file = url.reveal().partition(":///")
+    if found and scheme.partition("+")[0] == "sqlite" and file and file != ":memory:":
+        return Secret(f"{scheme}:///{folder / file}")
+    return url

@@ -5,13 +5,14 @@ Fractions are plain: 0.0005 is 0.05 %. Defaults are those of `mission.md`.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
+from messages.ledger import AlertType
 from messages.values import Secret
 from messages.venue import OrderType
 
@@ -34,7 +35,10 @@ class OrphanPolicy(StrEnum):
 
 
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One login. `connect` ("host:port") carries all its traffic there, URLs untouched."""
+    """One login. `connect` ("host:port") carries all its traffic there, URLs untouched.
+
+    A key that may withdraw is refused in enforce mode unless `allow_withdraw` is true.
+    """
 
     name: str
     exchange: str
@@ -51,6 +55,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     protect_distance: Decimal = Decimal("0.05")
     settles: tuple[str, ...] = ("USDT",)
     stream: bool = True
+    allow_withdraw: bool = False
     request_timeout: timedelta = timedelta(seconds=10)
     options: dict[str, str] = {}
 
@@ -113,11 +118,48 @@ class ReconciliationSettings(msgspec.Struct, frozen=True, kw_only=True):
     every: timedelta = timedelta(minutes=10)
 
 
+class Loudness(StrEnum):
+    """How an alert type reaches people. Whatever it is, the alert is stored, shown and logged.
+
+    SILENT: sent without a sound where the channel knows how, and never reminded of.
+    OFF: not sent.
+    """
+
+    ON = "on"
+    SILENT = "silent"
+    OFF = "off"
+
+
+class AlertSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where alerts go. `channels` are Apprise URLs, which carry passwords and tokens.
+
+    `callable` is "package.module:function", called as (alert_type, exchange, symbol, details).
+    `daily_summary` is a time of day in UTC, None for off. `remind_every` rules every lasting
+    alert but those of orphans and naked legs, which have `orphans.remind_every`.
+    """
+
+    channels: tuple[Secret, ...] = ()
+    callable: str = ""
+    types: dict[AlertType, Loudness] = {}
+    daily_summary: time | None = time(8, 0)
+    remind_every: timedelta = timedelta(hours=1)
+
+    def loudness(self, kind: AlertType) -> Loudness:
+        """How an alert of this type is told; on, unless something else is configured."""
+        return self.types.get(kind, Loudness.ON)
+
+
 class StorageSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """`url` may carry a password, so it is a secret."""
+    """`url` may carry a password, so it is a secret.
+
+    Events older than `keep_events` leave the ledger, first into the file `export_events` (JSON
+    Lines) if one is named. None keeps them for good.
+    """
 
     url: Secret
     lease: timedelta = timedelta(seconds=15)
+    keep_events: timedelta | None = None
+    export_events: Path | None = None
 
 
 class SourceKind(StrEnum):
@@ -133,7 +175,7 @@ class QuantityUnit(StrEnum):
     CONTRACTS = "contracts"
 
 
-class SourceSettings(msgspec.Struct, frozen=True, kw_only=True):
+class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "source"}):
     """Another program's ledger, read-only unless `write_back` (which only monitoring allows).
 
     `account` takes every row; or `exchanges` maps the source's exchange names to accounts, and
@@ -169,3 +211,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     orders: OrderSettings = OrderSettings()
     orphans: OrphanSettings = OrphanSettings()
     reconciliation: ReconciliationSettings = ReconciliationSettings()
+    ledger: SourceSettings | None = None
+    alerts: AlertSettings = AlertSettings()
