@@ -9,14 +9,19 @@ from __future__ import annotations
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
 from importlib.metadata import version
 
+import msgspec
+
 from actors import paths
+from actors.aged import AgedLeg
 from actors.runtime import AskFailed, NoSuchActor, Started, System
 from console.control import protocol as p
 from console.control.legs import find_leg, no_such_account
 from console.control.records import Records, failed
+from console.control.sending import ROOT, Sending, inner_path
 from messages.ledger import EventDraft, LedgerLeg
 from messages.requests import (
     CloseByOrder,
@@ -33,9 +38,6 @@ from messages.requests import (
 CONTROL = "control"
 """Where the actor that serves the control socket lives."""
 
-ROOT = "sexton"
-"""How the root, whose path is empty, is called on the command line."""
-
 _SCAN_WITHIN = 45.0
 """Seconds that one monitor may take; below the client's patience."""
 
@@ -49,6 +51,7 @@ class Operator:
         self._accounts = accounts
         self._started_at = system.now()
         self._records = Records(system, accounts)
+        self._sending = Sending(system)
 
     async def answer(self, command: p.AnyCommand) -> p.Reply:
         """The reply to one command. What can't be done is a Refused, never an exception."""
@@ -69,6 +72,12 @@ class Operator:
                 return await self._leg_command(command)
             case p.Suspend() | p.Resume() | p.Restart() | p.Kill() | p.Trace():
                 return await self._actor_command(command)
+            case p.GetLegs():
+                return p.Legs(legs=tuple(self._legs()))
+            case p.GetMessages() | p.Tell() | p.Ask():
+                if command.path is not None and (refused := self._unknown(command.path)):
+                    return refused
+                return await self._sending.answer(command)
             case p.Why():
                 return await self._records.story(command)
             case _:
@@ -89,7 +98,7 @@ class Operator:
     def _dump(self, path: str | None) -> p.Reply:
         if path is not None and (refused := self._unknown(path)):
             return refused
-        return p.Dumped(dump=self._system.dump(_inner(path) if path is not None else None))
+        return p.Dumped(dump=self._system.dump(inner_path(path) if path is not None else None))
 
     async def figures(self) -> p.Figures | p.Refused:
         """Statistics, API calls by endpoint and whole-account reads, by account and in total."""
@@ -188,7 +197,7 @@ class Operator:
     ) -> p.Reply:
         if refused := self._unknown(command.path):
             return refused
-        path = _inner(command.path)
+        path = inner_path(command.path)
         try:
             done = await self._order(command, path)
         except NoSuchActor as error:
@@ -225,10 +234,15 @@ class Operator:
                 return "is traced into the log" if command.on else "is no longer traced"
 
     def _unknown(self, path: str) -> p.Refused | None:
-        if any(node.path == _inner(path) for node in self._system.tree()):
+        known = [node.path or ROOT for node in self._system.tree()]
+        if inner_path(path) == "" or path in known:
             return None
-        return p.Refused(code="no_such_path", message=f"no actor at {path!r}: see `tree`")
+        near = get_close_matches(path, known, n=1)
+        hint = f"did you mean {near[0]}? `tree` shows all" if near else "see `tree`"
+        return p.Refused(code="no_such_path", message=f"no actor at {path!r}: {hint}")
 
-
-def _inner(path: str) -> str:
-    return "" if path == ROOT else path
+    def _legs(self) -> Iterator[p.LegView]:
+        for node in self._system.tree():
+            if node.class_name == AgedLeg.__name__:
+                state = self._system.dump(node.path)["state"] or {}
+                yield msgspec.convert({**state, "path": node.path}, p.LegView)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 
@@ -39,7 +39,8 @@ class Refused(Reply, frozen=True, kw_only=True):
     """The command was understood, or not, and was not carried out. `code` is stable.
 
     Codes: `bad_command`, `too_long`, `too_many_clients`, `no_such_path`, `no_such_account`,
-    `no_such_leg`, `ambiguous_leg`, `no_such_alert`, `not_ready`, `failed`.
+    `no_such_leg`, `ambiguous_leg`, `no_such_alert`, `no_such_message`, `bad_field`, `not_ready`,
+    `failed`.
     """
 
     code: str
@@ -115,6 +116,53 @@ class Story(Reply, frozen=True, kw_only=True):
     events: tuple[Event, ...]
 
 
+class FieldInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A field of a message, with its type in words."""
+
+    name: str
+    type: str
+    required: bool
+
+
+class MessageInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that an operator may send. `reply` is empty for one that is only told."""
+
+    name: str
+    about: str
+    reply: str
+    fields: tuple[FieldInfo, ...]
+
+
+class MessageTypes(Reply, frozen=True, kw_only=True):
+    """By name."""
+
+    messages: tuple[MessageInfo, ...]
+
+
+class Answered(Reply, frozen=True, kw_only=True):
+    """An actor's reply as plain JSON without secrets; `reply` is the name of its type."""
+
+    reply: str
+    value: object
+
+
+class LegView(msgspec.Struct, frozen=True, kw_only=True):
+    """What an aged leg's actor shows of itself: prices in quote currency, sizes in base units."""
+
+    path: str
+    row_ids: tuple[int, ...] = ()
+    status: str = ""
+    phase: str = ""
+    target: Decimal | None = None
+    price: Decimal | None = None
+    verdict: str = ""
+    operator_needed: str = ""
+
+
+class Legs(Reply, frozen=True, kw_only=True):
+    legs: tuple[LegView, ...]
+
+
 class Command(
     msgspec.Struct,
     Generic[R],
@@ -139,6 +187,33 @@ class GetDump(Command[Dumped], frozen=True, kw_only=True):
     """One actor, or the whole tree."""
 
     path: str | None = None
+
+
+class GetLegs(Command[Legs], frozen=True, kw_only=True):
+    """The aged legs' lifecycles, in the tree's order."""
+
+
+class GetMessages(Command[MessageTypes], frozen=True, kw_only=True):
+    """The messages that operators may send: to one actor, or to any."""
+
+    path: str | None = None
+
+
+class Tell(Command[Carried], frozen=True, kw_only=True):
+    """Send an actor a message. `fields` are checked against the message's type."""
+
+    path: str
+    message: str
+    fields: dict[str, object] = {}
+
+
+class Ask(Command[Answered], frozen=True, kw_only=True):
+    """Send an actor a request and wait for its reply, at most `timeout` seconds."""
+
+    path: str
+    message: str
+    fields: dict[str, object] = {}
+    timeout: Annotated[float, msgspec.Meta(gt=0, le=600)] = 30.0
 
 
 class GetPositions(Command[Rows], frozen=True, kw_only=True):
@@ -285,6 +360,10 @@ AnyCommand = (
     | Kill
     | Trace
     | Why
+    | GetLegs
+    | GetMessages
+    | Tell
+    | Ask
 )
 AnyReply = (
     Refused
@@ -298,6 +377,9 @@ AnyReply = (
     | Figures
     | Scanned
     | Story
+    | MessageTypes
+    | Answered
+    | Legs
 )
 
 _commands: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)
