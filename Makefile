@@ -2,7 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test lint clean
+.PHONY: setup run test lint simulate chaos bench clean
+
+# Tests mostly wait for processes and venues, so more of them than cores run side by side.
+WORKERS ?= 4
+SEEDS ?= 2000
+MINUTES ?= 10
 
 setup: .venv/ready
 
@@ -16,13 +21,22 @@ run: .venv/ready
 	$(BIN)/python supervisor.py demo
 
 test: .venv/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 lint: .venv/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+simulate: .venv/ready
+	$(BIN)/python -m tests.simulation.run --seeds $(SEEDS)
+
+chaos: .venv/ready
+	$(BIN)/python -m tests.chaos.long --minutes $(MINUTES)
+
+bench: .venv/ready
+	for each in bench/*.py; do $(BIN)/python $$each || exit 1; done
 
 clean:
 	rm -rf .venv var build *.egg-info
