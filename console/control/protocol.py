@@ -19,6 +19,7 @@ from messages.requests import ScanReport
 from messages.values import Side
 
 R = TypeVar("R")
+M = TypeVar("M")
 
 MAX_COMMAND_BYTES = 64 * 1024
 MAX_REPLY_BYTES = 256 * 1024 * 1024
@@ -394,9 +395,17 @@ def encode_line(message: Command[R] | Reply) -> bytes:
 
 def decode_command(line: bytes) -> AnyCommand:
     """Raises msgspec.DecodeError, whose text says which field is wrong."""
-    return _commands.decode(line)
+    return _decoded(_commands, line)
 
 
 def decode_reply(line: bytes) -> AnyReply:
     """Raises msgspec.DecodeError."""
-    return _replies.decode(line)
+    return _decoded(_replies, line)
+
+
+def _decoded(decoder: msgspec.json.Decoder[M], line: bytes) -> M:
+    try:
+        return decoder.decode(line)
+    except UnicodeDecodeError as error:
+        # msgspec lets this one through where a text is not UTF-8.
+        raise msgspec.DecodeError(f"not UTF-8 text: {error.reason}") from None

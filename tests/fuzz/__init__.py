@@ -1,0 +1,1 @@
+"""What comes from outside, damaged at random: only typed refusals, no crash, no hang."""
