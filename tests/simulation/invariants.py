@@ -1,21 +1,43 @@
 """What must hold in every simulated world, checked against the market itself and the ledger's file.
 
-The market tells each change as it happens; the ledger is read by a connection of the test's own,
-so nothing that the guard believes is believed here. Left to others: making the trouble.
+The market tells each change and each order as it arrives; the ledger is read by a connection of
+the test's own, so nothing that the guard believes is believed here. The numbers in messages are
+those of the invariants in the design. Left to others: making the trouble.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from messages.settings import Settings
+from messages.settings import Mode, OnUnknown, Settings
 from messages.values import ZERO, LegKey, Side
 from rules.ids import is_ours
+from venues.simulator.desk import LoggedRequest, RequestLog
 from venues.simulator.market import Market
 from venues.simulator.state import MarketEvent, Order, OrderChanged, PositionChanged, Slot
+
+RECENT = timedelta(seconds=45)
+"""How old the read may be by which an order was sized: the order may be long on its way."""
+
+GHOSTS = ("ghost_detected_aged_close", "ghost_detected_periodic_validation")
+RECONCILED = "reconciliation: position not found on exchange"
+WRITING = ("order.create", "order.cancel")
+
+
+class WatchedLog(RequestLog):
+    """The venue's log of requests, which shows each one to the watch as it arrives."""
+
+    def __init__(self, seen: Callable[[LoggedRequest], None]) -> None:
+        super().__init__()
+        self._seen = seen
+
+    def add(self, request: LoggedRequest) -> None:
+        super().add(request)
+        self._seen(request)
 
 
 class Watch:
@@ -32,8 +54,15 @@ class Watch:
         self._truth = truth
         self._settings = settings
         self._now = now
+        self._wait = {a.name: a.on_unknown is OnUnknown.WAIT for a in settings.accounts}
+        self._version = 0
         self.broken: list[str] = []
+        self.orders: list[str] = []
         self.closes = 0
+        self.lies = 0
+        self.episodes: Counter[str] = Counter()
+        self._wrong: set[str] = set()
+        self._sent: set[str] = set()
         self._sizes: dict[LegKey, list[tuple[datetime, Decimal]]] = {}
         self._rows: dict[int, tuple[LegKey, datetime]] = {}
         self._ended: set[int] = set()
@@ -55,9 +84,14 @@ class Watch:
                     key = LegKey(account.name, position.listing.symbol, side)
                     held = max(size * side.sign, ZERO)
                     self._sizes.setdefault(key, []).append((at, held))
+                self.compare()
             case OrderChanged(order=order, execution=execution):
                 if not is_ours(order.spec.client_id):
                     return
+                self.orders.append(
+                    f"{self._now():%a %H:%M:%S.%f} {_order(order)}: {order.state}, "
+                    f"filled {order.filled} {order.cancel_reason}"
+                )
                 if not order.reduces:
                     self.break_(f"1: {_order(order)} is not reduce-only")
                 if execution is not None and execution.closed != execution.quantity:
@@ -65,33 +99,183 @@ class Watch:
                         f"1: {_order(order)} filled {execution.quantity}, closed {execution.closed}"
                     )
 
+    def on_request(self, request: LoggedRequest) -> None:
+        """An order of the guard arrives at the venue, whatever the venue will say to it."""
+        if request.endpoint in WRITING and self._settings.mode is Mode.OBSERVE:
+            self.break_(f"8: {request.method} was sent in observe mode: {request.params}")
+        if request.endpoint != "order.create":
+            return
+        name = request.params["client_order_id"]
+        if name in self._sent:
+            self.break_(f"2: the order {name} was sent twice")
+        self._sent.add(name)
+        found = self._truth.execute(
+            "SELECT symbol, side, purpose, state, row_ids FROM intents WHERE client_order_id = ?",
+            (name,),
+        ).fetchone()
+        if found is None:
+            self.break_(f"4: the order {name} left before its intent was committed")
+            return
+        symbol, side, purpose, state, _ = found
+        key = LegKey(request.account, symbol, Side(side))
+        if state not in ("pending", "sent"):
+            self.break_(f"4: the order {name} arrives, and its intent is {state} already")
+        if purpose == "protect":
+            return
+        others = self._truth.execute(
+            "SELECT client_order_id FROM intents WHERE account = ? AND symbol = ? AND side = ?"
+            " AND state IN ('pending', 'sent') AND client_order_id <> ? AND purpose <> 'protect'",
+            (key.account, key.symbol, key.side.value, name),
+        ).fetchall()
+        if others:
+            self.break_(f"2: {name} is sent for {key} while {others} has no known outcome")
+        most = self._most_held(key)
+        if self._wait[key.account] and Decimal(request.params["quantity"]) > most:
+            self.break_(f"2: {name} asks for {request.params['quantity']} of {key}, held {most}")
+
+    def _most_held(self, key: LegKey) -> Decimal:
+        """The most that the leg held within the time that a read may be old."""
+        changes = self._sizes.get(key, [])
+        since = self._now() - RECENT
+        before = [held for at, held in changes if at <= since][-1:]
+        return max([*before, *(held for at, held in changes if at > since)], default=ZERO)
+
     def row_written(self, row_id: int, key: LegKey, opened_at: datetime) -> None:
         self._rows[row_id] = key, opened_at
+        self.compare()
 
     # --- what happens in the ledger -------------------------------------------------------------
+
+    def check_step(self) -> None:
+        """After every step: look at the ledger if it changed. Raises AssertionError."""
+        (version,) = self._truth.execute("PRAGMA data_version").fetchone()
+        if version != self._version:
+            self._version = version
+            self.check_rows()
+        assert not self.broken, "\n".join(self.broken)
 
     def check_rows(self) -> None:
         """3: whatever row the guard has closed, its leg was flat at some time while it was open."""
         closed = self._truth.execute(
-            "SELECT id, exit_reason, closed_at FROM positions WHERE status = 'closed'"
+            "SELECT id, exit_reason, quantity FROM positions WHERE status = 'closed'"
             " AND exit_reason <> 'bot'"
         )
-        for row_id, reason, _ in closed.fetchall():
-            if row_id in self._ended:
-                continue
+        fresh = [row for row in closed.fetchall() if row[0] not in self._ended]
+        for row_id, reason, quantity in fresh:
             self._ended.add(row_id)
             self.closes += 1
+            if self._settings.mode is Mode.OBSERVE:
+                self.break_(f"8: row {row_id} was closed in observe mode")
             if row_id not in self._rows:
                 continue
             key, opened_at = self._rows[row_id]
             if not self.was_flat(key, opened_at):
                 self.break_(f"3: row {row_id} of {key} is closed ({reason}) and it lives")
+            ours = self._our_fills(key, row_id)
+            if reason in (*GHOSTS, RECONCILED) and ours >= Decimal(str(quantity)):
+                self.break_(f"3: row {row_id} of {key} is called a ghost; our orders closed {ours}")
+        if fresh:
+            self.compare()
+
+    def _our_fills(self, key: LegKey, row_id: int) -> Decimal:
+        """What our orders for this very row have filled, by the market's own record."""
+        owner = self._market.accounts[key.account]
+        total = ZERO
+        for name, rows in self._truth.execute(
+            "SELECT client_order_id, row_ids FROM intents WHERE account = ? AND symbol = ?"
+            " AND side = ?",
+            (key.account, key.symbol, key.side.value),
+        ):
+            if row_id in json_ids(rows):
+                orders = owner.by_client_id.get(name, [])
+                total += sum((o.filled * o.listing.instrument.contract_size for o in orders), ZERO)
+        return total
 
     def was_flat(self, key: LegKey, since: datetime) -> bool:
         """Whether a leg was flat at some instant after `since`, as the market knows it."""
         changes = self._sizes.get(key, [])
         before = [held for at, held in changes if at <= since]
         return not before or not before[-1] or any(not h for at, h in changes if at >= since)
+
+    # --- both sides -----------------------------------------------------------------------------
+
+    def legs(self) -> tuple[dict[LegKey, Decimal], dict[LegKey, Decimal]]:
+        """What the ledger's active rows say, and what the market holds; base units."""
+        ledger: dict[LegKey, Decimal] = {}
+        for account, symbol, side, quantity in self._truth.execute(
+            "SELECT account, symbol, side, quantity FROM positions WHERE status = 'active'"
+        ):
+            key = LegKey(account, symbol, Side(side))
+            ledger[key] = ledger.get(key, ZERO) + Decimal(str(quantity))
+        held = {key: changes[-1][1] for key, changes in self._sizes.items() if changes[-1][1]}
+        return ledger, held
+
+    def compare(self) -> None:
+        """5: count each time that something began to be wrong, by the key of its alert."""
+        ledger, held = self.legs()
+        wrong = {f"orphan:{key}" for key in held if key not in ledger}
+        wrong |= {
+            f"mismatch:{key}|{quantity}|{held.get(key)}"
+            for key, quantity in ledger.items()
+            if held.get(key, quantity) != quantity or held.get(_other(key))
+        }
+        for begun in wrong - self._wrong:
+            self.episodes[begun.partition("|")[0]] += 1
+        self._wrong = wrong
+
+    # --- when all is quiet ----------------------------------------------------------------------
+
+    def unsettled(self) -> list[str]:
+        """What is not as it must be once faults are over and the monitors have been round."""
+        return [*self._unsettled_intents(), *self._unsettled_legs()]
+
+    def _unsettled_intents(self) -> list[str]:
+        """4: each intent is final, and says of its order what the market says."""
+        wrong = []
+        for name, account, purpose, state, filled in self._truth.execute(
+            "SELECT client_order_id, account, purpose, state, filled FROM intents"
+        ):
+            orders = self._market.accounts[account].by_client_id.get(name, [])
+            real = sum((o.filled * o.listing.instrument.contract_size for o in orders), ZERO)
+            if state in ("pending", "sent"):
+                wrong.append(f"4: intent {name} ({purpose}) is still {state}")
+            elif state == "done" and purpose != "protect" and Decimal(str(filled)) != real:
+                wrong.append(f"4: intent {name} says {filled} was filled, the market {real}")
+            elif state in ("refused", "never_arrived") and orders:
+                wrong.append(f"4: intent {name} is {state}, and the market has its order")
+            if len(orders) > 1:
+                wrong.append(f"2: {len(orders)} orders of the id {name}")
+            if any(o.state.live for o in orders) and purpose != "protect":
+                wrong.append(f"4: the order {name} still rests")
+        return wrong
+
+    def _unsettled_legs(self) -> list[str]:
+        if self._settings.mode is Mode.OBSERVE:
+            return []
+        ledger, held = self.legs()
+        alerts = self._truth.execute(
+            "SELECT dedup_key, count(*), sum(resolved_at IS NULL) FROM alerts GROUP BY dedup_key"
+        ).fetchall()
+        standing = {key for key, _, opened in alerts if opened}
+        wrong = [f"5: {key} is a ghost and nobody sees it" for key in ledger if key not in held]
+        due = {f"orphan:{key}" for key in held if key not in ledger}
+        due |= {f"mismatch:{k}" for k, q in ledger.items() if k in held and held[k] != q}
+        about = {key for key in standing if key.startswith(("orphan:", "mismatch:"))}
+        wrong += [f"5: {key} was never alerted" for key in sorted(due - about)]
+        wrong += [f"5: {key} is over and still alerted" for key in sorted(about - due)]
+        for key, count, _ in alerts:
+            limit = 1 if key.startswith("ghost:") else self.episodes[key] + self.lies
+            if key.startswith(("ghost:", "orphan:", "mismatch:")) and count > limit:
+                wrong.append(f"5: {key} was alerted {count} times, {limit} at most were due")
+        return wrong
+
+
+def json_ids(text: object) -> list[int]:
+    return [int(word) for word in str(text).strip("[]").split(",") if word.strip()]
+
+
+def _other(key: LegKey) -> LegKey:
+    return LegKey(key.account, key.symbol, key.side.opposite)
 
 
 def _order(order: Order) -> str:

@@ -67,6 +67,9 @@ class _JobsOnLoop:
         self._busy = False
 
     def put_nowait(self, job: Job) -> None:
+        if self._disk.dead:
+            self._answer(job)
+            return
         if self._busy:
             self._waiting.append(job)
             return
@@ -92,6 +95,8 @@ class _JobsOnLoop:
         except Exception as error:  # noqa: BLE001 - handed to whoever awaits the call
             if future is not None and not future.done():
                 future.set_exception(error)
+                if self._disk.dead:
+                    future.exception()  # nobody of a dead process looks at it any more
         else:
             if future is not None and not future.done():
                 future.set_result(result)

@@ -23,7 +23,7 @@ import msgspec
 
 from actors import alerts as alerts_actor
 from actors.runtime import System
-from actors.runtime.events import ChildCrashed, ChildStopped, SupervisionEvent
+from actors.runtime.events import ChildCrashed, SupervisionEvent
 from actors.tree import guard_tree
 from messages.settings import (
     AccountSettings,
@@ -39,10 +39,9 @@ from messages.settings import (
 from messages.values import LegKey, Secret, Side
 from messages.venue import OrderRequest, Placement
 from storage import Ledger, open_ledger
-from tests.simulation.invariants import Watch
+from tests.simulation.invariants import Watch, WatchedLog
 from tests.simulation.sqlite_on_loop import Disk, disk_of_process
 from venues.simulator import Exchange, FaultBook, Market, MemoryVenue
-from venues.simulator.desk import RequestLog
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -188,15 +187,15 @@ class World:
         for owner in self.market.accounts.values():
             owner.leverage = Decimal(2)  # so that a stop may be far enough away to be left alone
         self.faults = FaultBook(random.Random(seed + 1))
-        self.requests = RequestLog()
         self.truth = sqlite3.connect(path, isolation_level=None, timeout=0.0)
         self.story: list[str] = []
         self.deliveries: list[tuple[str, str]] = []
         self.crashes: list[str] = []
-        self.kills: list[str] = []
+        self.killed: list[str] = []
         self.lives = 0
         self.process: Process | None = None
         self.watch = Watch(self.market, self.truth, settings, true_now)
+        self.requests = WatchedLog(self.watch.on_request)
 
     # --- the guard as a process -----------------------------------------------------------------
 
@@ -229,8 +228,6 @@ class World:
             case ChildCrashed(path=path, report=report):
                 self.crashes.append(f"{path}: {report.error}")
                 self.tell(f"CRASH of {path} by {report.message_type}: {report.error}")
-            case ChildStopped(path=path, reason="killed"):
-                self.kills.append(path)
             case _:
                 pass
 
@@ -424,6 +421,11 @@ class Template:
         path = self._folder / f"world-{self._copies}.db"
         shutil.copyfile(self._file, path)
         return path
+
+    def remove(self, path: Path) -> None:
+        """Delete a copy and all that SQLite and the leases left beside it."""
+        for file in self._folder.glob(f"{path.name}*"):
+            file.unlink()
 
 
 async def until(

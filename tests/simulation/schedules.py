@@ -1,0 +1,166 @@
+"""One schedule: a small world, a few minutes of trouble, and then quiet until all is well.
+
+Left to others: the troubles (`faults.py`), the rules (`invariants.py`), who runs how many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import detangle
+from loguru import logger
+
+from messages.settings import Mode, OnUnknown, Settings, VerdictSettings
+from messages.values import Side
+from tests.simulation.faults import Troubles
+from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
+from tests.simulation.world import (
+    ACCOUNTS,
+    SYMBOLS,
+    Template,
+    Trade,
+    World,
+    coarse_ticks,
+    sim_settings,
+)
+
+EVERY = timedelta(seconds=90)
+TROUBLE = 120.0
+PATIENCE = 1500.0
+"""Seconds of quiet within which everything must have come right: ladders, back-offs, monitors."""
+
+
+@dataclass
+class Outcome:
+    """What a schedule covered, and what broke: empty when all held."""
+
+    seed: int
+    broken: list[str]
+    story: list[str] = field(default_factory=list)
+    days: float = 0.0
+    messages: int = 0
+    closes: int = 0
+    faults: Counter[str] = field(default_factory=Counter)
+
+    def told(self) -> str:
+        """The failure as a person reads it; the seed replays it."""
+        return "\n".join(
+            [
+                f"seed {self.seed} broke:",
+                *self.broken,
+                f"replay: python -m tests.simulation.run --first {self.seed} --seeds 1",
+                "the story:",
+                *self.story,
+            ]
+        )
+
+
+class Schedule:
+    """One seed's world and what happens in it. `only` keeps all trouble to one account."""
+
+    def __init__(self, path: Path, seed: int, *, only: str | None = None) -> None:
+        self.seed = seed
+        self.only = only
+        self._path = path
+        self.world: World
+        self.trades: list[Trade] = []
+        self.made: Counter[str] = Counter()
+        self.messages = 0
+
+    async def run(self) -> None:
+        """Raises AssertionError, or detangle's own errors, where something broke."""
+        seed = self.seed
+        settings = _settings(self._path, seed)
+        world = World(self._path, settings, seed=seed, volatility=0.02, hedged=seed % 3 == 0)
+        self.world = world
+        self._populate()
+        detangle.invariant(world.watch.check_step)
+        await world.start_guard()
+        troubles = Troubles(world, self.trades, only=self.only)
+        self.made = troubles.made
+        await troubles.make(TROUBLE)
+        await self._come_right()
+        lost = troubles.lost_probes()
+        assert not lost, f"7: messages were lost: {lost}"
+        self.messages = sum(node.handled for node in world.system.tree())
+        await world.stop_guard()
+
+    def _populate(self) -> None:
+        world, rng = self.world, self.world.rng
+        places = [(a, s) for a in ACCOUNTS for s in SYMBOLS]
+        for account, symbol in rng.sample(places, rng.randint(2, 4)):
+            side = rng.choice(list(Side))
+            hours = rng.choice((0.5, 5.0, 13.0, 40.0, 40.0))
+            kind = rng.choice(("plain", "plain", "plain", "ghost", "orphan", "half"))
+            trade = world.open(account, symbol, side, row=kind != "orphan", hours=hours)
+            self.trades.append(trade)
+            if kind == "ghost":
+                world.hand_closes(trade)
+            elif kind == "half":
+                world.hand_closes(trade, Decimal("0.5"))
+            if world.market.accounts[account].hedged and rng.random() < 0.5:
+                self.trades.append(world.open(account, symbol, side.opposite, hours=hours))
+
+    async def _come_right(self) -> None:
+        """Wait until everything is as it must be, and see that it stays so for a round."""
+        end = detangle.now() + PATIENCE
+        calm = 0
+        while calm < 2:
+            await asyncio.sleep(EVERY.total_seconds() / 2 + 1)
+            wrong = self.world.watch.unsettled()
+            calm = 0 if wrong else calm + 1
+            assert detangle.now() < end, "\n".join(["when all was quiet:", *wrong])
+
+
+def _settings(path: Path, seed: int) -> Settings:
+    return sim_settings(
+        path,
+        every=EVERY,
+        check=timedelta(seconds=60),
+        lease=timedelta(minutes=20),
+        mode=Mode.OBSERVE if seed % 16 == 15 else Mode.ENFORCE,
+        account={"on_unknown": OnUnknown.PROCEED if seed % 4 == 1 else OnUnknown.WAIT},
+        verdict=VerdictSettings(settle=timedelta(seconds=30)),
+    )
+
+
+def run_schedule(
+    template: Template, seed: int, *, only: str | None = None, keep_story: bool = False
+) -> Outcome:
+    """Run one seed to its end. Whatever breaks is in the outcome; nothing is raised for it."""
+    path = template.copy()
+    schedule = Schedule(path, seed, only=only)
+    broken: list[str] = []
+    days = 0.0
+    logger.disable("actors")
+    try:
+        with aiosqlite_on_loop(), coarse_ticks(timedelta(minutes=5)):
+            result = detangle.execute(
+                schedule.run,
+                config=detangle.SimConfig(max_steps=3_000_000),
+                strategy=detangle.RandomWalk(seed),
+            )
+        world = schedule.world
+        days = result.virtual_time / 86_400
+        if result.failure is not None:
+            broken = [result.failure.message, *world.watch.broken]
+            broken += [other.message for other in result.secondary]
+    finally:
+        logger.enable("actors")
+    story = sorted([*world.story, *world.watch.orders]) + [str(e) for e in world.trail()]
+    world.truth.close()
+    template.remove(path)
+    return Outcome(
+        seed=seed,
+        broken=broken,
+        story=story if broken or keep_story else [],
+        days=days,
+        messages=schedule.messages,
+        closes=world.watch.closes,
+        faults=schedule.made,
+    )

@@ -1,0 +1,40 @@
+"""A few hundred drawn schedules: whatever goes wrong, the design's invariants hold."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.simulation.run import main
+from tests.simulation.schedules import run_schedule
+from tests.simulation.world import Template
+
+BATCH = 40
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    return Template(tmp_path_factory.mktemp("schedules"))
+
+
+@pytest.mark.parametrize("first", range(1, 5 * BATCH, BATCH))
+def test_the_invariants_hold_whatever_goes_wrong(template: Template, first: int) -> None:
+    outcomes = [run_schedule(template, seed) for seed in range(first, first + BATCH)]
+    broken = [outcome for outcome in outcomes if outcome.broken]
+    assert not broken, broken[0].told()
+    assert sum(outcome.closes for outcome in outcomes) > BATCH
+    assert timedelta(days=sum(outcome.days for outcome in outcomes)) > timedelta(hours=2)
+
+
+def test_a_seed_repeats_its_schedule(template: Template) -> None:
+    first, again = (run_schedule(template, 48, keep_story=True) for _ in range(2))
+    assert first.story == again.story
+    assert len(first.story) > 50
+
+
+def test_the_long_runner_sums_up_what_it_covered(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--seeds", "2", "--first", "900"]) == 0
+    said = capsys.readouterr().out
+    assert "2 schedules" in said
+    assert "broken: none" in said
