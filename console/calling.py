@@ -35,9 +35,13 @@ def settings_from(config: Path, *, keys: bool) -> Settings:
 
 def ask_service(config: Path, command: Command[R], *, timeout: float = 120.0) -> R:
     """Send a command to the service that runs with this configuration."""
-    settings = settings_from(config, keys=False)
+    return ask_socket(settings_from(config, keys=False).control.socket, command, timeout=timeout)
+
+
+def ask_socket(path: Path, command: Command[R], *, timeout: float = 120.0) -> R:
+    """Send a command to the service at this socket; `timeout` is seconds."""
     try:
-        return call(settings.control.socket, command, timeout=timeout)
+        return call(path, command, timeout=timeout)
     except NoServiceError as error:
         raise CommandError(Exit.NO_SERVICE, str(error)) from None
     except CommandRefusedError as error:

@@ -1,8 +1,8 @@
 """The command line: its commands, their options and their help.
 
 Bodies import what they need when they run, so that `--help` stays fast. Leaves reading commands
-to `console.cli_reading`, commands to a running service to `console.cli_operating`, and exit codes
-to `console.exits`.
+to `console.cli_reading`, those before going live to `console.cli_setup`, commands to a running
+service to `console.cli_operating`, and exit codes to `console.exits`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import Annotated
 
 import typer
 
+from console.cli_messages import sending
 from console.cli_operating import operating
 from console.cli_options import ConfigOption, JsonOption
 from console.cli_reading import reading
+from console.cli_setup import setting_up
 from console.exits import EXIT_HELP, CommandError, Exit
 
 app = typer.Typer(
@@ -79,8 +81,10 @@ def venue(
     raise typer.Exit(venue_from_cli(host=host, port=port, ca_file=ca_file, seed=seed))
 
 
+app.add_typer(setting_up)
 app.add_typer(reading)
 app.add_typer(operating)
+app.add_typer(sending)
 
 
 def main() -> None:

@@ -173,9 +173,15 @@ def trace(
     path: PathArgument,
     config: ConfigOption = DEFAULT_CONFIG,
     off: Annotated[bool, typer.Option("--off", help="Stop tracing.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Write each message that an actor handles into the service's log."""
+    from console import show
     from console.calling import ask_service
     from console.control.protocol import Trace
 
-    typer.echo(ask_service(config, Trace(path=path, on=not off)).message)
+    carried = ask_service(config, Trace(path=path, on=not off))
+    if json:
+        show.print_json(carried)
+    else:
+        typer.echo(carried.message)

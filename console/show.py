@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.runtime import NodeInfo
-from console.control.protocol import AccountFigures, Story
+from console.control.protocol import AccountFigures, LegView, MessageInfo, Story
 from messages.ledger import Alert, AlertLevel, Event, Intent, PositionRow
 from messages.requests import ScanReport
 
@@ -225,6 +225,29 @@ def reports_table(reports: Mapping[str, ScanReport]) -> Table:
             str(report.errors),
             report.problem,
         )
+    return table
+
+
+def legs_table(legs: Sequence[LegView]) -> Table:
+    """Aged legs: prices in quote currency."""
+    table = _table(
+        "leg", "phase", "status", "target", "price", "verdict", right=("target", "price")
+    )
+    for leg in legs:
+        name = leg.path.removeprefix("accounts/").replace("/aged/", " ")
+        status = leg.operator_needed or leg.status
+        table.add_row(name, leg.phase, status, number(leg.target), number(leg.price), leg.verdict)
+    return table
+
+
+def messages_table(messages: Sequence[MessageInfo]) -> Table:
+    """What operators may send: fields (a star: required), the reply, and what it is for."""
+    table = _table("message")
+    for column in ("fields", "reply", "about"):
+        table.add_column(column, header_style="dim", overflow="fold")
+    for message in messages:
+        fields = (f"{f.name}{'*' if f.required else ''}: {f.type}" for f in message.fields)
+        table.add_row(message.name, "\n".join(fields), message.reply or "-", message.about)
     return table
 
 
