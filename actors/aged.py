@@ -8,6 +8,7 @@ the ledger; until an operator answers, a leg that needs one stays, visibly.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -78,7 +79,10 @@ class AgedState(msgspec.Struct):
 
 
 class AgedLeg(Actor[AgedState]):
-    """One aged leg's close lifecycle. `ordered`: an operator wants it closed, aged or not."""
+    """One aged leg's close lifecycle. `ordered`: an operator wants it closed, aged or not.
+
+    `judged` is told how many seconds each validation before a close took, and of which account.
+    """
 
     def __init__(
         self,
@@ -87,8 +91,10 @@ class AgedLeg(Actor[AgedState]):
         on_unknown: OnUnknown,
         *,
         ordered: bool = False,
+        judged: Callable[[str, float], None] | None = None,
     ) -> None:
         super().__init__(AgedState(key=key))
+        self._judged = judged
         self._key = key
         self._settings = settings
         self._on_unknown = on_unknown
@@ -188,6 +194,8 @@ class AgedLeg(Actor[AgedState]):
         )
         if isinstance(judgement, AskFailed):
             judgement = Judgement(verdict=Unknown(why=judgement.why, failed=True))
+        elif self._judged is not None:
+            self._judged(self._key.account, judgement.seconds)
         verdict = judgement.verdict
         self.state.verdict = seen(verdict)
         match verdict:

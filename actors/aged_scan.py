@@ -7,6 +7,7 @@ is still at the venue. Neither closes a position: that is the leg's own actor.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -71,8 +72,14 @@ class AgedScanState(msgspec.Struct):
 class AgedScan(Actor[AgedScanState]):
     """One account's search for aged legs."""
 
-    def __init__(self, account: AccountSettings, settings: Settings) -> None:
+    def __init__(
+        self,
+        account: AccountSettings,
+        settings: Settings,
+        judged: Callable[[str, float], None] | None = None,
+    ) -> None:
         super().__init__(AgedScanState(account=account.name))
+        self._judged = judged
         self._account = account
         self._settings = settings
         self._known: frozenset[str] = frozenset()
@@ -171,6 +178,7 @@ class AgedScan(Actor[AgedScanState]):
                         self._settings,
                         self._account.on_unknown,
                         ordered=ordered,
+                        judged=self._judged,
                     ),
                     restart=Restart.TRANSIENT,
                     shutdown=LEG_STOP,

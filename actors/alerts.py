@@ -1,7 +1,7 @@
 """The alerts actor: stores, says once, reminds, resolves.
 
-An alert is in the ledger before anybody hears of it, so a restart loses none. Delivery to
-people's channels is the `deliver` callable, which hands over to the console's side.
+An alert is in the ledger before anybody hears of it, and with it a notice for each channel, so
+that a restart loses none. Leaves sending the notices to `actors.delivery`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ import msgspec
 
 from actors import paths
 from actors.runtime import Actor, handles
-from messages.ledger import Alert, AlertDraft, AlertLevel
+from messages.ledger import Alert, AlertDraft, AlertLevel, AlertType
 from messages.requests import (
     AckAlert,
     AlertStored,
     FindAlerts,
+    NewNotice,
     RaiseAlert,
     ResolveAlert,
     StoreAck,
@@ -25,7 +26,7 @@ from messages.requests import (
     StoreReminder,
     StoreResolution,
 )
-from messages.settings import Settings
+from messages.settings import Loudness, Settings
 
 TICK = timedelta(seconds=30)
 
@@ -45,20 +46,30 @@ class AlertsState(msgspec.Struct):
 
 
 class Alerts(Actor[AlertsState]):
-    """Everything that a person should hear of goes through here."""
+    """Everything that a person should hear of goes through here.
+
+    `deliver` is told at once, in this process, of what is said. `notices` says that there is a
+    delivery actor, which wants to know when the outbox has something new.
+    """
 
     def __init__(
-        self, settings: Settings, deliver: Callable[[str, AlertDraft], None] | None = None
+        self,
+        settings: Settings,
+        deliver: Callable[[str, AlertDraft], None] | None = None,
+        *,
+        notices: bool = False,
     ) -> None:
         super().__init__(AlertsState())
         self._settings = settings
         self._deliver = deliver
+        self._notices = notices
 
     def on_start(self) -> None:
         self._arm()
 
     def _arm(self) -> None:
-        self.after(min(TICK, self._settings.orphans.remind_every), Tick())
+        every = min(self._settings.orphans.remind_every, self._settings.alerts.remind_every)
+        self.after(min(TICK, every), Tick())
 
     @handles
     async def raised(self, message: RaiseAlert) -> None:
@@ -84,8 +95,7 @@ class Alerts(Actor[AlertsState]):
             return
         self.state.resolved += 1
         self.log.info("RESOLVED {}: {} ({})", alert.type, alert.title, message.resolution)
-        if self._deliver is not None:
-            self._deliver("resolved", alert)
+        self._hand_over("resolved", alert)
 
     @handles
     async def acked(self, message: AckAlert) -> Alert | None:
@@ -98,15 +108,20 @@ class Alerts(Actor[AlertsState]):
         open_alerts = await self.ask(paths.LEDGER, FindAlerts(open_only=True), timeout=300.0)
         now = self.now()
         for alert in open_alerts:
-            if alert.lasting and alert.acked_at is None and _due(alert, now, self._every):
+            if self._wants_reminder(alert) and _due(alert, now, self._every(alert)):
                 self.state.reminded += 1
-                self._say("REMINDER", alert)
                 await self.ask(paths.LEDGER, StoreReminder(alert_id=alert.id), timeout=300.0)
+                self._say("REMINDER", alert)
         self._arm()
 
-    @property
-    def _every(self) -> timedelta:
-        return self._settings.orphans.remind_every
+    def _wants_reminder(self, alert: Alert) -> bool:
+        loud = self._settings.alerts.loudness(alert.type) is Loudness.ON
+        return alert.lasting and alert.acked_at is None and loud
+
+    def _every(self, alert: Alert) -> timedelta:
+        if alert.type in (AlertType.ORPHANED_POSITION, AlertType.NAKED_POSITION):
+            return self._settings.orphans.remind_every
+        return self._settings.alerts.remind_every
 
     def _say(self, what: str, draft: AlertDraft) -> None:
         if what == "ALERT":
@@ -122,8 +137,13 @@ class Alerts(Actor[AlertsState]):
             draft.done,
             draft.next_step,
         )
+        self._hand_over(what.lower(), draft)
+
+    def _hand_over(self, what: str, draft: AlertDraft) -> None:
         if self._deliver is not None:
-            self._deliver(what.lower(), draft)
+            self._deliver(what, draft)
+        if self._notices:
+            self.tell(paths.DELIVERY, NewNotice())
 
 
 def _due(alert: Alert, now: datetime, every: timedelta) -> bool:

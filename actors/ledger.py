@@ -20,6 +20,7 @@ from messages.ledger import (
     Alert,
     AlertRaised,
     ClosedRows,
+    Delivery,
     Event,
     HeldBy,
     Intent,
@@ -44,6 +45,9 @@ from messages.requests import (
     FindIntents,
     FindRows,
     LeaseLost,
+    NoteDelivered,
+    NoteDeliveryFailed,
+    PendingDeliveries,
     ReadAged,
     ReadCounters,
     ReadOrphans,
@@ -82,11 +86,16 @@ class LedgerActor(Actor[LedgerState]):
     `leases` are those that this guard holds, by account; like the database they outlive
     incarnations. A write of an account's actors carries its lease: once another guard has the
     account such a write is refused, and its asker, who is about to be stopped, gets no answer.
+    `channels` are the names of those that notices of alerts are queued for.
     """
 
-    def __init__(self, ledger: Ledger, leases: dict[str, Lease]) -> None:
+    def __init__(
+        self, ledger: Ledger, leases: dict[str, Lease], channels: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(LedgerState())
         self._ledger = ledger
+        # Before anything is written: notices are queued with what they tell of.
+        ledger.use_channels(channels)
         self._leases = leases
 
     async def _fenced(
@@ -299,6 +308,24 @@ class LedgerActor(Actor[LedgerState]):
     @handles
     async def store_reminder(self, message: StoreReminder) -> Done:
         await self._through(lambda: self._ledger.reminded_alert(message.alert_id))
+        return Done()
+
+    @handles
+    async def pending_deliveries(self, message: PendingDeliveries) -> tuple[Delivery, ...]:
+        return await self._through(
+            lambda: self._ledger.pending_deliveries(message.limit, channel=message.channel)
+        )
+
+    @handles
+    async def note_delivered(self, message: NoteDelivered) -> Done:
+        await self._through(lambda: self._ledger.delivered(message.delivery_id, message.channel))
+        return Done()
+
+    @handles
+    async def note_delivery_failed(self, message: NoteDeliveryFailed) -> Done:
+        await self._through(
+            lambda: self._ledger.delivery_failed(message.delivery_id, message.channel, message.why)
+        )
         return Done()
 
     @handles

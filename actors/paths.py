@@ -6,6 +6,7 @@ from messages.values import LegKey
 
 LEDGER = "ledger"
 ALERTS = "alerts"
+DELIVERY = "delivery"
 KEEPER = "keeper"
 ACCOUNTS = "accounts"
 

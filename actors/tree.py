@@ -7,9 +7,11 @@ from functools import partial
 
 from actors.aged_scan import AgedScan
 from actors.alerts import Alerts
+from actors.delivery import Deliverer
 from actors.exchange import Exchange
 from actors.keeper import Keeper
 from actors.ledger import LedgerActor
+from actors.notices import Channel
 from actors.orphans import Orphans
 from actors.reconciliation import Reconciliation
 from actors.runtime import Backoff, ChildSpec, Quarantine, Supervisor
@@ -32,6 +34,8 @@ def guard_tree(
     venues: Mapping[str, Venue],
     holder: str = "guard",
     deliver: Callable[[str, AlertDraft], None] | None = None,
+    channels: Sequence[Channel] = (),
+    judged: Callable[[str, float], None] | None = None,
     extra: Sequence[ChildSpec] = (),
 ) -> ChildSpec:
     """The whole guard as one spec. `venues` has one venue for each account, by name.
@@ -39,10 +43,15 @@ def guard_tree(
     `holder` names this start of this process in the accounts' leases. The keeper starts the
     accounts, so it comes before them and releases their leases after they have stopped. `extra`
     children start last and stop first: the operators' side.
+
+    `channels` are where alerts go; without any there is no delivery actor. `deliver` is told in
+    this process of each alert that is said, `judged` of each validation before a close: account
+    and seconds. Neither may raise.
     """
+    names = tuple(channel.name for channel in channels)
     leases: dict[str, Lease] = {}
     accounts = {
-        account.name: _account(account, settings, venues[account.name])
+        account.name: _account(account, settings, venues[account.name], judged)
         for account in settings.accounts
     }
     return ChildSpec(
@@ -51,9 +60,15 @@ def guard_tree(
             Supervisor,
             (
                 ChildSpec(
-                    name="ledger", factory=partial(LedgerActor, ledger, leases), shutdown=30.0
+                    name="ledger",
+                    factory=partial(LedgerActor, ledger, leases, names),
+                    shutdown=30.0,
                 ),
-                ChildSpec(name="alerts", factory=partial(Alerts, settings, deliver)),
+                ChildSpec(
+                    name="alerts",
+                    factory=partial(Alerts, settings, deliver, notices=bool(channels)),
+                ),
+                *_delivery(settings, channels),
                 ChildSpec(
                     name="keeper",
                     factory=partial(Keeper, holder, settings.storage.lease, accounts),
@@ -74,7 +89,24 @@ def guard_tree(
     )
 
 
-def _account(account: AccountSettings, settings: Settings, venue: Venue) -> ChildSpec:
+def _delivery(settings: Settings, channels: Sequence[Channel]) -> tuple[ChildSpec, ...]:
+    if not channels:
+        return ()
+    return (
+        ChildSpec(
+            name="delivery",
+            factory=partial(Deliverer, settings, tuple(channels)),
+            shutdown=MONITOR,
+        ),
+    )
+
+
+def _account(
+    account: AccountSettings,
+    settings: Settings,
+    venue: Venue,
+    judged: Callable[[str, float], None] | None,
+) -> ChildSpec:
     """One account's subtree. It may fail, and nobody outside it notices."""
     children = [
         ChildSpec(
@@ -95,7 +127,7 @@ def _account(account: AccountSettings, settings: Settings, venue: Venue) -> Chil
                 (
                     ChildSpec(
                         name="scan",
-                        factory=partial(AgedScan, account, settings),
+                        factory=partial(AgedScan, account, settings, judged),
                         shutdown=MONITOR,
                     ),
                 ),

@@ -16,7 +16,7 @@ import tomllib
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +36,7 @@ from console.config_values import Refused
 from messages.settings import (
     AccountSettings,
     AgedSettings,
+    AlertSettings,
     ControlSettings,
     Mode,
     OrderSettings,
@@ -56,6 +57,7 @@ _SECTIONS: dict[str, type[msgspec.Struct]] = {
     "orders": OrderSettings,
     "orphans": OrphanSettings,
     "reconciliation": ReconciliationSettings,
+    "alerts": AlertSettings,
 }
 _TOP_KEYS = ("mode", "data_dir", "storage", "control", "accounts", "ledger", *_SECTIONS)
 _ACCOUNT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -249,14 +251,16 @@ class _Reader:
         """A TOML value as a field's type; Refused says what is allowed instead."""
         if get_origin(kind) in (Union, types.UnionType):
             inner = next(arg for arg in get_args(kind) if arg is not types.NoneType)
-            if inner is timedelta and value == "off":
+            if inner in (timedelta, time) and value == "off":
                 return None
             result = self.convert(value, inner)
-            if inner is timedelta and isinstance(result, Refused):
+            if inner in (timedelta, time) and isinstance(result, Refused):
                 return Refused(f'{result.allowed}, or "off"')
             return result
         if get_origin(kind) is tuple:
             return self.items(value, get_args(kind)[0])
+        if get_origin(kind) is dict and get_args(kind) != (str, str):
+            return self.table(value, *get_args(kind))
         if get_origin(kind) is dict:
             ok = isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
             return value if ok else Refused("a table of texts")
@@ -268,6 +272,17 @@ class _Reader:
             )
         return self.single(value, kind)
 
+    def table(self, value: object, key_kind: Any, kind: Any) -> Any:
+        """A table whose keys and values are words of a fixed list."""
+        if not isinstance(value, dict):
+            return Refused("a table")
+        pairs = [(self.convert(k, key_kind), self.convert(v, kind)) for k, v in value.items()]
+        for pair in pairs:
+            for part in pair:
+                if isinstance(part, Refused):
+                    return part
+        return dict(pairs)
+
     def items(self, value: object, kind: Any) -> Any:
         if not isinstance(value, list):
             return Refused('a list such as ["BTC/USDT:USDT"]')
@@ -278,6 +293,8 @@ class _Reader:
     def single(self, value: object, kind: Any) -> Any:
         if kind is timedelta:
             return values.duration(value)
+        if kind is time:
+            return values.time_of_day(value)
         if kind is Decimal:
             return values.fraction(value)
         if kind is Secret:

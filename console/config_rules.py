@@ -5,6 +5,7 @@ Leaves notation to `console.config_values`, and reading and reporting to `consol
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,13 +13,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from console.config_values import Refused, host_port
+from console.config_values import Refused, host_port, is_loopback
 from messages.settings import AccountSettings, Settings, SourceKind, SourceSettings
 from messages.venue import OrderType
 from venues.facts import VENUES
 
 # Linux holds a socket's path in 108 bytes, the closing zero among them.
 SOCKET_PATH_BYTES = 107
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ LIMITS: dict[str, Limit] = {
     "orphans.every": _A_TENTH,
     "orphans.remind_every": _SECONDS,
     "reconciliation.every": _A_TENTH,
+    "alerts.remind_every": _SECONDS,
     "accounts.*.orphan_actions_per_hour": Limit(lambda n: n >= 0, "a whole number from 0"),
     "accounts.*.protect_distance": _percent("0.1", "90"),
     "accounts.*.request_timeout": _A_TENTH,
@@ -120,6 +123,11 @@ def cross_problems(settings: Settings) -> Iterator[tuple[str, str, str]]:
         answer = host_port(settings.control.http)
         if isinstance(answer, Refused):
             yield "control.http", settings.control.http, answer.allowed
+        elif not is_loopback(answer):
+            # Whoever reads the page needs no password: it stays on this machine.
+            yield "control.http", answer, "127.0.0.1, localhost or [::1] with a port"
+    if settings.alerts.callable and not _FUNCTION.fullmatch(settings.alerts.callable):
+        yield "alerts.callable", settings.alerts.callable, '"package.module:function"'
     yield from _source_accounts(settings)
     if settings.storage.export_events is not None and settings.storage.keep_events is None:
         yield (

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
@@ -25,6 +25,7 @@ _UNIT_SECONDS = {
 }
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d)\s*)+")
+_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):(\d{1,5})")
 
 DURATION_HELP = 'a duration such as "2s", "5m", "3h", "1h30m" or "1d"'
@@ -48,6 +49,14 @@ def duration(value: object) -> timedelta | Refused:
         return timedelta(seconds=float(seconds))
     except OverflowError:
         return Refused(DURATION_HELP)
+
+
+def time_of_day(value: object) -> time | Refused:
+    """ "08:00" → eight in the morning, UTC."""
+    match = _TIME_OF_DAY.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return Refused('a time of day in UTC such as "08:00"')
+    return time(int(match.group(1)), int(match.group(2)))
 
 
 def fraction(value: object) -> Decimal | Refused:
@@ -105,6 +114,11 @@ def host_port(value: object) -> str | Refused:
     if match is None or not 0 < int(match.group(2)) < 65536:
         return Refused('"host:port" with a port from 1 to 65535')
     return match.group(0)
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a "host:port" can be reached from this machine only."""
+    return address.rpartition(":")[0].lower() in ("127.0.0.1", "localhost", "[::1]")
 
 
 def path(value: object, folder: Path) -> Path | Refused:

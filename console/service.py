@@ -22,6 +22,7 @@ from loguru import logger
 
 from actors.runtime import ChildSpec, StartFailed, System
 from actors.tree import guard_tree
+from console.channels import ChannelUnusable, open_channels
 from console.control.commands import CONTROL, Operator
 from console.control.server import Control
 from console.control.socket_file import SocketTakenError, ensure_free
@@ -60,10 +61,11 @@ class Running:
 async def serving(settings: Settings) -> AsyncIterator[Running]:
     """The guard from its first actor to its last, stopped in order at the end.
 
-    Raises SocketTakenError, LedgerUnavailable, LedgerRefused, or the runtime's StartFailed where
-    the tree does not come up; whatever was opened before is closed again.
+    Raises SocketTakenError, ChannelUnusable, LedgerUnavailable, LedgerRefused, or the runtime's
+    StartFailed where the tree does not come up; whatever was opened before is closed again.
     """
     ensure_free(settings.control.socket)
+    channels = open_channels(settings.alerts)
     accounts = tuple(account.name for account in settings.accounts)
     async with AsyncExitStack() as opened:
         ledger = await open_ledger(settings.storage.url, now=utc_now, data_dir=settings.data_dir)
@@ -85,7 +87,12 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
             lambda: Control(settings.control.socket, mode=settings.mode, accounts=accounts),
         )
         tree = guard_tree(
-            settings, ledger=ledger, venues=venues, holder=_holder(), extra=(control,)
+            settings,
+            ledger=ledger,
+            venues=venues,
+            holder=_holder(),
+            channels=channels,
+            extra=(control,),
         )
         await system.start(tree)
         opened.push_async_callback(system.stop)
@@ -113,6 +120,9 @@ async def run_service(settings: Settings) -> Exit:
     except SocketTakenError as error:
         logger.error(str(error))
         return Exit.REFUSED
+    except ChannelUnusable as error:
+        logger.error(f"An alert channel can't be used: {error}")
+        return Exit.USAGE
     except (LedgerUnavailable, LedgerRefused) as error:
         logger.critical(f"The ledger can't be had: {error}")
         return Exit.NO_LEDGER
@@ -163,7 +173,8 @@ def _secrets(settings: Settings) -> tuple[Secret, ...]:
         for account in settings.accounts
         for secret in (account.key, account.secret, account.password)
     ]
-    return tuple(secret for secret in (*keys, settings.storage.url) if secret)
+    urls = (settings.storage.url, *settings.alerts.channels)
+    return tuple(secret for secret in (*keys, *urls) if secret)
 
 
 def _ask_to_stop(stop: asyncio.Event, number: signal.Signals) -> None:

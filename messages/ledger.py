@@ -179,7 +179,7 @@ class AlertLevel(StrEnum):
 
 
 class AlertType(StrEnum):
-    """The alert types of `mission.md` E1, and the one for unusable ledger rows."""
+    """The alert types of `mission.md` E1, one for unusable ledger rows, one as proof of life."""
 
     ORPHANED_POSITION = "orphaned_position"
     NAKED_POSITION = "naked_position"
@@ -192,6 +192,7 @@ class AlertType(StrEnum):
     ACCOUNT_QUARANTINED = "account_quarantined"
     GUARD_DEGRADED = "guard_degraded"
     UNUSABLE_ROW = "unusable_row"
+    DAILY_SUMMARY = "daily_summary"
 
 
 class AlertDraft(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from messages.ledger import (
     AlertDraft,
     AlertRaised,
     ClosedRows,
+    Delivery,
     Event,
     EventDraft,
     HeldBy,
@@ -353,6 +354,28 @@ class StoreReminder(Request[Done], frozen=True, kw_only=True):
     alert_id: int
 
 
+class PendingDeliveries(Request[tuple[Delivery, ...]], frozen=True, kw_only=True):
+    """Notices that still have to go out, oldest first; None: on any channel."""
+
+    channel: str | None = None
+    limit: int = 100
+
+
+class NoteDelivered(Request[Done], frozen=True, kw_only=True):
+    """A notice has gone out on its channel, or is not wanted there."""
+
+    delivery_id: int
+    channel: str
+
+
+class NoteDeliveryFailed(Request[Done], frozen=True, kw_only=True):
+    """A notice could not be delivered and stays pending. `why` holds no secret."""
+
+    delivery_id: int
+    channel: str
+    why: str
+
+
 class AcquireLease(Request[Lease | HeldBy], frozen=True, kw_only=True):
     """Take the right to write for an account; every later write of it carries this lease."""
 
@@ -405,3 +428,7 @@ class AckAlert(Request[Alert | None], frozen=True, kw_only=True):
 
     alert_id: int
     by: str
+
+
+class NewNotice(msgspec.Struct, frozen=True):
+    """Told to the delivery actor: the outbox has something new."""

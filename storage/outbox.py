@@ -59,8 +59,13 @@ class Outbox:
         """Name the channels that notices written from now on are queued for."""
         self._channels = tuple(names)
 
-    async def pending_deliveries(self, limit: int = 100) -> tuple[Delivery, ...]:
-        """Notices not yet delivered, oldest first, with the alert as it is now."""
+    async def pending_deliveries(
+        self, limit: int = 100, *, channel: str | None = None
+    ) -> tuple[Delivery, ...]:
+        """Notices not yet delivered, oldest first, with the alert as it is now.
+
+        With `channel` only that one's: a channel that is down never hides another's.
+        """
         query = (
             sa.select(alerts, deliveries)
             .join(alerts, alerts.c.id == deliveries.c.alert_id)
@@ -68,6 +73,8 @@ class Outbox:
             .order_by(deliveries.c.id)
             .limit(limit)
         )
+        if channel is not None:
+            query = query.where(deliveries.c.channel == channel)
         return await self._db.read(
             lambda connection: tuple(map(_delivery, connection.execute(query).mappings()))
         )

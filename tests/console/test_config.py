@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from console.config import ConfigError, load_config
-from messages.settings import Mode, OnUnknown, OrphanPolicy, Settings
+from messages.ledger import AlertType
+from messages.settings import AlertSettings, Loudness, Mode, OnUnknown, OrphanPolicy, Settings
 from messages.values import Secret
 from messages.venue import OrderType
 
@@ -248,3 +249,45 @@ def test_no_secret_is_ever_shown_by_a_mistake(tmp_path: Path) -> None:
     assert "storage.url = ***" in found
     assert "accounts.a.key = ***" in found
     assert "hunter" not in found
+
+
+def test_alerts_are_read_with_their_channels_types_and_hour(tmp_path: Path) -> None:
+    alerts = """
+    [alerts]
+    channels = ["json://127.0.0.1:9/token"]
+    callable = "my.module:function"
+    daily_summary = "07:30"
+    remind_every = "2h"
+    [alerts.types]
+    ghost_position = "off"
+    """
+    file = tmp_path / "sexton.toml"
+    file.write_text(f'mode = "observe"\n{ACCOUNT}{alerts}', encoding="utf-8")
+    found = load_config(file).alerts
+    assert found == AlertSettings(
+        channels=(Secret("json://127.0.0.1:9/token"),),
+        callable="my.module:function",
+        types={AlertType.GHOST_POSITION: Loudness.OFF},
+        daily_summary=time(7, 30),
+        remind_every=timedelta(hours=2),
+    )
+
+
+@pytest.mark.parametrize(
+    ("lines", "mistake"),
+    [
+        ("[alerts]\ndaily_summary = '25:00'", 'a time of day in UTC such as "08:00", or "off"'),
+        ("[alerts]\ncallable = 'nonsense'", '"package.module:function"'),
+        ("[alerts.types]\nghost_position = 'loud'", '"on" or "silent" or "off"'),
+        ("[alerts.types]\nghosts = 'off'", '"orphaned_position" or'),
+        ("[control]\nhttp = '0.0.0.0:9464'", "127.0.0.1, localhost or [::1] with a port"),
+    ],
+)
+def test_mistakes_about_alerts_and_the_page_say_what_is_allowed(
+    tmp_path: Path, lines: str, mistake: str
+) -> None:
+    file = tmp_path / "sexton.toml"
+    file.write_text(f'mode = "observe"\n{ACCOUNT}{lines}', encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert mistake in str(caught.value)
