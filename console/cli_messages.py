@@ -1,6 +1,7 @@
 """Commands that send an actor a typed message, and those that look and act from one screen.
 
-Leaves which messages there are to `console.control.sending`, and the REPL to `console.repl`.
+Leaves which messages there are to `console.control.sending`, the REPL to `console.repl`,
+and the live view to `console.top`.
 """
 
 from __future__ import annotations
@@ -56,6 +57,21 @@ def repl(
     from console.repl import repl_from_cli
 
     raise typer.Exit(repl_from_cli(config, code=code, as_json=json))
+
+
+@sending.command(
+    rich_help_panel=SCREENS, epilog="python supervisor.py top --config sexton.toml --every 2"
+)
+def top(
+    config: ConfigOption = DEFAULT_CONFIG,
+    every: Annotated[
+        float, typer.Option(min=0.2, max=60, metavar="SECONDS", help="Between two looks.")
+    ] = 1.0,
+) -> None:
+    """The running service live: actors, positions, alerts, events, and keys to act on them."""
+    from console.top import top_from_cli
+
+    raise typer.Exit(top_from_cli(config, every=every))
 
 
 @sending.command(

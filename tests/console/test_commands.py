@@ -20,7 +20,7 @@ from tests.console.processes import Process, as_json, command, until, write_conf
 pytestmark = pytest.mark.usefixtures("demo")
 """The demo takes its time: it runs while these tests do."""
 
-NOT_HERE = {"run", "demo", "venue"}
+NOT_HERE = {"run", "demo", "venue", "top"}
 """Commands that stay: each has its own tests."""
 
 EXPECTED = {"ack": 1}

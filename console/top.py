@@ -1,0 +1,285 @@
+"""The live view: actors, positions, alerts and events of the running service, and keys to act.
+
+It polls the control socket in the background, so that nothing blocks the screen, and goes on when
+the service comes back. Leaves what is shown to `top_tables`, dialogs to `top_screens`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.events import Resize
+from textual.widget import Widget
+from textual.widgets import DataTable, Footer, Static
+
+from console import show, top_tables
+from console.calling import ask_socket, settings_from
+from console.control import protocol as p
+from console.control.client import CommandRefusedError, ControlClient, NoServiceError
+from console.exits import Exit
+from console.top_look import Look, look_at
+from console.top_screens import HELP, Confirm, Page
+from messages.ledger import PositionRow
+from messages.values import Side
+
+R = TypeVar("R", bound=p.Reply)
+W = TypeVar("W", bound=Widget)
+
+_COMMAND_WITHIN = 300.0
+"""Seconds: a scan of many accounts takes its time."""
+
+
+def top_from_cli(config: Path, *, every: float) -> Exit:
+    """`top`: until the person leaves. Raises CommandError where no service answers at first."""
+    socket = settings_from(config, keys=False).control.socket
+    ask_socket(socket, p.GetService(), timeout=5.0)
+    Top(socket, every=every).run()
+    return Exit.OK
+
+
+class PanelTable(DataTable[Text]):
+    """A table whose marked line stays marked by its key when the lines change."""
+
+    def __init__(self, identity: str, title: str) -> None:
+        super().__init__(id=identity, cursor_type="row", cell_padding=0, show_header=True)
+        self.border_title = title
+        self._columns_shown: tuple[top_tables.Column, ...] = ()
+        self._shown: list[top_tables.Line] = []
+
+    @property
+    def marked(self) -> str | None:
+        """The key of the marked line."""
+        at = self.cursor_row
+        return self._shown[at].key if 0 <= at < len(self._shown) else None
+
+    def fill(self, panel: top_tables.Panel) -> None:
+        """Show these lines; does nothing where they are shown already."""
+        columns, lines = panel
+        if columns == self._columns_shown and lines == self._shown:
+            return
+        marked, scroll = self.marked, self.scroll_y
+        if columns != self._columns_shown:
+            self.clear(columns=True)
+            for column in columns:
+                self.add_column(column.label, width=column.width)
+        else:
+            self.clear()
+        for line in lines:
+            self.add_row(*line.cells, key=line.key)
+        self._columns_shown, self._shown = columns, lines
+        keys = [line.key for line in lines]
+        if marked in keys:
+            self.move_cursor(row=keys.index(marked), scroll=False)
+            self.scroll_to(y=scroll, animate=False)
+
+
+class Top(App[None]):
+    """The live view of the service at `socket`, looked at `every` so many seconds.
+
+    `look` gets what is shown; `now` is the clock (aware, UTC).
+    """
+
+    TITLE = "Sexton"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    #heading { height: 1; }
+    #body { height: 1fr; }
+    #actors { width: 27; height: 1fr; }
+    #right { width: 1fr; }
+    #positions { height: 2fr; }
+    #alerts { height: 1fr; min-height: 5; }
+    #events { height: 1fr; min-height: 5; text-wrap: nowrap; text-overflow: ellipsis; }
+    .wide #actors { width: 38; }
+    .panel { border: round $primary-darken-2; scrollbar-size-vertical: 1;
+             scrollbar-size-horizontal: 0; background: $background; }
+    .panel:focus { border: round $accent; }
+    DataTable > .datatable--header { background: $background; text-style: dim; }
+    DataTable > .datatable--cursor { background: $surface-lighten-1; text-style: none; }
+    DataTable:focus > .datatable--cursor { background: $primary-darken-1; }
+    Confirm, Page { align: center middle; }
+    .dialog { border: round $accent; padding: 1 2; width: 90%; height: auto; max-height: 90%;
+              background: $surface; }
+    .small { width: 60; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("h", "leg('hold')", "hold"),
+        Binding("r", "leg('release')", "release"),
+        Binding("c", "close", "close"),
+        Binding("w", "why", "why"),
+        Binding("a", "acknowledge", "ack"),
+        Binding("d", "dump", "dump"),
+        Binding("s", "scan", "scan"),
+        Binding("question_mark", "help", "help", key_display="?"),
+        Binding("q", "quit", "quit"),
+    ]
+
+    def __init__(
+        self,
+        socket: Path,
+        *,
+        every: float = 1.0,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        look: Callable[[Path, datetime], Awaitable[Look]] = look_at,
+    ) -> None:
+        super().__init__()
+        self._socket = socket
+        self._every = every
+        self._now = now
+        self._look_at = look
+        self._look: Look | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text(f" Looking at {self._socket} ..."), id="heading")
+        with Horizontal(id="body"):
+            yield PanelTable("actors", "actors")
+            with Vertical(id="right"):
+                yield PanelTable("positions", "positions")
+                yield PanelTable("alerts", "alerts")
+                yield Static(id="events")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        for panel in (*self.query(PanelTable), self.query_one("#events")):
+            panel.add_class("panel")
+        self.query_one("#events").border_title = "events"
+        self.query_one("#positions").focus()
+        self.run_worker(self._follow(), name="follow")
+
+    def on_resize(self, event: Resize) -> None:
+        self.set_class(event.size.width >= top_tables.WIDE, "wide")
+        # The panels' own sizes are known once the new layout is done.
+        self.call_after_refresh(self._draw)
+
+    async def _follow(self) -> None:
+        while True:
+            try:
+                self._look = await self._look_at(self._socket, self._now())
+                self._draw()
+            except (NoServiceError, CommandRefusedError) as error:
+                self._say_lost(str(error))
+            await asyncio.sleep(self._every)
+
+    def _say_lost(self, why: str) -> None:
+        seen = f" (shown: {self._look.at:%H:%M:%S} UTC)" if self._look is not None else ""
+        text = Text(f" {why}{seen}", style="bold white on red", no_wrap=True, overflow="ellipsis")
+        self._on_main("#heading", Static).update(text)
+
+    def _draw(self) -> None:
+        look = self._look
+        if look is None:
+            return
+        wide = self.size.width >= top_tables.WIDE
+        self._on_main("#heading", Static).update(top_tables.heading(look, wide=wide))
+        for name, panel in (
+            ("actors", top_tables.actors),
+            ("positions", top_tables.positions),
+            ("alerts", top_tables.alerts),
+        ):
+            table = self._on_main(f"#{name}", PanelTable)
+            # One cell is the scroll bar's, whether it shows or not: columns must not jump.
+            table.fill(panel(look, table.container_size.width - 1))
+        events = self._on_main("#events", Static)
+        events.update(top_tables.events(look, events.size.height))
+
+    # --- keys -----------------------------------------------------------------------------------
+
+    def action_leg(self, what: str) -> None:
+        if row := self._row():
+            kind = p.Hold if what == "hold" else p.Release
+            leg = {"symbol": row.symbol, "account": row.account, "by": getpass.getuser()}
+            self._send(kind(side=_side_of(row), **leg))
+
+    def action_close(self) -> None:
+        row = self._row()
+        if row is None:
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._send(p.CloseNow(symbol=row.symbol, side=_side_of(row), account=row.account))
+
+        question = f"Close {row.account} {row.symbol} {row.side} at market now?"
+        self.push_screen(Confirm(question), answered)
+
+    def action_acknowledge(self) -> None:
+        marked = self._on_main("#alerts", PanelTable).marked
+        if marked is None:
+            self.notify("no alert is marked", severity="warning")
+            return
+        self._send(p.Acknowledge(alert_id=int(marked), by=getpass.getuser()))
+
+    def action_scan(self) -> None:
+        self.notify("scanning ...")
+        self.run_worker(self._scan(), group="commands")
+
+    def action_dump(self) -> None:
+        path = self._on_main("#actors", PanelTable).marked
+        if path is not None:
+            self.run_worker(self._dump(path), group="commands")
+
+    def action_why(self) -> None:
+        if row := self._row():
+            self.run_worker(self._why(row), group="commands")
+
+    def action_help(self) -> None:
+        self.push_screen(Page("help", HELP))
+
+    def _row(self) -> PositionRow | None:
+        marked = self._on_main("#positions", PanelTable).marked
+        rows = self._look.rows if self._look is not None else ()
+        row = next((row for row in rows if str(row.id) == marked), None)
+        if row is None:
+            self.notify("no position is marked", severity="warning")
+        return row
+
+    def _send(self, command: p.Command[p.Carried]) -> None:
+        self.run_worker(self._carry(command), group="commands")
+
+    async def _carry(self, command: p.Command[p.Carried]) -> None:
+        if carried := await self._asked(command):
+            self.notify(carried.message)
+
+    async def _scan(self) -> None:
+        if scanned := await self._asked(p.Scan()):
+            for path, report in scanned.reports.items():
+                if report.problem:
+                    self.notify(f"{path}: {report.problem}", severity="error")
+            found = sum(report.found for report in scanned.reports.values())
+            self.notify(f"scanned: {found} found")
+
+    async def _dump(self, path: str) -> None:
+        if dumped := await self._asked(p.GetDump(path=path)):
+            self.push_screen(Page(path, show.as_json(dumped.dump)))
+
+    async def _why(self, row: PositionRow) -> None:
+        story = await self._asked(p.Why(symbol=row.symbol, account=row.account))
+        if story is not None:
+            lines = [show.event_line(event).plain for event in story.events]
+            self.push_screen(Page(f"why {row.symbol}", "\n".join(lines) or "nothing is on record"))
+
+    async def _asked(self, command: p.Command[R]) -> R | None:
+        """The reply; None where there is none, which the person has then been told."""
+        try:
+            async with ControlClient(self._socket, timeout=_COMMAND_WITHIN) as service:
+                return await service.call(command)
+        except (NoServiceError, CommandRefusedError) as error:
+            self.notify(str(error), severity="error")
+            return None
+
+    def _on_main(self, selector: str, kind: type[W]) -> W:
+        """A panel, even while a dialog lies over it."""
+        return self.screen_stack[0].query_one(selector, kind)
+
+
+def _side_of(row: PositionRow) -> Side | None:
+    """The row's side; one that is none of ours is left for the service to refuse."""
+    return Side(row.side) if row.side in tuple(Side) else None
