@@ -32,6 +32,7 @@ def start_guard(
 
 
 def _run(settings: Settings, sites: Path, kill_at: str | None) -> None:
+    _close_inherited_sockets()
     logger.remove()
     logger.add(settings.data_dir / "guard.log", level="DEBUG")
     # A forked child must not run the parent's test session when it ends.
@@ -41,6 +42,14 @@ def _run(settings: Settings, sites: Path, kill_at: str | None) -> None:
     finally:
         sys.stdout.flush()
         os._exit(0)
+
+
+def _close_inherited_sockets() -> None:
+    """A fork keeps the parent's sockets: the venue's port would stay taken while it restarts."""
+    for descriptor in tuple(Path("/proc/self/fd").iterdir()):
+        # The listing's own descriptor is closed by now, and is a link to nothing.
+        if descriptor.is_socket():
+            os.close(int(descriptor.name))
 
 
 async def _serve(settings: Settings) -> None:
