@@ -104,7 +104,7 @@ async def end_leg(
         )
         reason = ghost_reason
         counters = {"ghost_positions_detected": 1, "ghost_positions_handled": 1}
-    alert = None if ours else _ghost_alert(leg, exit_, reason)
+    alert = None if ours else _ghost_alert(leg, exit_, reason, copied=settings.ledger is not None)
     if settings.mode is Mode.OBSERVE:
         await _would_close(actor, leg, reason, alert)
         return NotEnded(why="mode is observe: the row stays as it is", observed=True)
@@ -189,12 +189,13 @@ def _event_kind(reason: str) -> str:
     }.get(reason, "ghost_position_closed")
 
 
-def _ghost_alert(leg: LedgerLeg, exit_: Exit, reason: str) -> AlertDraft:
+def _ghost_alert(leg: LedgerLeg, exit_: Exit, reason: str, *, copied: bool) -> AlertDraft:
     how = {
         ExitKind.LIQUIDATION: "it was liquidated",
         ExitKind.ADL: "it was reduced by auto-deleveraging",
     }.get(exit_.kind, "it was closed by somebody else")
     known = exit_.source is not ExitSource.UNKNOWN
+    row = "the guard's copy of the bot's row" if copied else "the row"
     reconciled = reason == RECONCILED
     return AlertDraft(
         type=AlertType.RECONCILIATION_MISMATCH if reconciled else AlertType.GHOST_POSITION,
@@ -207,9 +208,9 @@ def _ghost_alert(leg: LedgerLeg, exit_: Exit, reason: str) -> AlertDraft:
         side=leg.key.side.value,
         seen=f"the ledger had {leg.quantity} at {leg.entry_price}; the venue holds none",
         done=(
-            f"the row is closed ({reason}); exit {exit_.price}, PnL {exit_.pnl}, from its fills"
+            f"{row} is closed ({reason}); exit {exit_.price}, PnL {exit_.pnl}, from its fills"
             if known
-            else f"the row is closed ({reason}); exit price and PnL are unknown"
+            else f"{row} is closed ({reason}); exit price and PnL are unknown"
         ),
         next_step=(
             f"nothing: {how}"

@@ -14,7 +14,8 @@ from typing import TypeVar
 import msgspec
 
 from actors import paths
-from actors.runtime import Actor, Later, handles
+from actors.following import Following
+from actors.runtime import Actor, Later, Worked, handles
 from messages.ledger import (
     AgedRecord,
     Alert,
@@ -44,7 +45,9 @@ from messages.requests import (
     FindEvents,
     FindIntents,
     FindRows,
+    GetMarkets,
     LeaseLost,
+    Markets,
     NoteDelivered,
     NoteDeliveryFailed,
     PendingDeliveries,
@@ -63,7 +66,9 @@ from messages.requests import (
     StoreResolution,
     UpdateIntent,
 )
+from messages.settings import Mode, Settings
 from storage import Ledger, LedgerUnavailable, StaleLease
+from storage.sources import Source
 
 T = TypeVar("T")
 
@@ -86,17 +91,28 @@ class LedgerActor(Actor[LedgerState]):
     `leases` are those that this guard holds, by account; like the database they outlive
     incarnations. A write of an account's actors carries its lease: once another guard has the
     account such a write is refused, and its asker, who is about to be stopped, gets no answer.
-    `channels` are the names of those that notices of alerts are queued for.
+    `channels` are the names of those that notices of alerts are queued for. With a `source` the
+    positions are another program's: they are read before each answer about what is open.
     """
 
     def __init__(
-        self, ledger: Ledger, leases: dict[str, Lease], channels: tuple[str, ...] = ()
+        self,
+        ledger: Ledger,
+        leases: dict[str, Lease],
+        channels: tuple[str, ...] = (),
+        source: Source | None = None,
+        settings: Settings | None = None,
     ) -> None:
         super().__init__(LedgerState())
         self._ledger = ledger
         # Before anything is written: notices are queued with what they tell of.
         ledger.use_channels(channels)
         self._leases = leases
+        self._accounts = tuple(account.name for account in settings.accounts) if settings else ()
+        self._following: Following | None = None
+        if source is not None:
+            acts = settings is not None and settings.mode is Mode.ENFORCE
+            self._following = Following(source, ledger, write_back=acts, markets=self._markets)
 
     async def _fenced(
         self, account: str, work: Callable[[Lease | None], Awaitable[T]]
@@ -143,8 +159,32 @@ class LedgerActor(Actor[LedgerState]):
             return result
 
     @handles
-    async def active_rows(self, message: ActiveRows) -> tuple[PositionRow, ...]:
-        return await self._through(lambda: self._ledger.active_rows(message.account))
+    async def active_rows(
+        self, message: ActiveRows
+    ) -> tuple[PositionRow, ...] | Later[tuple[PositionRow, ...]]:
+        if self._following is None:
+            return await self._through(lambda: self._ledger.active_rows(message.account))
+        answer: Later[tuple[PositionRow, ...]] = self.later()
+        self._following.asked(message.account, answer)
+        self._follow(self._following)
+        return answer
+
+    def _follow(self, following: Following) -> None:
+        if following.begin():
+            self.work(following.read(), following, name="source")
+
+    @handles
+    async def worked(self, message: Worked) -> None:
+        """The source was read: whoever waited for that is answered from the copies."""
+        if isinstance(message.tag, Following):
+            message.tag.done(await self._through(self._ledger.active_rows))
+            self._follow(message.tag)
+
+    async def _markets(self) -> dict[str, Markets]:
+        answers = {
+            name: await self.attempt(paths.exchange(name), GetMarkets()) for name in self._accounts
+        }
+        return {name: found for name, found in answers.items() if isinstance(found, Markets)}
 
     @handles
     async def find_rows(self, message: FindRows) -> tuple[PositionRow, ...]:

@@ -19,6 +19,7 @@ from actors.stream import Stream
 from messages.ledger import AlertDraft, Lease
 from messages.settings import AccountSettings, Settings
 from storage import Ledger
+from storage.sources import Source
 from venues.port import Venue
 
 QUICK = Backoff(first=0.1, cap=5.0)
@@ -36,6 +37,7 @@ def guard_tree(
     deliver: Callable[[str, AlertDraft], None] | None = None,
     channels: Sequence[Channel] = (),
     judged: Callable[[str, float], None] | None = None,
+    source: Source | None = None,
     extra: Sequence[ChildSpec] = (),
 ) -> ChildSpec:
     """The whole guard as one spec. `venues` has one venue for each account, by name.
@@ -46,7 +48,7 @@ def guard_tree(
 
     `channels` are where alerts go; without any there is no delivery actor. `deliver` is told in
     this process of each alert that is said, `judged` of each validation before a close: account
-    and seconds. Neither may raise.
+    and seconds. Neither may raise. `source` is another program's ledger, where one is followed.
     """
     names = tuple(channel.name for channel in channels)
     leases: dict[str, Lease] = {}
@@ -61,7 +63,7 @@ def guard_tree(
             (
                 ChildSpec(
                     name="ledger",
-                    factory=partial(LedgerActor, ledger, leases, names),
+                    factory=partial(LedgerActor, ledger, leases, names, source, settings),
                     shutdown=30.0,
                 ),
                 ChildSpec(

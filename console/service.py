@@ -34,6 +34,7 @@ from console.supervision_alerts import SupervisionAlerts
 from messages.settings import Settings
 from messages.values import Secret
 from storage import Ledger, LedgerRefused, LedgerUnavailable, open_ledger
+from storage.sources import open_source
 from venues.gateway import open_venue
 from venues.port import Venue
 
@@ -70,6 +71,7 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
     async with AsyncExitStack() as opened:
         ledger = await open_ledger(settings.storage.url, now=utc_now, data_dir=settings.data_dir)
         opened.push_async_callback(ledger.close)
+        source = await open_source(settings.ledger) if settings.ledger is not None else None
         venues = {account.name: open_venue(account, now=utc_now) for account in settings.accounts}
         for venue in venues.values():
             opened.push_async_callback(venue.close)
@@ -92,6 +94,7 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
             venues=venues,
             holder=_holder(),
             channels=channels,
+            source=source,
             extra=(control,),
         )
         await system.start(tree)

@@ -20,6 +20,7 @@ from storage.database import Database
 from storage.engine import SQLITE_BUSY_SECONDS, make_engines
 from storage.leases import Leases, LifeProofs
 from storage.migrate import back_up, migrate
+from storage.mirror import Mirror
 from storage.orders import Intents
 from storage.outbox import Outbox
 from storage.positions import Positions
@@ -27,7 +28,9 @@ from storage.records import Records
 from storage.retention import Retention
 
 
-class Ledger(Positions, Intents, Events, Alerts, Outbox, Counters, Records, Leases, Retention):
+class Ledger(
+    Positions, Mirror, Intents, Events, Alerts, Outbox, Counters, Records, Leases, Retention
+):
     """An open ledger. Close it, or use it as an async context manager."""
 
     def __init__(self, database: Database) -> None:

@@ -33,6 +33,7 @@ from messages.settings import (
 )
 from messages.values import Secret, Side
 from storage import Ledger, open_ledger
+from storage.sources import open_source
 from venues.gateway import open_venue
 from venues.simulator.desk import LoggedRequest
 from venues.simulator.faults import Fault, FaultKind
@@ -296,11 +297,13 @@ async def world(
         settings = settings_for(tmp_path, venue, accounts, **changes)
         ledger = await open_ledger(settings.storage.url, now=now, data_dir=tmp_path)
         venues = {a.name: open_venue(a, now=now) for a in settings.accounts}
+        source = await open_source(settings.ledger) if settings.ledger is not None else None
         system = System(now=now, seed=1)
         guard = World(venue, ledger, system, settings)
         if before is not None:
             await before(guard)
-        await system.start(guard_tree(settings, ledger=ledger, venues=venues))
+        tree = guard_tree(settings, ledger=ledger, venues=venues, source=source)
+        await system.start(tree)
         try:
             await guard.ready(*accounts)
             yield guard
