@@ -31,9 +31,10 @@ Keys
 
 Columns
 
-  ↻ restarts   mail: messages that wait
-  target   the worst price at which the phase lets the leg go
-  dist.    how far the price is beyond the target; below 0: not yet there"""
+  ↻          restarts
+  mail       messages that wait
+  target     the worst price at which the phase lets the leg go
+  dist.      how far the price is beyond it; below 0: not yet"""
 
 
 class Confirm(ModalScreen[bool]):

@@ -28,6 +28,9 @@ _TROUBLES = {
     AlertType.GHOST_POSITION: "ghost",
 }
 _MARKS = {AlertLevel.CRITICAL: "!!", AlertLevel.WARNING: "!", AlertLevel.INFO: "i"}
+_SHORT = {"progressive": "progr."}
+_PHASE = 12
+"""Cells of the longest phase and a gap."""
 _ROOMY = 70
 """Cells of a panel from which on it shows its second-best columns."""
 
@@ -103,7 +106,7 @@ def positions(look: Look, width: int) -> Panel:
     else:
         columns = (
             Column("account", 13), Column("position", 16), Column("quantity", 11),
-            Column("age", 9), Column("phase", 12), Column("target", 10), Column("dist.", 8),
+            Column("age", 9), Column("phase", _PHASE), Column("target", 10), Column("dist.", 8),
             Column("status", max(0, width - 79)),
         )  # fmt: skip
     ordered = sorted(look.rows, key=lambda row: _urgency(row, look))
@@ -133,6 +136,7 @@ def _position(
         f" {row.side[:1].upper()}", style="green" if row.side == "long" else "red"
     )
     phase, style = _phase(row, leg, troubles.get(_leg_of(row), ""))
+    narrow = widths["phase"] < _PHASE
     far = distance(row, leg)
     age = show.span(look.at - row.opened_at) if row.opened_at else "-"
     cells = {
@@ -140,7 +144,7 @@ def _position(
         "position": position,
         "quantity": _right(show.number(row.quantity), widths.get("quantity", 9)),
         "age": _right(age, widths["age"]),
-        "phase": Text(_cut(phase, widths["phase"] - 1), style=style),
+        "phase": Text(_SHORT.get(phase, phase)[:7] if narrow else phase, style=style),
         "target": _right(_price(leg), widths["target"]),
         "dist.": _right(
             "" if far is None else f"{far:+.1f}%",
