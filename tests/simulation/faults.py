@@ -15,6 +15,8 @@ from decimal import Decimal
 
 import detangle
 
+from actors.aged_scan import Scan
+from actors.runtime import NoSuchActor
 from messages.ledger import AlertDraft, AlertLevel, AlertType
 from messages.requests import RaiseAlert
 from messages.values import Side
@@ -72,6 +74,8 @@ class Troubles:
             (2, self.a_lie),
             (3, self.by_hand),
             (2, self.an_orphan),
+            (2, self.a_slow_open),
+            (5, self.a_close_broken_off),
             (1, self.liquidation),
             (2, self.price_jump),
             (2, self.thin_book),
@@ -114,6 +118,11 @@ class Troubles:
     # --- the venue ------------------------------------------------------------------------------
 
     def _order(self, fault: Fault) -> None:
+        late = (FaultKind.DELAY, "order.create")
+        if (fault.kind, fault.endpoint) == late and any(
+            (other.kind, other.endpoint) == late for other in self.world.faults.standing()
+        ):
+            return  # two delays add up, and a venue refuses what is older than its window
         self.world.tell(f"fault: {fault.kind} {fault.endpoint} of {fault.account} x{fault.count}")
         self.world.faults.order(fault)
 
@@ -138,9 +147,36 @@ class Troubles:
                 endpoint=self._endpoint(),
                 account=self.rng.choice(self.accounts),
                 count=self.rng.randint(1, 3),
-                seconds=self.rng.uniform(0.5, LONGEST),
+                seconds=self.rng.choice((1.0, LONGEST / 2, LONGEST)),
             )
         )
+
+    async def a_close_broken_off(self) -> None:
+        """An order is slow or its reply is lost, and its sender dies while it is out."""
+        world = self.world
+        account = self.rng.choice(self.accounts)
+        kind = self.rng.choice((FaultKind.DELAY, FaultKind.DROP_AFTER))
+        self._order(Fault(kind=kind, endpoint="order.create", account=account, seconds=LONGEST))
+        taken = {(t.key.account, t.key.symbol) for t in self.trades}
+        free = [s for s in SYMBOLS if (account, s) not in taken]
+        if free:
+            side, symbol = self.rng.choice(list(Side)), self.rng.choice(free)
+            self.trades.append(world.open(account, symbol, side, hours=40.0))
+        if world.process is not None:
+            world.system.tell(f"accounts/{account}/aged/scan", Scan())
+        for _ in range(30):
+            await asyncio.sleep(0.5)
+            if world.process is None or world.watch.open_intents(account):
+                break
+        else:
+            return
+        await asyncio.sleep(self.rng.uniform(0.0, 3.0))
+        if self.rng.random() < 0.5 and len(self.accounts) > 1:
+            await self.process_killed()
+        elif world.process is not None:
+            world.tell(f"kill the exchange actor of {account}")
+            world.killed.append(f"accounts/{account}/exchange")
+            self._kill(f"accounts/{account}/exchange")
 
     async def refusals(self) -> None:
         account = self.rng.choice(self.accounts)
@@ -194,6 +230,14 @@ class Troubles:
             side = self.rng.choice(list(Side))
             self.trades.append(self.world.open(account, symbol, side, row=False))
 
+    async def a_slow_open(self) -> None:
+        """The bot writes its row a few seconds before the venue has the position."""
+        account, symbol = self.rng.choice(self.accounts), self.rng.choice(SYMBOLS)
+        taken = {(t.key.account, t.key.symbol) for t in self.trades}
+        if (account, symbol) not in taken:
+            side, delay = self.rng.choice(list(Side)), self.rng.uniform(1.0, 12.0)
+            self.trades.append(await self.world.open_slowly(account, symbol, side, delay))
+
     async def price_jump(self) -> None:
         symbol = self.rng.choice(SYMBOLS)
         listing = self.world.market.listing(Exchange.BYBIT, symbol)
@@ -219,7 +263,16 @@ class Troubles:
             path = self.rng.choice(paths)
             self.world.tell(f"kill {path}")
             self.world.killed.append(path)
+            for _ in range(4):
+                self._probe()  # so that its mailbox is not empty
+            await asyncio.sleep(self.rng.choice((0.0, 0.0, 0.001)))
+            self._kill(path)
+
+    def _kill(self, path: str) -> None:
+        try:
             self.world.system.kill(path)
+        except NoSuchActor:
+            self.world.tell(f"{path} was gone by then")
 
     async def process_killed(self) -> None:
         await self.world.kill_guard()

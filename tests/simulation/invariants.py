@@ -64,7 +64,7 @@ class Watch:
         self._wrong: set[str] = set()
         self._sent: set[str] = set()
         self._sizes: dict[LegKey, list[tuple[datetime, Decimal]]] = {}
-        self._rows: dict[int, tuple[LegKey, datetime]] = {}
+        self._rows: dict[int, tuple[LegKey, datetime | None]] = {}
         self._ended: set[int] = set()
         market.listen(self._on_event)
 
@@ -140,11 +140,18 @@ class Watch:
         before = [held for at, held in changes if at <= since][-1:]
         return max([*before, *(held for at, held in changes if at > since)], default=ZERO)
 
-    def row_written(self, row_id: int, key: LegKey, opened_at: datetime) -> None:
+    def row_written(self, row_id: int, key: LegKey, opened_at: datetime | None) -> None:
+        """`opened_at` is when the market had the position; None: it has none yet, and will."""
         self._rows[row_id] = key, opened_at
         self.compare()
 
     # --- what happens in the ledger -------------------------------------------------------------
+
+    def open_intents(self, account: str) -> int:
+        """How many orders of an account have no known outcome."""
+        query = "SELECT count(*) FROM intents WHERE account = ? AND state IN ('pending', 'sent')"
+        (count,) = self._truth.execute(query, (account,)).fetchone()
+        return int(count)
 
     def check_step(self) -> None:
         """After every step: look at the ledger if it changed. Raises AssertionError."""
@@ -169,7 +176,7 @@ class Watch:
             if row_id not in self._rows:
                 continue
             key, opened_at = self._rows[row_id]
-            if not self.was_flat(key, opened_at):
+            if opened_at is None or not self.was_flat(key, opened_at):
                 self.break_(f"3: row {row_id} of {key} is closed ({reason}) and it lives")
             ours = self._our_fills(key, row_id)
             if reason in (*GHOSTS, RECONCILED) and ours >= Decimal(str(quantity)):
@@ -257,9 +264,17 @@ class Watch:
             "SELECT dedup_key, count(*), sum(resolved_at IS NULL) FROM alerts GROUP BY dedup_key"
         ).fetchall()
         standing = {key for key, _, opened in alerts if opened}
-        wrong = [f"5: {key} is a ghost and nobody sees it" for key in ledger if key not in held]
-        due = {f"orphan:{key}" for key in held if key not in ledger}
+        # A lone long in the ledger and a lone short at the venue are one mismatch, and no ghost.
+        turned = {
+            key
+            for key in ledger
+            if key not in held and _other(key) in held and _other(key) not in ledger
+        }
+        ghosts = [key for key in ledger if key not in held and key not in turned]
+        wrong = [f"5: {key} is a ghost and nobody sees it" for key in ghosts]
+        due = {f"orphan:{k}" for k in held if k not in ledger and _other(k) not in turned}
         due |= {f"mismatch:{k}" for k, q in ledger.items() if k in held and held[k] != q}
+        due |= {f"mismatch:{key}" for key in turned}
         about = {key for key in standing if key.startswith(("orphan:", "mismatch:"))}
         wrong += [f"5: {key} was never alerted" for key in sorted(due - about)]
         wrong += [f"5: {key} is over and still alerted" for key in sorted(about - due)]

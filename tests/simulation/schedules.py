@@ -95,8 +95,8 @@ class Schedule:
         places = [(a, s) for a in ACCOUNTS for s in SYMBOLS]
         for account, symbol in rng.sample(places, rng.randint(2, 4)):
             side = rng.choice(list(Side))
-            hours = rng.choice((0.5, 5.0, 13.0, 40.0, 40.0))
-            kind = rng.choice(("plain", "plain", "plain", "ghost", "orphan", "half"))
+            hours = rng.choice((0.5, 5.0, 13.0, 40.0, 40.0, 40.0))
+            kind = rng.choice(("plain", "plain", "plain", "ghost", "orphan", "half", "half"))
             trade = world.open(account, symbol, side, row=kind != "orphan", hours=hours)
             self.trades.append(trade)
             if kind == "ghost":

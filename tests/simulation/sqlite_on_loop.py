@@ -67,8 +67,8 @@ class _JobsOnLoop:
         self._busy = False
 
     def put_nowait(self, job: Job) -> None:
-        if self._disk.dead:
-            self._answer(job)
+        if self._disk.dead or asyncio._get_running_loop() is None:
+            self._answer(job)  # whoever it belonged to is over
             return
         if self._busy:
             self._waiting.append(job)

@@ -131,6 +131,7 @@ class Process:
                 latency=self._latency,
                 faults=world.faults,
                 log=world.requests,
+                timeout=4.0,
             )
             for name in world.market.accounts
         }
@@ -281,6 +282,18 @@ class World:
         )
         return Trade(account, symbol, side, amount, row_id)
 
+    async def open_slowly(self, account: str, symbol: str, side: Side, delay: float) -> Trade:
+        """The bot writes its row when it orders, and is filled `delay` seconds later."""
+        price, amount = self.price(account, symbol), self.amount(account, symbol)
+        row_id = self.write_row(account, symbol, side, amount, price, true_now(), filled=False)
+        self.tell(f"bot orders {account} {symbol} {side} {amount}, row {row_id}")
+        await asyncio.sleep(delay)
+        stop = self._stop(account, symbol, side, price)
+        self.market.open_position(account, symbol, side, amount, price, stop_loss=stop)
+        self.watch.row_written(row_id, LegKey(account, symbol, side), true_now())
+        self.tell(f"bot's order for row {row_id} is filled")
+        return Trade(account, symbol, side, amount, row_id)
+
     def _stop(self, account: str, symbol: str, side: Side, price: Decimal) -> Decimal:
         listing = self.market.listing(self.market.accounts[account].exchange, symbol)
         return listing.to_tick(price * (1 - Decimal("0.2") * side.sign))
@@ -293,6 +306,8 @@ class World:
         quantity: Decimal,
         price: Decimal,
         opened_at: datetime,
+        *,
+        filled: bool = True,
     ) -> int:
         """One plain SQL insert from another process. Raises sqlite3.OperationalError if locked.
 
@@ -312,7 +327,9 @@ class World:
             ),
         )
         assert cursor.lastrowid is not None
-        self.watch.row_written(cursor.lastrowid, LegKey(account, symbol, side), opened_at)
+        self.watch.row_written(
+            cursor.lastrowid, LegKey(account, symbol, side), opened_at if filled else None
+        )
         return cursor.lastrowid
 
     def bot_closes(self, trade: Trade) -> None:
