@@ -21,12 +21,15 @@ from pathlib import Path
 from loguru import logger
 
 from actors.runtime import ChildSpec, StartFailed, System
+from actors.runtime.events import SupervisionEvent
 from actors.tree import guard_tree
 from console.channels import ChannelUnusable, open_channels
 from console.control.commands import CONTROL, Operator
 from console.control.server import Control
 from console.control.socket_file import SocketTakenError, ensure_free
 from console.exits import Exit
+from console.http.server import METRICS, Web
+from console.http.tally import Tally
 from console.logs import close_logs, set_up_logs
 from console.notify import keep_watchdog_fed, notify
 from console.show import as_json
@@ -76,10 +79,16 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         for venue in venues.values():
             opened.push_async_callback(venue.close)
         alerts = SupervisionAlerts()
+        tally = Tally(accounts)
+
+        def hears(event: SupervisionEvent) -> None:
+            tally.event(event)
+            alerts.event(event)
+
         system = System(
             now=utc_now,
             crash_dir=settings.data_dir / "crashes",
-            on_event=alerts.event,
+            on_event=hears,
             secrets=_secrets(settings),
             slow_handler=_SLOW,
         )
@@ -95,7 +104,8 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
             holder=_holder(),
             channels=channels,
             source=source,
-            extra=(control,),
+            judged=tally.judged,
+            extra=(control, *_page(settings, tally)),
         )
         await system.start(tree)
         opened.push_async_callback(system.stop)
@@ -114,8 +124,6 @@ async def run_service(settings: Settings) -> Exit:
             logger.info(
                 f"Sexton is ready: {settings.mode} mode; {names}; control {settings.control.socket}"
             )
-            if settings.control.http is not None:
-                logger.warning("control.http is read but not served: this version has no page")
             notify("READY=1", f"STATUS=guarding {names}")
             ended = await _first(stop.wait(), running.system.wait())
             notify("STOPPING=1")
@@ -162,6 +170,14 @@ async def _signals(running: Running, stop: asyncio.Event) -> AsyncIterator[None]
     finally:
         watchdog.cancel()
         loop.remove_signal_handler(signal.SIGUSR1)
+
+
+def _page(settings: Settings, tally: Tally) -> tuple[ChildSpec, ...]:
+    """The status page's actor, where one is wanted."""
+    address = settings.control.http
+    if address is None:
+        return ()
+    return (ChildSpec(METRICS, lambda: Web(address, settings, tally), shutdown=5.0),)
 
 
 def _holder() -> str:
