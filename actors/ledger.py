@@ -51,6 +51,8 @@ from messages.requests import (
     NoteDelivered,
     NoteDeliveryFailed,
     PendingDeliveries,
+    Pruned,
+    PruneEvents,
     ReadAged,
     ReadCounters,
     ReadOrphans,
@@ -175,10 +177,26 @@ class LedgerActor(Actor[LedgerState]):
 
     @handles
     async def worked(self, message: Worked) -> None:
-        """The source was read: whoever waited for that is answered from the copies."""
+        """A worker is through: whoever waited for that is answered."""
         if isinstance(message.tag, Following):
             message.tag.done(await self._through(self._ledger.active_rows))
             self._follow(message.tag)
+        elif isinstance(message.tag, Later):
+            message.tag.set(message.result)
+
+    @handles
+    def prune_events(self, message: PruneEvents) -> Later[Pruned]:
+        answer: Later[Pruned] = self.later()
+        self.work(self._pruned(message), answer, name="retention")
+        return answer
+
+    async def _pruned(self, message: PruneEvents) -> Pruned:
+        # A full or read-only disk is the world's doing; the events stay, and it is told.
+        try:
+            removed = await self._ledger.prune(message.older_than, message.export)
+        except (LedgerUnavailable, OSError) as error:
+            return Pruned(problem=str(error))
+        return Pruned(removed=removed)
 
     async def _markets(self) -> dict[str, Markets]:
         answers = {

@@ -14,10 +14,11 @@ from actors.ledger import LedgerActor
 from actors.notices import Channel
 from actors.orphans import Orphans
 from actors.reconciliation import Reconciliation
+from actors.retention import Retention
 from actors.runtime import Backoff, ChildSpec, Quarantine, Supervisor
 from actors.stream import Stream
 from messages.ledger import AlertDraft, Lease
-from messages.settings import AccountSettings, Settings
+from messages.settings import AccountSettings, Settings, StorageSettings
 from storage import Ledger
 from storage.sources import Source
 from venues.port import Venue
@@ -71,6 +72,7 @@ def guard_tree(
                     factory=partial(Alerts, settings, deliver, notices=bool(channels)),
                 ),
                 *_delivery(settings, channels),
+                *_retention(settings.storage),
                 ChildSpec(
                     name="keeper",
                     factory=partial(Keeper, holder, settings.storage.lease, accounts),
@@ -89,6 +91,13 @@ def guard_tree(
         ),
         shutdown=None,
     )
+
+
+def _retention(storage: StorageSettings) -> tuple[ChildSpec, ...]:
+    if storage.keep_events is None:
+        return ()
+    factory = partial(Retention, storage.keep_events, storage.export_events)
+    return (ChildSpec(name="retention", factory=factory, shutdown=MONITOR),)
 
 
 def _delivery(settings: Settings, channels: Sequence[Channel]) -> tuple[ChildSpec, ...]:

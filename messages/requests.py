@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import msgspec
 
@@ -374,6 +375,20 @@ class NoteDeliveryFailed(Request[Done], frozen=True, kw_only=True):
     delivery_id: int
     channel: str
     why: str
+
+
+class PruneEvents(Request["Pruned"], frozen=True, kw_only=True):
+    """Let events from before `older_than` leave the ledger, first into the file `export`."""
+
+    older_than: datetime
+    export: Path | None = None
+
+
+class Pruned(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events left. `problem` says why some that should have did not."""
+
+    removed: int = 0
+    problem: str = ""
 
 
 class AcquireLease(Request[Lease | HeldBy], frozen=True, kw_only=True):
