@@ -23,7 +23,6 @@ def test_the_demo_finds_and_deals_with_all_five_kinds_of_trouble(demo: Demo) -> 
     for name, account in result["accounts"].items():
         assert account["statistics"]["total_aged"] >= 1, name
         assert account["calls"]["fetch_positions"] >= account["snapshots"] > 0, name
-    assert result["restarts"] >= 3
     assert not result["interrupted"]
 
 
