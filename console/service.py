@@ -30,6 +30,7 @@ from console.control.socket_file import SocketTakenError, ensure_free
 from console.exits import Exit
 from console.http.server import METRICS, Web
 from console.http.tally import Tally
+from console.key_rights import KeyRefusedError, refuse_withdrawal_keys
 from console.logs import close_logs, set_up_logs
 from console.notify import keep_watchdog_fed, notify
 from console.show import as_json
@@ -119,6 +120,7 @@ async def run_service(settings: Settings) -> Exit:
     """Run the guard until SIGTERM or SIGINT. SIGUSR1 writes a state dump."""
     stop = asyncio.Event()
     try:
+        await refuse_withdrawal_keys(settings, now=utc_now)
         async with serving(settings) as running, _signals(running, stop):
             names = ", ".join(running.venues)
             logger.info(
@@ -128,6 +130,9 @@ async def run_service(settings: Settings) -> Exit:
             ended = await _first(stop.wait(), running.system.wait())
             notify("STOPPING=1")
             logger.info("Stopping in order" if stop.is_set() else f"The tree ended: {ended}")
+    except KeyRefusedError as error:
+        logger.error(str(error))
+        return Exit.USAGE
     except SocketTakenError as error:
         logger.error(str(error))
         return Exit.REFUSED

@@ -1,0 +1,56 @@
+"""Refuses, before anything acts, a key that may take money out of the account.
+
+Leaves looking at a setup at leisure to `doctor`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+from loguru import logger
+
+from console.doctor_venues import WITHDRAWS, withdrawal_cure
+from messages.settings import AccountSettings, Mode, Settings
+from messages.venue import KeyRights, VenueError
+from venues.gateway import open_venue
+
+PATIENCE = 15.0
+"""Seconds for all accounts together; who has not answered then is taken as not telling."""
+
+
+class KeyRefusedError(Exception):
+    """A key may withdraw, and its account does not allow that by name. One line for each."""
+
+
+async def refuse_withdrawal_keys(settings: Settings, *, now: Callable[[], datetime]) -> None:
+    """Raises KeyRefusedError in enforce mode. An exchange that can't be asked is only logged."""
+    asked = [account for account in settings.accounts if not account.allow_withdraw]
+    if settings.mode is not Mode.ENFORCE or not asked:
+        return
+    found = await asyncio.gather(*(_rights(account, now) for account in asked))
+    refused = [
+        f"{account.name}: {WITHDRAWS}: {withdrawal_cure(account)}"
+        for account, rights in zip(asked, found, strict=True)
+        if rights is not None and rights.withdraw
+    ]
+    if refused:
+        raise KeyRefusedError("\n".join(refused))
+
+
+async def _rights(account: AccountSettings, now: Callable[[], datetime]) -> KeyRights | None:
+    # A venue of its own: the guard's is its exchange actor's alone.
+    venue = open_venue(account, now=now)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            answer = await venue.key_rights()
+    except TimeoutError:
+        answer = None
+    finally:
+        await venue.close()
+    if isinstance(answer, KeyRights) and answer.withdraw is not None:
+        return answer
+    why = f": {answer}" if isinstance(answer, VenueError) else ""
+    logger.warning(f"{account.name}: not known whether its key may withdraw{why}")
+    return None
