@@ -64,8 +64,9 @@ def compare(
 
     Quantities differ where they do by a `quantity_step` of the instrument or more; an instrument
     that is not listed compares exactly. `doubtful` is `LedgerView.doubtful`. Sides are never
-    netted: a long in the ledger and a short at the venue, neither with a counterpart, is one
-    side mismatch. Raises ValueError for a leg of another account.
+    netted: in one-way mode a long in the ledger and a short at the venue, neither with a
+    counterpart, is one side mismatch; in hedge mode they are two legs, missing and orphan.
+    Raises ValueError for a leg of another account.
     """
     shown = {position.key: position for position in snapshot.positions}
     agreed = 0
@@ -74,6 +75,7 @@ def compare(
     side: list[SideMismatch] = []
     unknown: list[LegKey] = []
     unsure: list[VenuePosition] = []
+    known = legs.keys() | set(doubtful)
     for key, leg in legs.items():
         if key.account != snapshot.account:
             raise ValueError(f"{key} is compared with a read of {snapshot.account}")
@@ -87,16 +89,12 @@ def compare(
                 difference = position.quantity - leg.quantity
                 quantity.append(QuantityMismatch(leg=leg, position=position, difference=difference))
             continue
-        other_key = LegKey(key.account, key.symbol, key.side.opposite)
-        other = shown.get(other_key)
+        other = shown.get(LegKey(key.account, key.symbol, key.side.opposite))
         judged = snapshot.complete and snapshot.scope.covers(key.symbol)
-        if other is not None and other_key not in legs and other_key not in doubtful:
-            del shown[other_key]
-            if judged or not other.hedged:
-                side.append(SideMismatch(leg=leg, position=other))
-            else:
-                # The page with our leg may be the missing one, and then the other is an orphan.
-                unknown += (key, other_key)
+        # In hedge mode the other side is another leg, with a life of its own.
+        if other is not None and not other.hedged and other.key not in known:
+            del shown[other.key]
+            side.append(SideMismatch(leg=leg, position=other))
         elif judged:
             missing.append(leg)
         else:
