@@ -60,7 +60,7 @@ LOOK = Look(
         started_at=AT,
         uptime=7500.0,
         dead_letters=0,
-    ),  # fmt: skip
+    ),
     nodes=(
         node(""),
         node("ledger", mailbox=12),
@@ -89,7 +89,7 @@ LOOK = Look(
             symbol="BTCUSDT",
             side="long",
             details={"phase": "grace", "number": n},
-        )  # fmt: skip
+        )
         for n in range(20)
     ),
 )
@@ -198,6 +198,17 @@ def test_a_service_that_is_gone_is_said_and_what_was_seen_stays() -> None:
                 await pilot.pause()
 
     drawn(lose, size=(80, 24), look=once)
+
+
+def test_a_key_that_nobody_answers_is_said_and_the_view_goes_on() -> None:
+    async def hold(app: Top, pilot: Pilot[None]) -> None:
+        await pilot.press("h")
+        async with asyncio.timeout(10):
+            while "no service listens" not in text_of(app):
+                await pilot.pause()
+        assert app.is_running
+
+    drawn(hold, size=(120, 40))
 
 
 @pytest.mark.parametrize(
