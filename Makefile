@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test lint simulate chaos bench clean
+.PHONY: setup run test lint simulate chaos bench soak clean
 
 # Tests mostly wait for processes and venues, so more of them than cores run side by side.
 WORKERS ?= 4
@@ -36,7 +36,10 @@ chaos: .venv/ready
 	$(BIN)/python -m tests.chaos.long --minutes $(MINUTES)
 
 bench: .venv/ready
-	for each in bench/*.py; do $(BIN)/python $$each || exit 1; done
+	for each in runtime close ledger reconcile; do $(BIN)/python bench/$$each.py || exit 1; done
+
+soak: .venv/ready
+	$(BIN)/python bench/soak.py --minutes $(MINUTES)
 
 clean:
 	rm -rf .venv var build *.egg-info
