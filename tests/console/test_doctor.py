@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import json
 import os
 import random
+import shutil
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -21,9 +23,11 @@ import pytest
 
 from console.doctor import examine
 from console.doctor_checks import Check, Level
+from console.exits import Exit
 from messages.values import Secret, Side
 from storage import open_ledger
 from storage.inspection import inspect_ledger
+from tests.console.processes import command, write_config
 from venues.simulator import Exchange, Market, SimulatedVenue
 from venues.simulator.faults import Fault, FaultKind
 
@@ -285,3 +289,24 @@ async def test_another_programs_ledger_that_is_missing_is_a_failure(tmp_path: Pa
         )
         assert (await one.checks())["source"].level is Level.FAILURE
         assert not (tmp_path / "none.sqlite").exists()
+
+
+def test_the_command_prints_json_and_its_exit_codes_are_stable(
+    tmp_path: Path, venue: tuple[str, Path]
+) -> None:
+    connect, folder = venue
+    shutil.copy(folder / "venue-ca.pem", tmp_path)
+    file = write_config(tmp_path, connect)
+    done = command("doctor", "--json", config=file)
+    assert done.returncode == Exit.OK, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert told["ok"] is True
+    names = {check["name"] for check in told["checks"]}
+    assert {"config", "ledger", "disk", "bybit-main clock", "binance-main stops"} <= names
+    file.write_text(file.read_text(encoding="utf-8").replace("demo-bybit-key", "no"), "utf-8")
+    lines = command("doctor", config=file)
+    assert lines.returncode == Exit.REFUSED
+    assert "failure bybit-main key" in lines.stdout
+    assert "check key and secret" in lines.stdout
+    assert "demo-bybit-secret" not in lines.stdout + lines.stderr
+    assert command("doctor", config=tmp_path / "none.toml").returncode == Exit.USAGE
