@@ -1,21 +1,16 @@
 """The ledger actor: sole writer of the database, one message after the other.
 
 It knows no rule and makes no decision: each request is one transaction of `storage`. An outage
-of the database is waited out here and nowhere else: whoever asks simply gets the answer later,
-so no order can leave before its intent is committed.
+of the database is waited out in `actors.ledger_access` and nowhere else: whoever asks simply gets
+the answer later, so no order can leave before its intent is committed.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-import msgspec
-
 from actors import paths
 from actors.following import Following
-from actors.runtime import Actor, Later, Worked, handles
+from actors.ledger_access import LedgerAccess
+from actors.runtime import Later, Worked, handles
 from messages.ledger import (
     AgedRecord,
     Alert,
@@ -46,7 +41,6 @@ from messages.requests import (
     FindIntents,
     FindRows,
     GetMarkets,
-    LeaseLost,
     Markets,
     NoteDelivered,
     NoteDeliveryFailed,
@@ -69,29 +63,14 @@ from messages.requests import (
     UpdateIntent,
 )
 from messages.settings import Mode, Settings
-from storage import Ledger, LedgerUnavailable, StaleLease
+from storage import Ledger, LedgerUnavailable
 from storage.sources import Source
 
-T = TypeVar("T")
 
-RETRY_FIRST = 0.2
-RETRY_LAST = 5.0
-
-
-class LedgerState(msgspec.Struct):
-    """`outages` counts how often the database was lost; `why` is the last reason."""
-
-    available: bool = True
-    outages: int = 0
-    why: str = ""
-    writes: int = 0
-
-
-class LedgerActor(Actor[LedgerState]):
+class LedgerActor(LedgerAccess):
     """Carries every read and write of the guard to the database, in order.
 
-    `leases` are those that this guard holds, by account; like the database they outlive
-    incarnations. A write of an account's actors carries its lease: once another guard has the
+    A write of an account's actors carries its lease: once another guard has the
     account such a write is refused, and its asker, who is about to be stopped, gets no answer.
     `channels` are the names of those that notices of alerts are queued for. With a `source` the
     positions are another program's: they are read before each answer about what is open.
@@ -105,60 +84,14 @@ class LedgerActor(Actor[LedgerState]):
         source: Source | None = None,
         settings: Settings | None = None,
     ) -> None:
-        super().__init__(LedgerState())
-        self._ledger = ledger
+        super().__init__(ledger, leases)
         # Before anything is written: notices are queued with what they tell of.
         ledger.use_channels(channels)
-        self._leases = leases
         self._accounts = tuple(account.name for account in settings.accounts) if settings else ()
         self._following: Following | None = None
         if source is not None:
             acts = settings is not None and settings.mode is Mode.ENFORCE
             self._following = Following(source, ledger, write_back=acts, markets=self._markets)
-
-    async def _fenced(
-        self, account: str, work: Callable[[Lease | None], Awaitable[T]]
-    ) -> T | Later[T]:
-        # Losing an account to another guard is expected of the world, and met in this one place.
-        try:
-            return await self._through(lambda: work(self._leases.get(account)))
-        except StaleLease as stale:
-            self.log.error("Another guard has {}: {}", account, stale)
-            self._leases.pop(account, None)
-            self.tell(paths.KEEPER, LeaseLost(account=account))
-            never: Later[T] = self.later()
-            return never
-
-    async def _written(
-        self, account: str, work: Callable[[Lease | None], Awaitable[object]]
-    ) -> Done | Later[Done]:
-        async def done(lease: Lease | None) -> Done:
-            await work(lease)
-            return Done()
-
-        return await self._fenced(account, done)
-
-    async def _through(self, work: Callable[[], Awaitable[T]]) -> T:
-        delay = RETRY_FIRST
-        while True:
-            # An outage of the database is the outside world's doing, and waiting for it here
-            # keeps every other actor free of it; each transaction may be repeated safely.
-            try:
-                result = await work()
-            except LedgerUnavailable as outage:
-                if self.state.available:
-                    self.state.outages += 1
-                    self.log.error("Ledger unavailable, holding all writes: {}", outage)
-                self.state.available = False
-                self.state.why = str(outage)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, RETRY_LAST)
-                continue
-            if not self.state.available:
-                self.log.info("Ledger available again")
-            self.state.available = True
-            self.state.writes += 1
-            return result
 
     @handles
     async def active_rows(

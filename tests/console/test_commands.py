@@ -23,8 +23,8 @@ pytestmark = pytest.mark.usefixtures("demo")
 NOT_HERE = {"run", "demo", "venue", "top"}
 """Commands that stay: each has its own tests."""
 
-EXPECTED = {"ack": 1}
-"""No alert has the example's number."""
+EXPECTED = {"ack": 1, "init": 1}
+"""No alert has the example's number, and `init` writes over no file."""
 
 
 class Guard:
