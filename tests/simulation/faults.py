@@ -154,6 +154,7 @@ class Troubles:
     async def a_close_broken_off(self) -> None:
         """An order is slow or its reply is lost, and its sender dies while it is out."""
         world = self.world
+        await world.writable()
         account = self.rng.choice(self.accounts)
         kind = self.rng.choice((FaultKind.DELAY, FaultKind.DROP_AFTER))
         self._order(Fault(kind=kind, endpoint="order.create", account=account, seconds=LONGEST))

@@ -21,12 +21,14 @@ from tests.simulation.faults import Troubles
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
 from tests.simulation.world import (
     ACCOUNTS,
+    BINANCE,
     SYMBOLS,
     Template,
     Trade,
     World,
     coarse_ticks,
     sim_settings,
+    until,
 )
 
 EVERY = timedelta(seconds=90)
@@ -79,16 +81,32 @@ class Schedule:
         world = World(self._path, settings, seed=seed, volatility=0.02, hedged=seed % 3 == 0)
         self.world = world
         self._populate()
+        self._undisturbed = world.open(BINANCE, "DOGE/USDT:USDT", Side.LONG, hours=0.5)
         detangle.invariant(world.watch.check_step)
         await world.start_guard()
         troubles = Troubles(world, self.trades, only=self.only)
         self.made = troubles.made
+        elsewhere = asyncio.ensure_future(self._bury_elsewhere())
         await troubles.make(TROUBLE)
+        await elsewhere
         await self._come_right()
         lost = troubles.lost_probes()
         assert not lost, f"7: messages were lost: {lost}"
         self.messages = sum(node.handled for node in world.system.tree())
         await world.stop_guard()
+
+    async def _bury_elsewhere(self) -> None:
+        """6: where all trouble is another account's, a ghost is found within one interval."""
+        if self.only is None:
+            return
+        trade = self._undisturbed
+        await asyncio.sleep(self.world.rng.uniform(5.0, TROUBLE / 2))
+        self.world.hand_closes(trade)
+        await until(
+            lambda: all(row_id != trade.row_id for row_id, _, _ in self.world.active_rows()),
+            EVERY.total_seconds() + 10,
+            f"6: {trade.key} is buried, whatever {self.only} suffers from",
+        )
 
     def _populate(self) -> None:
         world, rng = self.world, self.world.rng

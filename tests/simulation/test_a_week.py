@@ -56,6 +56,7 @@ class Week:
         end = detangle.now() + timedelta(days=TRADING_DAYS).total_seconds()
         while detangle.now() < end:
             await asyncio.sleep(rng.uniform(2400, 6000))
+            await self.world.writable()
             self._forget_closed()
             place = (rng.choice(ACCOUNTS), rng.choice(SYMBOLS))
             trade = self.open.get(place)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.simulation.run import main
 from tests.simulation.schedules import run_schedule
-from tests.simulation.world import Template
+from tests.simulation.world import BYBIT, Template
 
 BATCH = 40
 
@@ -25,6 +25,12 @@ def test_the_invariants_hold_whatever_goes_wrong(template: Template, first: int)
     assert not broken, broken[0].told()
     assert sum(outcome.closes for outcome in outcomes) > BATCH
     assert timedelta(days=sum(outcome.days for outcome in outcomes)) > timedelta(hours=2)
+
+
+def test_trouble_on_one_account_never_delays_another(template: Template) -> None:
+    for seed in (seed for seed in range(500, 530) if seed % 16 != 15):
+        outcome = run_schedule(template, seed, only=BYBIT)
+        assert not outcome.broken, outcome.told()
 
 
 def test_a_seed_repeats_its_schedule(template: Template) -> None:

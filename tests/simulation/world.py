@@ -284,6 +284,7 @@ class World:
 
     async def open_slowly(self, account: str, symbol: str, side: Side, delay: float) -> Trade:
         """The bot writes its row when it orders, and is filled `delay` seconds later."""
+        await self.writable()
         price, amount = self.price(account, symbol), self.amount(account, symbol)
         row_id = self.write_row(account, symbol, side, amount, price, true_now(), filled=False)
         self.tell(f"bot orders {account} {symbol} {side} {amount}, row {row_id}")
@@ -331,6 +332,17 @@ class World:
             cursor.lastrowid, LegKey(account, symbol, side), opened_at if filled else None
         )
         return cursor.lastrowid
+
+    async def writable(self) -> None:
+        """Wait until no transaction of the guard holds the file: the bot has its turn then."""
+        while True:
+            try:
+                self.truth.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                await asyncio.sleep(0.003)
+            else:
+                self.truth.execute("ROLLBACK")
+                return
 
     def bot_closes(self, trade: Trade) -> None:
         """The bot closes its position and its row in one go."""
