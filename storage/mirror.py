@@ -88,7 +88,8 @@ def _known(
 
 
 def _values(row: PositionRow) -> dict[str, object]:
-    return {**{name: getattr(row, name) for name in _COPIED}, "held": row.held}
+    copied = {name: getattr(row, name) for name in _COPIED}
+    return {**copied, "side": str(row.side), "held": row.held}
 
 
 def _amend(connection: Connection, copy: RowMapping, row: PositionRow, now: datetime) -> None:
