@@ -18,7 +18,6 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
-from textual.widget import Widget
 from textual.widgets import DataTable, Footer, Static
 
 from console import show, top_tables
@@ -32,7 +31,6 @@ from messages.ledger import PositionRow
 from messages.values import Side
 
 R = TypeVar("R", bound=p.Reply)
-W = TypeVar("W", bound=Widget)
 
 _COMMAND_WITHIN = 300.0
 """Seconds: a scan of many accounts takes its time."""
@@ -136,22 +134,28 @@ class Top(App[None]):
         self._now = now
         self._look_at = look
         self._look: Look | None = None
+        # Kept, not looked up: a dialog may lie over them, and the last look may come at the end.
+        self._heading = Static(Text(f" Looking at {socket} ..."), id="heading")
+        self._actors = PanelTable("actors", "actors")
+        self._positions = PanelTable("positions", "positions")
+        self._alerts = PanelTable("alerts", "alerts")
+        self._events = Static(id="events")
 
     def compose(self) -> ComposeResult:
-        yield Static(Text(f" Looking at {self._socket} ..."), id="heading")
+        yield self._heading
         with Horizontal(id="body"):
-            yield PanelTable("actors", "actors")
+            yield self._actors
             with Vertical(id="right"):
-                yield PanelTable("positions", "positions")
-                yield PanelTable("alerts", "alerts")
-                yield Static(id="events")
+                yield self._positions
+                yield self._alerts
+                yield self._events
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        for panel in (*self.query(PanelTable), self.query_one("#events")):
+        for panel in (self._actors, self._positions, self._alerts, self._events):
             panel.add_class("panel")
-        self.query_one("#events").border_title = "events"
-        self.query_one("#positions").focus()
+        self._events.border_title = "events"
+        self._positions.focus()
         self.run_worker(self._follow(), name="follow")
 
     def on_resize(self, event: Resize) -> None:
@@ -171,24 +175,22 @@ class Top(App[None]):
     def _say_lost(self, why: str) -> None:
         seen = f" (shown: {self._look.at:%H:%M:%S} UTC)" if self._look is not None else ""
         text = Text(f" {why}{seen}", style="bold white on red", no_wrap=True, overflow="ellipsis")
-        self._on_main("#heading", Static).update(text)
+        self._heading.update(text)
 
     def _draw(self) -> None:
         look = self._look
         if look is None:
             return
         wide = self.size.width >= top_tables.WIDE
-        self._on_main("#heading", Static).update(top_tables.heading(look, wide=wide))
-        for name, panel in (
-            ("actors", top_tables.actors),
-            ("positions", top_tables.positions),
-            ("alerts", top_tables.alerts),
+        self._heading.update(top_tables.heading(look, wide=wide))
+        for table, panel in (
+            (self._actors, top_tables.actors),
+            (self._positions, top_tables.positions),
+            (self._alerts, top_tables.alerts),
         ):
-            table = self._on_main(f"#{name}", PanelTable)
             # One cell is the scroll bar's, whether it shows or not: columns must not jump.
             table.fill(panel(look, table.container_size.width - 1))
-        events = self._on_main("#events", Static)
-        events.update(top_tables.events(look, events.size.height))
+        self._events.update(top_tables.events(look, self._events.size.height))
 
     # --- keys -----------------------------------------------------------------------------------
 
@@ -211,7 +213,7 @@ class Top(App[None]):
         self.push_screen(Confirm(question), answered)
 
     def action_acknowledge(self) -> None:
-        marked = self._on_main("#alerts", PanelTable).marked
+        marked = self._alerts.marked
         if marked is None:
             self.notify("no alert is marked", severity="warning")
             return
@@ -222,7 +224,7 @@ class Top(App[None]):
         self.run_worker(self._scan(), group="commands")
 
     def action_dump(self) -> None:
-        path = self._on_main("#actors", PanelTable).marked
+        path = self._actors.marked
         if path is not None:
             self.run_worker(self._dump(path), group="commands")
 
@@ -234,7 +236,7 @@ class Top(App[None]):
         self.push_screen(Page("help", HELP))
 
     def _row(self) -> PositionRow | None:
-        marked = self._on_main("#positions", PanelTable).marked
+        marked = self._positions.marked
         rows = self._look.rows if self._look is not None else ()
         row = next((row for row in rows if str(row.id) == marked), None)
         if row is None:
@@ -274,10 +276,6 @@ class Top(App[None]):
         except (NoServiceError, CommandRefusedError) as error:
             self.notify(str(error), severity="error")
             return None
-
-    def _on_main(self, selector: str, kind: type[W]) -> W:
-        """A panel, even while a dialog lies over it."""
-        return self.screen_stack[0].query_one(selector, kind)
 
 
 def _side_of(row: PositionRow) -> Side | None:

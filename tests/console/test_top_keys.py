@@ -37,7 +37,7 @@ def pressed(guard: Guard, job: Callable[[Top, Pilot[None]], Awaitable[None]]) ->
 
     async def scenario() -> None:
         app = Top(guard.socket, every=0.1)
-        async with app.run_test(size=(120, 40)) as pilot:
+        async with app.run_test(size=(120, 40), notifications=True) as pilot:
             await shown(app, pilot, "SOLUSDT L")
             await job(app, pilot)
 

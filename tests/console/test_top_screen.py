@@ -108,7 +108,7 @@ def drawn(
 ) -> None:
     async def scenario() -> None:
         app = Top(Path("control.sock"), every=0.05, now=lambda: AT, look=look)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             async with asyncio.timeout(10):
                 while " Sexton " not in text_of(app) and "no service" not in text_of(app):
                     await pilot.pause()
