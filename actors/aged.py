@@ -311,7 +311,8 @@ class AgedLeg(Actor[AgedState]):
                 self.state.status = why
                 return pause
             case Ended():
-                await self._end("ghost" if ended.ghost else "closed")
+                what = "ghost" if ended.ghost else "closed"
+                await self._end(what if ended.by_us else "another actor closed its row")
                 return None
 
     # --- failing --------------------------------------------------------------------------------

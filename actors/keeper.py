@@ -31,6 +31,10 @@ RETRY = timedelta(seconds=0.05)
 """How soon to try again while the tree is still starting."""
 
 
+START_TIMEOUT = 3.0
+"""Seconds: far longer than a subtree takes to start, which does no I/O."""
+
+
 class Tend(msgspec.Struct, frozen=True):
     """Sent to itself: take what is free, prolong what is held."""
 
@@ -121,7 +125,10 @@ class Keeper(Actor[KeeperState]):
 
     async def _start(self, account: str) -> bool:
         """Have the account's actors running; they may be already."""
-        started = await self.attempt(paths.ACCOUNTS, StartChild(spec=self._accounts[account]))
+        # A supervisor that is stopping answers no more: the keeper must not wait for it.
+        started = await self.attempt(
+            paths.ACCOUNTS, StartChild(spec=self._accounts[account]), timeout=START_TIMEOUT
+        )
         return isinstance(started, Started | AlreadyThere)
 
     @handles

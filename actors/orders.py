@@ -214,7 +214,8 @@ class Orders:
             average=average,
             fee=fee if fee is not None else ZERO,
             settled_at=self._now(),
-            booked=record.filled == ZERO,
+            # Nothing is booked where nothing filled, or where no row waits for it.
+            booked=record.filled == ZERO or not intent.row_ids,
         )
         await self._update(
             settled,

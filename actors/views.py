@@ -139,13 +139,7 @@ async def differences(
     if isinstance(second, Blind):
         return second
     b = second.comparison
-    # A leg with an order of ours on the way, or filled and not booked, is bound to differ.
-    busy = _keys(
-        intent.key
-        for intent in await actor.ask(
-            paths.LEDGER, FindIntents(account=account, unbooked_only=True), timeout=300.0
-        )
-    )
+    busy = await _busy(actor, account, second.ledger)
     orphans = _keys(position.key for position in a.orphans)
     quantity = {(m.leg.key, m.leg.quantity, m.position.quantity) for m in a.quantity}
     side = {(m.leg.key, m.position.key) for m in a.side}
@@ -165,6 +159,22 @@ async def differences(
 
 def _keys(keys: Iterable[LegKey]) -> frozenset[LegKey]:
     return frozenset(keys)
+
+
+async def _busy(actor: Actor[Any], account: str, ledger: LedgerView) -> frozenset[LegKey]:
+    """Legs with an order of ours on the way, or filled and not booked: they are bound to differ.
+
+    An order for rows that are active no more says nothing of the leg that has come after them.
+    """
+    intents = await actor.ask(
+        paths.LEDGER, FindIntents(account=account, unbooked_only=True), timeout=300.0
+    )
+    active = {row_id for leg in ledger.legs.values() for row_id in leg.row_ids}
+    return frozenset(
+        intent.key
+        for intent in intents
+        if not intent.state.final or active.intersection(intent.row_ids)
+    )
 
 
 def wake_leg(actor: Actor[Any], key: LegKey) -> None:

@@ -381,6 +381,13 @@ class World:
         )
         return [(i, LegKey(a, s, Side(d)), Decimal(str(q))) for i, a, s, d, q in rows]
 
+    def closed_at(self) -> dict[int, datetime]:
+        """When each closed row was closed."""
+        rows = self.truth.execute(
+            "SELECT id, coalesce(closed_at, updated_at) FROM positions WHERE status = 'closed'"
+        )
+        return {row_id: datetime.fromisoformat(at) for row_id, at in rows}
+
     def alerts(self) -> list[tuple[str, str, bool]]:
         """Every alert that was ever stored: type, dedup key, whether it is still open."""
         rows = self.truth.execute("SELECT type, dedup_key, resolved_at FROM alerts ORDER BY id")
