@@ -15,7 +15,7 @@ import msgspec
 
 from actors import paths
 from actors.aged import AgedLeg
-from actors.ending import PERIODIC_GHOST, Ended, end_leg
+from actors.ending import PERIODIC_GHOST
 from actors.runtime import (
     Actor,
     AlreadyThere,
@@ -25,20 +25,19 @@ from actors.runtime import (
     StartChild,
     handles,
 )
-from actors.views import Blind, View, ledger_view, look, markets_of, wake_leg
+from actors.suspects import Suspect, bury_if_gone
+from actors.views import Blind, ledger_view, look, markets_of
 from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
 from messages.requests import (
     CloseByOrder,
     Count,
     Done,
-    JudgeLeg,
     NotReady,
     RaiseAlert,
     ScanNow,
     ScanReport,
 )
 from messages.settings import AccountSettings, Settings
-from messages.verdict import Absent, Unknown
 from rules.legs import LedgerView
 from rules.phases import AgedFacts, LeaveAlone, NotYet, decide
 
@@ -226,11 +225,22 @@ class AgedScan(Actor[AgedScanState]):
             return self._validated()
         unseen = [key for key in view.comparison.unknown if key in aged]
         suspects = [leg for leg in view.comparison.missing if leg.key in aged]
-        ghosts = errors = 0
         # Side by side, so that all of them are judged by the same read.
-        for buried in await asyncio.gather(*(self._bury_if_gone(leg, view) for leg in suspects)):
-            ghosts += buried is True
-            errors += buried is None
+        outcomes = await asyncio.gather(
+            *(
+                bury_if_gone(
+                    self,
+                    self._settings,
+                    leg,
+                    view.markets,
+                    reason=PERIODIC_GHOST,
+                    not_before=view.snapshot.started_at,
+                )
+                for leg in suspects
+            )
+        )
+        ghosts = outcomes.count(Suspect.BURIED)
+        errors = outcomes.count(Suspect.NOT_JUDGED)
         if unseen:
             errors += 1
             self.log.warning(
@@ -239,37 +249,6 @@ class AgedScan(Actor[AgedScanState]):
                 "; ".join(str(p) for p in view.snapshot.problems) or "out of the read's scope",
             )
         return self._validated(checked=len(aged), ghosts=ghosts, errors=errors)
-
-    async def _bury_if_gone(self, leg: LedgerLeg, view: View) -> bool | None:
-        """True: a ghost, buried. False: nothing to bury. None: could not be judged."""
-        judgement = await self.attempt(
-            paths.exchange(self._account.name),
-            JudgeLeg(
-                key=leg.key,
-                changed_at=leg.updated_at,
-                since=leg.opened_at,
-                quantity=leg.quantity,
-                not_before=view.snapshot.started_at,
-            ),
-            timeout=120.0,
-        )
-        if isinstance(judgement, AskFailed):
-            return None
-        if isinstance(judgement.verdict, Unknown):
-            return None if judgement.verdict.failed else False
-        if not isinstance(judgement.verdict, Absent):
-            return False
-        ended = await end_leg(
-            self,
-            self._settings,
-            leg,
-            judgement.verdict.evidence,
-            judgement.fills,
-            instrument=view.markets.instruments[leg.key.symbol],
-            ghost_reason=PERIODIC_GHOST,
-        )
-        wake_leg(self, leg.key)
-        return isinstance(ended, Ended) and ended.ghost and ended.by_us
 
     def _validated(
         self, *, checked: int = 0, ghosts: int = 0, errors: int = 0, problem: str = ""

@@ -12,23 +12,22 @@ from datetime import datetime, timedelta
 import msgspec
 
 from actors import paths
-from actors.ending import RECONCILED, Ended, end_leg
+from actors.ending import RECONCILED
 from actors.records import event
-from actors.runtime import Actor, AskFailed, handles
+from actors.runtime import Actor, handles
+from actors.suspects import Suspect, bury_if_gone
 from actors.views import (
     Blind,
     Differences,
     differences,
     ledger_view,
     markets_of,
-    wake_leg,
 )
 from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
 from messages.requests import (
     AppendEvent,
     Count,
     FindAlerts,
-    JudgeLeg,
     LookAt,
     Markets,
     RaiseAlert,
@@ -38,7 +37,6 @@ from messages.requests import (
 )
 from messages.settings import AccountSettings, Settings
 from messages.values import LegKey, Side
-from messages.verdict import Absent, Unknown
 from rules.diff import QuantityMismatch, SideMismatch
 
 NOT_READY_RETRY = timedelta(seconds=1)
@@ -102,14 +100,13 @@ class Reconciliation(Actor[ReconciliationState]):
         if isinstance(found, Blind):
             self.state.last_problem = found.why
             return ScanReport(problem=found.why, errors=1)
-        fixed = errors = 0
         read_at = found.view.snapshot.started_at
         # Side by side, so that all of them are judged by the same read.
-        for outcome in await asyncio.gather(
+        outcomes = await asyncio.gather(
             *(self._fix_if_gone(leg, found.view.markets, read_at) for leg in found.missing)
-        ):
-            fixed += outcome is True
-            errors += outcome is None
+        )
+        fixed = outcomes.count(Suspect.BURIED)
+        errors = outcomes.count(Suspect.NOT_JUDGED)
         await self._review(found)
         self.state.passes += 1
         self.state.agreed = found.view.comparison.agreed
@@ -134,39 +131,13 @@ class Reconciliation(Actor[ReconciliationState]):
 
     async def _fix_if_gone(
         self, leg: LedgerLeg, markets: Markets, read_at: datetime | None = None
-    ) -> bool | None:
-        """True: the row was closed. False: nothing to fix. None: could not be judged."""
-        judgement = await self.attempt(
-            paths.exchange(self._account.name),
-            JudgeLeg(
-                key=leg.key,
-                changed_at=leg.updated_at,
-                since=leg.opened_at,
-                quantity=leg.quantity,
-                not_before=read_at,
-            ),
-            timeout=120.0,
+    ) -> Suspect:
+        outcome = await bury_if_gone(
+            self, self._settings, leg, markets, reason=RECONCILED, not_before=read_at
         )
-        if isinstance(judgement, AskFailed):
-            return None
-        if isinstance(judgement.verdict, Unknown):
-            return None if judgement.verdict.failed else False
-        if not isinstance(judgement.verdict, Absent):
-            return False
-        ended = await end_leg(
-            self,
-            self._settings,
-            leg,
-            judgement.verdict.evidence,
-            judgement.fills,
-            instrument=markets.instruments[leg.key.symbol],
-            ghost_reason=RECONCILED,
-        )
-        wake_leg(self, leg.key)
-        if isinstance(ended, Ended) and ended.by_us and ended.ghost:
+        if outcome is Suspect.BURIED:
             self.log.info("Auto-fixed: the rows of {} are closed ({})", leg.key, RECONCILED)
-            return True
-        return False
+        return outcome
 
     # --- what needs a person --------------------------------------------------------------------
 

@@ -1,0 +1,69 @@
+"""What the monitors do with a leg that a read did not show: judge it, and bury it if it is gone."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from actors import paths
+from actors.ending import Ended, end_leg
+from actors.runtime import Actor, AskFailed
+from actors.views import wake_leg
+from messages.ledger import LedgerLeg
+from messages.requests import JudgeLeg, Markets
+from messages.settings import Settings
+from messages.verdict import Absent, Unknown
+
+
+class Suspect(StrEnum):
+    """What became of a suspect. BURIED: by this very call; a second burier finds nothing."""
+
+    BURIED = "buried"
+    LEFT = "left"
+    NOT_JUDGED = "not judged"
+
+
+async def bury_if_gone(
+    actor: Actor[Any],
+    settings: Settings,
+    leg: LedgerLeg,
+    markets: Markets,
+    *,
+    reason: str,
+    not_before: datetime | None = None,
+) -> Suspect:
+    """Judge a suspect by a read that began at `not_before` or later; end its rows if it is gone.
+
+    `reason` is written into the rows of a ghost. The leg's own actor, if any, is told to look.
+    """
+    judgement = await actor.attempt(
+        paths.exchange(leg.key.account),
+        JudgeLeg(
+            key=leg.key,
+            changed_at=leg.updated_at,
+            since=leg.opened_at,
+            quantity=leg.quantity,
+            not_before=not_before,
+        ),
+        timeout=120.0,
+    )
+    if isinstance(judgement, AskFailed):
+        return Suspect.NOT_JUDGED
+    verdict = judgement.verdict
+    if isinstance(verdict, Unknown):
+        return Suspect.NOT_JUDGED if verdict.failed else Suspect.LEFT
+    if not isinstance(verdict, Absent):
+        return Suspect.LEFT
+    ended = await end_leg(
+        actor,
+        settings,
+        leg,
+        verdict.evidence,
+        judgement.fills,
+        instrument=markets.instruments[leg.key.symbol],
+        ghost_reason=reason,
+    )
+    wake_leg(actor, leg.key)
+    buried = isinstance(ended, Ended) and ended.ghost and ended.by_us
+    return Suspect.BURIED if buried else Suspect.LEFT
