@@ -10,12 +10,13 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Any
 
 import msgspec
 
 from actors import paths
 from actors.records import event
+from actors.runtime import Actor
 from messages.ledger import EventDraft, Intent, IntentState
 from messages.requests import CommitIntent, FindIntents, Settled, UpdateIntent
 from messages.settings import OrderSettings
@@ -35,8 +36,8 @@ from messages.venue import (
 )
 from venues.port import Venue
 
-if TYPE_CHECKING:
-    from actors.exchange import Exchange
+LONG_AGO = 30
+"""How many arrival limits are more than a wall clock's jump explains."""
 
 POLL_FIRST = 0.1
 POLL_LAST = 2.0
@@ -53,7 +54,7 @@ class Orders:
 
     def __init__(
         self,
-        owner: Exchange,
+        owner: Actor[Any],
         venue: Venue,
         settings: OrderSettings,
         now: Callable[[], datetime],
@@ -123,15 +124,23 @@ class Orders:
                 )
                 return await self.resolve(intent)
 
-    async def resolve(self, intent: Intent) -> Intent | Unresolved:
-        """Follow an intent's order by its client order id until its record is final."""
+    async def resolve(self, intent: Intent, begun: float | None = None) -> Intent | Unresolved:
+        """Follow an intent's order by its client order id until its record is final.
+
+        `begun` is the loop's time, in seconds, since when it is waited for; None: from now on.
+        """
         if intent.state.final:
             self._live.discard(intent.key)
             return intent
         if intent.type is OrderType.STOP_MARKET:
             return await self._resolve_stop(intent)
+        loop = asyncio.get_running_loop()
+        since = loop.time() if begun is None else begun
+        limit = self._settings.arrival_limit
         delay = POLL_FIRST
         give_up = self._now() + self._patience(intent)
+        if intent.state is IntentState.PENDING:
+            give_up = max(give_up, intent.created_at + limit, self._now() + limit)
         cancelled = False
         why = ""
         while True:
@@ -150,13 +159,12 @@ class Orders:
                         continue
                 case NoSuchOrder():
                     why = "no record knows the order"
-                    if (
-                        intent.state is IntentState.PENDING
-                        and now >= intent.created_at + self._settings.arrival_limit
-                    ):
+                    age = now - intent.created_at
+                    # A wall clock may have jumped since, so the limit is waited out as well.
+                    waited = loop.time() - since >= limit.total_seconds()
+                    late = age >= limit and (waited or age >= limit * LONG_AGO)
+                    if intent.state is IntentState.PENDING and late:
                         return await self._never_arrived(intent)
-                    if intent.state is IntentState.PENDING:
-                        give_up = max(give_up, intent.created_at + self._settings.arrival_limit)
                 case VenueError():
                     why = f"the order's record cannot be read: {found}"
             if now >= give_up + self._settings.fill_wait:
@@ -172,8 +180,9 @@ class Orders:
         for intent in open_intents:
             self._live.add(intent.key)
         unresolved = 0
+        begun = asyncio.get_running_loop().time()
         for intent in open_intents:
-            outcome = await self.resolve(intent)
+            outcome = await self.resolve(intent, begun)
             if isinstance(outcome, Unresolved):
                 unresolved += 1
                 self._owner.log.warning(
