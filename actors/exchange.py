@@ -115,13 +115,13 @@ class Exchange(Actor[ExchangeState]):
         self._settings = settings
         self._markets: Markets | None = None
         self._closing: dict[LegKey, list[Later[ExecutionResult]]] = {}
-        self.reads = SharedReads(
+        self._reads = SharedReads(
             account.name,
             fresh=settings.verdict.fresh,
             now=self.now,
             start_after=self._read_after,
         )
-        self._inquiry = Inquiry(venue, self.reads, settings.verdict, self.now)
+        self._inquiry = Inquiry(venue, self._reads, settings.verdict, self.now)
         self._orders = Orders(self, venue, settings.orders, self.now, self._inquiry.order_live)
 
     def on_start(self) -> None:
@@ -166,7 +166,7 @@ class Exchange(Actor[ExchangeState]):
         delay = min(RECONNECT_FIRST * 2 ** (self.state.reconnects - 1), RECONNECT_LAST)
         self.log.warning("Cannot connect ({}), trying again in {:.0f} s", answer, delay)
         self._troubled(answer)
-        self.reads.refuse_all(f"not connected: {answer}")
+        self._reads.refuse_all(f"not connected: {answer}")
         self.after(delay, Connect())
 
     def _refuse_if_unusable(self, error: VenueError) -> None:
@@ -182,9 +182,9 @@ class Exchange(Actor[ExchangeState]):
     @handles
     def read_positions(self, message: ReadPositions) -> Snapshot | Later[Snapshot]:
         if self._markets is None:
-            return self.reads.unknown(self.state.why or "still connecting")
+            return self._reads.unknown(self.state.why or "still connecting")
         return self._answer_later(
-            self.reads.snapshot(message.not_before), self.reads.unknown, name="read"
+            self._reads.snapshot(message.not_before), self._reads.unknown, name="read"
         )
 
     @handles
@@ -197,7 +197,7 @@ class Exchange(Actor[ExchangeState]):
         self.state.last_read_at = snapshot.started_at
         self.state.last_read_positions = len(snapshot.positions)
         self._learn_mode(snapshot)
-        self.reads.arrived(snapshot)
+        self._reads.arrived(snapshot)
         if snapshot.complete:
             self._recovered()
             return
@@ -318,7 +318,7 @@ class Exchange(Actor[ExchangeState]):
         if self._settings.mode is Mode.OBSERVE or self._markets is None:
             return CleanedUp()
         return self._answer_later(
-            clean_up(self, self._venue, self._markets, message),
+            clean_up(self, self._reads, self._venue, self._markets, message),
             lambda _: CleanedUp(),
             name="clean-up",
         )

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Any
 
 import msgspec
 
@@ -19,6 +19,7 @@ from actors import paths
 from actors.evidence import Inquiry, seen
 from actors.orders import Orders, Unresolved
 from actors.records import event
+from actors.runtime import Actor
 from messages.execution import ErrorCode, ExecutionResult
 from messages.ledger import Intent
 from messages.requests import AppendEvent, CloseLeg, FindIntents, JudgeLeg, Markets
@@ -33,9 +34,6 @@ from rules.refusals import Answer, answer_refusal
 from rules.sizing import Dust, Nothing, Sized, size_close
 from venues.port import Venue
 
-if TYPE_CHECKING:
-    from actors.exchange import Exchange
-
 VERIFY_LIMIT = timedelta(seconds=30)
 """How long the snapshot may contradict a filled order before somebody must look."""
 
@@ -48,7 +46,7 @@ class Close:
 
     def __init__(
         self,
-        owner: Exchange,
+        owner: Actor[Any],
         venue: Venue,
         inquiry: Inquiry,
         orders: Orders,

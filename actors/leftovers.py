@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from actors import paths
+from actors.reads import SharedReads
 from actors.records import event
+from actors.runtime import Actor
 from messages.requests import AppendEvent, CleanedUp, CleanUp, Markets
 from messages.venue import OpenOrders, VenueError
 from rules.leftovers import leftover_orders
 from venues.port import Venue
 
-if TYPE_CHECKING:
-    from actors.exchange import Exchange
 
-
-async def clean_up(owner: Exchange, venue: Venue, markets: Markets, message: CleanUp) -> CleanedUp:
+async def clean_up(
+    owner: Actor[Any], reads: SharedReads, venue: Venue, markets: Markets, message: CleanUp
+) -> CleanedUp:
     """Cancel the flat leg's leftovers. A leg that is there again keeps all its orders."""
     key = message.key
     resting = await venue.open_orders(key.symbol)
     if not isinstance(resting, OpenOrders) or not resting.orders:
         return CleanedUp()
-    snapshot = await owner.reads.snapshot(owner.now())
+    snapshot = await reads.snapshot(owner.now())
     if not snapshot.complete or snapshot.find(key) is not None:
         return CleanedUp()
     others = tuple(p.key for p in snapshot.positions if p.key.symbol == key.symbol)

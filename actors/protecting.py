@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from actors import paths
 from actors.evidence import Inquiry, seen
 from actors.orders import Orders, Unresolved
+from actors.runtime import Actor
 from messages.ledger import Intent, IntentState
 from messages.requests import FindIntents, JudgeLeg, PlaceStop, StopPlaced
 from messages.venue import OrderType, Refused
 from messages.verdict import Present
 from rules.ids import client_order_id
 
-if TYPE_CHECKING:
-    from actors.exchange import Exchange
-
 PURPOSE = "protect"
 
 
 async def place_stop(
-    owner: Exchange, orders: Orders, inquiry: Inquiry, message: PlaceStop
+    owner: Actor[Any], orders: Orders, inquiry: Inquiry, message: PlaceStop
 ) -> StopPlaced:
     """Place a stop over the whole leg as the venue has it now."""
     key = message.key
