@@ -10,15 +10,23 @@ import os
 import socket
 
 
-def notify(*lines: str) -> bool:
-    """Tell systemd; False where nobody asked to be told. Raises OSError if its socket is gone."""
+def notify(*lines: str, wait: float = 1.0) -> bool:
+    """Tell systemd; False where nobody asked to be told, or reads within `wait` seconds.
+
+    Raises OSError if its socket is gone.
+    """
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
         return False
     # An abstract socket is written with @ and addressed with a zero byte.
     target = f"\0{address[1:]}" if address.startswith("@") else address
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagram:
-        datagram.sendto("\n".join(lines).encode(), target)
+        # A reader that has fallen behind must not hold the guard's loop up.
+        datagram.settimeout(wait)
+        try:
+            datagram.sendto("\n".join(lines).encode(), target)
+        except (BlockingIOError, TimeoutError):
+            return False
     return True
 
 
@@ -34,5 +42,5 @@ async def keep_watchdog_fed() -> None:
     if interval is None:
         return
     while True:
-        notify("WATCHDOG=1")
+        notify("WATCHDOG=1", wait=0)
         await asyncio.sleep(interval)

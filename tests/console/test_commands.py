@@ -170,7 +170,7 @@ def test_sigterm_stops_the_service_in_order_and_systemd_is_told(
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(30)
         guard = Guard(
-            tmp_path, *venue, NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="200000"
+            tmp_path, *venue, NOTIFY_SOCKET=str(tmp_path / "notify"), WATCHDOG_USEC="60000000"
         )
         try:
             assert systemd.recv(500).startswith(b"READY=1\nSTATUS=guarding bybit-main")
