@@ -56,6 +56,7 @@ class Watch:
         self._now = now
         self._wait = {a.name: a.on_unknown is OnUnknown.WAIT for a in settings.accounts}
         self._version = 0
+        self._begun = now()
         self.broken: list[str] = []
         self.orders: list[str] = []
         self.closes = 0
@@ -136,7 +137,7 @@ class Watch:
     def _most_held(self, key: LegKey) -> Decimal:
         """The most that the leg held within the time that a read may be old."""
         changes = self._sizes.get(key, [])
-        since = self._now() - RECENT
+        since = max(self._now() - RECENT, self._begun)
         before = [held for at, held in changes if at <= since][-1:]
         return max([*before, *(held for at, held in changes if at > since)], default=ZERO)
 

@@ -10,7 +10,7 @@ from tests.simulation.run import main
 from tests.simulation.schedules import run_schedule
 from tests.simulation.world import BYBIT, Template
 
-BATCH = 40
+BATCH = 30
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +24,11 @@ def test_the_invariants_hold_whatever_goes_wrong(template: Template, first: int)
     broken = [outcome for outcome in outcomes if outcome.broken]
     assert not broken, broken[0].told()
     assert sum(outcome.closes for outcome in outcomes) > BATCH
-    assert timedelta(days=sum(outcome.days for outcome in outcomes)) > timedelta(hours=2)
+    assert timedelta(days=sum(outcome.days for outcome in outcomes)) > timedelta(hours=1)
 
 
 def test_trouble_on_one_account_never_delays_another(template: Template) -> None:
-    for seed in (seed for seed in range(500, 530) if seed % 16 != 15):
+    for seed in (seed for seed in range(500, 516) if seed % 16 != 15):
         outcome = run_schedule(template, seed, only=BYBIT)
         assert not outcome.broken, outcome.told()
 

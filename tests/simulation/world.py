@@ -22,9 +22,11 @@ import detangle
 import msgspec
 
 from actors import alerts as alerts_actor
+from actors import paths
 from actors.runtime import System
 from actors.runtime.events import ChildCrashed, SupervisionEvent
 from actors.tree import guard_tree
+from messages.requests import LookAt
 from messages.settings import (
     AccountSettings,
     AgedSettings,
@@ -242,6 +244,7 @@ class World:
         return self.market.price(self.market.accounts[account].exchange, symbol)
 
     def held(self, key: LegKey) -> Decimal:
+        self.market.tick()  # what waited to be filled may be due
         return self.market.quantity(key.account, key.symbol, key.side)
 
     def amount(self, account: str, symbol: str) -> Decimal:
@@ -288,6 +291,10 @@ class World:
         price, amount = self.price(account, symbol), self.amount(account, symbol)
         row_id = self.write_row(account, symbol, side, amount, price, true_now(), filled=False)
         self.tell(f"bot orders {account} {symbol} {side} {amount}, row {row_id}")
+        if self.process is not None:
+            # Somebody looks just now, when the venue has nothing yet.
+            key = LegKey(account, symbol, side)
+            self.system.tell(paths.reconciliation(account), LookAt(key=key))
         await asyncio.sleep(delay)
         stop = self._stop(account, symbol, side, price)
         self.market.open_position(account, symbol, side, amount, price, stop_loss=stop)
