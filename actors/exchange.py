@@ -220,10 +220,19 @@ class Exchange(Actor[ExchangeState]):
             why = self.state.why or "still connecting"
             return Judgement(verdict=Unknown(why=why, failed=True))
         return self._answer_later(
-            self._inquiry.judge(message),
+            self._judged(message),
             lambda why: Judgement(verdict=Unknown(why=why, failed=True)),
             name="judge",
         )
+
+    async def _judged(self, message: JudgeLeg) -> Judgement:
+        """A verdict. An order whose worker died is settled first, or it would bar one for ever."""
+        if message.key in self._inquiry.order_live and message.key not in self._closing:
+            settled = await self._orders.settle_open(message.key, self._account.name)
+            if not settled.unresolved and message.key not in self._closing:
+                # The worker may have died before its intent was committed.
+                self._inquiry.order_live.discard(message.key)
+        return await self._inquiry.judge(message)
 
     @handles
     def read_quote(self, message: ReadQuote) -> Later[Quote | VenueError]:
