@@ -47,6 +47,8 @@ from messages.settings import AccountSettings, Mode, Settings
 from messages.values import LegKey
 from messages.venue import (
     Connected,
+    OrderHint,
+    PositionHint,
     Protection,
     Quote,
     Snapshot,
@@ -248,7 +250,11 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def hint(self, message: StreamHint) -> None:
-        self._inquiry.hints[message.hint.key] = message.hint
+        match message.hint:
+            case PositionHint() as hint:
+                self._inquiry.hints[hint.key] = hint
+            case OrderHint() as hint:
+                self._orders.heard(hint)
 
     # --- orders ---------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ looked up under the client order id until the venue's record is final; nothing i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,6 +26,7 @@ from messages.venue import (
     Accepted,
     Fills,
     NoSuchOrder,
+    OrderHint,
     OrderRecord,
     OrderRequest,
     OrderStatus,
@@ -65,6 +67,7 @@ class Orders:
         self._settings = settings
         self._now = now
         self._live = live
+        self._waiting: dict[str, asyncio.Event] = {}
 
     async def send(self, intent: Intent) -> Intent | Refused | Unresolved:
         """Commit, send once, follow. Returns the settled intent, a refusal, or Unresolved."""
@@ -124,6 +127,12 @@ class Orders:
                 )
                 return await self.resolve(intent)
 
+    def heard(self, hint: OrderHint) -> None:
+        """The stream tells of an order: whoever waits for its record looks at once."""
+        waiting = self._waiting.get(hint.client_order_id)
+        if waiting is not None:
+            waiting.set()
+
     async def resolve(self, intent: Intent, begun: float | None = None) -> Intent | Unresolved:
         """Follow an intent's order by its client order id until its record is final.
 
@@ -134,6 +143,16 @@ class Orders:
             return intent
         if intent.type is OrderType.STOP_MARKET:
             return await self._resolve_stop(intent)
+        told = self._waiting.setdefault(intent.client_order_id, asyncio.Event())
+        # Whatever ends the wait, a cancelled worker included: nobody listens for this id any more.
+        try:
+            return await self._follow(intent, begun, told)
+        finally:
+            self._waiting.pop(intent.client_order_id, None)
+
+    async def _follow(
+        self, intent: Intent, begun: float | None, told: asyncio.Event
+    ) -> Intent | Unresolved:
         loop = asyncio.get_running_loop()
         since = loop.time() if begun is None else begun
         limit = self._settings.arrival_limit
@@ -144,6 +163,7 @@ class Orders:
         cancelled = False
         why = ""
         while True:
+            told.clear()
             found = await self._venue.find_order(intent.key.symbol, intent.client_order_id)
             now = self._now()
             match found:
@@ -169,7 +189,9 @@ class Orders:
                     why = f"the order's record cannot be read: {found}"
             if now >= give_up + self._settings.fill_wait:
                 return Unresolved(why=why)
-            await asyncio.sleep(delay)
+            # A hint that came while the record was read is not lost: it ends the wait at once.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), delay)
             delay = min(delay * 2, POLL_LAST)
 
     async def settle_open(self, key: LegKey | None, account: str) -> Settled:

@@ -68,7 +68,8 @@ class Stream(Actor[StreamState]):
     def hint(self, message: StreamHint) -> None:
         self.state.hints += 1
         self.tell(paths.exchange(self._account.name), message)
-        self._wake(message.hint)
+        if isinstance(message.hint, PositionHint):
+            self._wake(message.hint)
 
     def _wake(self, hint: PositionHint) -> None:
         look = LookAt(key=hint.key)

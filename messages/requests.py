@@ -34,8 +34,8 @@ from messages.runtime import Request
 from messages.values import LegKey
 from messages.venue import (
     Fill,
+    Hint,
     Instrument,
-    PositionHint,
     Protection,
     Quote,
     Snapshot,
@@ -173,7 +173,7 @@ class CleanedUp(msgspec.Struct, frozen=True, kw_only=True):
 class StreamHint(msgspec.Struct, frozen=True, kw_only=True):
     """Told by the stream actor to the exchange actor."""
 
-    hint: PositionHint
+    hint: Hint
 
 
 class StreamConnected(msgspec.Struct, frozen=True, kw_only=True):

@@ -351,6 +351,23 @@ class PositionHint(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
 
 
+class OrderHint(msgspec.Struct, frozen=True, kw_only=True):
+    """What the order stream said of an order. A hint: the order's own record decides.
+
+    `client_order_id` is empty where the order has none. `filled` is in base units.
+    """
+
+    symbol: str
+    order_id: str
+    client_order_id: str
+    status: OrderStatus
+    filled: Decimal
+    at: datetime
+
+
+Hint = PositionHint | OrderHint
+
+
 class KeyRights(msgspec.Struct, frozen=True, kw_only=True):
     """What an API key may do. None: the venue doesn't say."""
 

@@ -15,13 +15,13 @@ from messages.venue import (
     Canceled,
     Connected,
     Fills,
+    Hint,
     KeyRights,
     NoSuchOrder,
     OpenOrders,
     OrderLookup,
     OrderRequest,
     Placement,
-    PositionHint,
     Protection,
     Quote,
     Snapshot,
@@ -104,7 +104,7 @@ class CcxtVenue:
         return await account.key_rights(self._client)
 
     async def watch(
-        self, on_hint: Callable[[PositionHint], None], on_connected: Callable[[], None]
+        self, on_hint: Callable[[Hint], None], on_connected: Callable[[], None]
     ) -> VenueError:
         return await stream.watch(self._client, on_hint, on_connected)
 

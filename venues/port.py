@@ -15,13 +15,13 @@ from messages.venue import (
     Canceled,
     Connected,
     Fills,
+    Hint,
     KeyRights,
     NoSuchOrder,
     OpenOrders,
     OrderLookup,
     OrderRequest,
     Placement,
-    PositionHint,
     Protection,
     Quote,
     Snapshot,
@@ -71,11 +71,11 @@ class Venue(Protocol):
     async def key_rights(self) -> KeyRights | VenueError: ...
 
     async def watch(
-        self, on_hint: Callable[[PositionHint], None], on_connected: Callable[[], None]
+        self, on_hint: Callable[[Hint], None], on_connected: Callable[[], None]
     ) -> VenueError:
-        """Follow the position stream until it ends, and say why it ended.
+        """Follow the stream of positions and orders until it ends, and say why it ended.
 
-        `on_connected` is called each time the subscription stands; whoever listens takes a fresh
+        `on_connected` is called each time the subscriptions stand; whoever listens takes a fresh
         REST read then, since whatever happened before it is not in the stream.
         """
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from messages.values import ZERO, LegKey, Side
-from messages.venue import PositionHint, VenueError, VenueErrorKind
+from messages.venue import Hint, PositionHint, VenueError, VenueErrorKind
 from venues.client import Client, VenueCallError
 from venues.rows import Row
 
-OnHint = Callable[[PositionHint], None]
+OnHint = Callable[[Hint], None]
 OnConnected = Callable[[], None]
 
 

@@ -16,6 +16,7 @@ from messages.venue import (
     Canceled,
     Connected,
     Fills,
+    Hint,
     NoSuchOrder,
     OpenOrders,
     OrderRecord,
@@ -156,7 +157,12 @@ async def test_the_stream_hints_at_both_sides_in_one_way_mode_and_ends_when_cut(
 ) -> None:
     hints: list[PositionHint] = []
     ready: list[bool] = []
-    watching = asyncio.create_task(venue.watch(hints.append, lambda: ready.append(True)))
+
+    def told_of(hint: Hint) -> None:
+        if isinstance(hint, PositionHint):
+            hints.append(hint)
+
+    watching = asyncio.create_task(venue.watch(told_of, lambda: ready.append(True)))
     await until(lambda: bool(ready), "the subscription")
     market.close_by_hand("bybit-main", BTC, Side.LONG, dec("0.4"))
     market.open_position("binance-main", BTC, Side.LONG, dec("9"))

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from messages.values import LegKey
-from messages.venue import PositionHint, VenueError
+from messages.venue import Hint, PositionHint, VenueError
 from tests.venues.conftest import Opened, run
 from tests.venues.simulated import BTC, LONG, SHORT, simulated
 from venues.simulator import Exchange, Fault, FaultKind
@@ -24,7 +24,7 @@ def test_a_close_by_hand_is_told_within_a_second(exchange: Exchange, hedged: boo
     async def scenario() -> None:
         async with simulated(exchange, hedged=hedged) as at:
             at.hold("0.5")
-            hints: asyncio.Queue[PositionHint] = asyncio.Queue()
+            hints: asyncio.Queue[Hint] = asyncio.Queue()
             stands = asyncio.Event()
             watching = asyncio.create_task(at.venue.watch(hints.put_nowait, stands.set))
             await asyncio.wait_for(stands.wait(), WITHIN)
@@ -35,6 +35,8 @@ def test_a_close_by_hand_is_told_within_a_second(exchange: Exchange, hedged: boo
             told: list[Decimal] = []
             while Decimal(0) not in told:
                 hint = await asyncio.wait_for(hints.get(), WITHIN)
+                if not isinstance(hint, PositionHint):
+                    continue
                 assert hint.key.side is LONG or hint.quantity == 0
                 if hint.key == leg:
                     told.append(hint.quantity)
@@ -51,7 +53,7 @@ def test_a_flip_says_that_the_old_side_is_flat(exchange: Exchange) -> None:
     async def scenario() -> None:
         async with simulated(exchange) as at:
             at.hold("0.5")
-            hints: asyncio.Queue[PositionHint] = asyncio.Queue()
+            hints: asyncio.Queue[Hint] = asyncio.Queue()
             stands = asyncio.Event()
             watching = asyncio.create_task(at.venue.watch(hints.put_nowait, stands.set))
             await asyncio.wait_for(stands.wait(), WITHIN)
@@ -59,6 +61,8 @@ def test_a_flip_says_that_the_old_side_is_flat(exchange: Exchange) -> None:
             told: dict[LegKey, Decimal] = {}
             while len(told) < 2:
                 hint = await asyncio.wait_for(hints.get(), WITHIN)
+                if not isinstance(hint, PositionHint):
+                    continue
                 told[hint.key] = hint.quantity
             assert told == {
                 LegKey("main", BTC, LONG): Decimal(0),

@@ -17,6 +17,7 @@ from messages.venue import (
     Canceled,
     Connected,
     Fills,
+    Hint,
     KeyRights,
     NoSuchOrder,
     OpenOrders,
@@ -83,7 +84,7 @@ class MemoryVenue:
         self._wire = Wire(
             market, self._owner, latency=latency, faults=faults, log=self.log, timeout=timeout
         )
-        self._watching: list[asyncio.Queue[PositionHint | None]] = []
+        self._watching: list[asyncio.Queue[Hint | None]] = []
         if faults is not None:
             faults.on_cut.append(self._on_cut)
         market.listen(self._on_event)
@@ -262,9 +263,9 @@ class MemoryVenue:
         return plain(await self._wire.call("key_rights", lambda _: rights))
 
     async def watch(
-        self, on_hint: Callable[[PositionHint], None], on_connected: Callable[[], None]
+        self, on_hint: Callable[[Hint], None], on_connected: Callable[[], None]
     ) -> VenueError:
-        queue: asyncio.Queue[PositionHint | None] = asyncio.Queue()
+        queue: asyncio.Queue[Hint | None] = asyncio.Queue()
         self._watching.append(queue)
         try:
             on_connected()
