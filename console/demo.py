@@ -1,8 +1,9 @@
 """The demo: a simulated venue, a careless bot and the real guard, in one process.
 
 The guard is the one that `run` runs, with a configuration file of its own and short intervals; it
-talks to the venue through the real gateway, over TLS. Leaves the trouble to `console.demo_bot`,
-the counting to `console.demo_found`, and the screen to `console.demo_view`.
+talks to the venue through the real gateway, over TLS. At a terminal the live view, `top`, is shown
+meanwhile. Leaves the trouble to `console.demo_bot`, the counting to `console.demo_found`, and what
+the demo says of itself to `console.demo_summary`.
 """
 
 from __future__ import annotations
@@ -13,28 +14,35 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from loguru import logger
 
 from console.config import load_config
 from console.control.socket_file import SocketTakenError, ensure_free
 from console.demo_bot import DemoBot
-from console.demo_found import Outcome, outcome
-from console.demo_view import follow, print_summary
+from console.demo_found import Outcome, count, events_of, outcome
+from console.demo_summary import band, print_summary
 from console.exits import CommandError, Exit
 from console.logs import close_logs, set_up_logs
 from console.service import Running, serving, utc_now
 from console.show import print_json
 from venues.simulator import SimulatedVenue
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from console.top import Top
+
 DEFAULT_FOLDER = Path("var/demo")
 _LIVELY = 0.5
 """A day's deviation of the demo's prices: what a market moves in weeks, within a minute or so."""
 
+_LOOK_EVERY = 0.5
 _QUIET_AT_END = 12.0
 """Seconds before the end in which the bot makes no new trouble, so that none is left unseen."""
 
@@ -92,7 +100,9 @@ class _World:
 def demo_from_cli(*, seconds: float, as_json: bool, seed: int, folder: Path | None) -> Exit:
     """`demo`: run it, show it, sum it up."""
     place = _fresh_folder(folder)
-    live = not as_json and sys.stdout.isatty()
+    from console.top import has_screen
+
+    live = not as_json and has_screen()
     set_up_logs(place, terminal=None if live else sys.stderr if as_json else sys.stdout)
     sys.stderr.write("Starting the simulated venue and the guard ...\n")
     try:
@@ -125,27 +135,48 @@ async def _demo(place: Path, *, seconds: float, seed: int, live: bool) -> Outcom
 
         async with asyncio.TaskGroup() as tasks:
             trading = tasks.create_task(world.bot.trade(until=bot_done, pace=pace), name="bot")
-            watching = (
-                tasks.create_task(follow(world.running, world.config, seconds), name="view")
-                if live
-                else None
-            )
+            screen = _screen(world, lambda: max(0.0, seconds - elapsed())) if live else None
+            if screen is not None:
+                tasks.create_task(_show(screen, stop), name="view")
             try:
                 async with asyncio.timeout(seconds):
                     await stop.wait()
             except TimeoutError:
                 logger.info("The demo's time is over")
+            interrupted = stop.is_set()
             trading.cancel()
-            if watching is not None:
-                watching.cancel()
+            if screen is not None:
+                screen.exit()
         return await outcome(
             world.running,
             world.venue.market,
             bot={habit.value: times for habit, times in world.bot.did.items()},
             seed=seed,
             seconds=elapsed(),
-            interrupted=stop.is_set(),
+            interrupted=interrupted,
         )
+
+
+def _screen(world: _World, left: Callable[[], float]) -> Top:
+    """The live view of the demo's guard, with the demo's own lines above it."""
+    from console.top import Top
+
+    async def words() -> Text:
+        return band(count(await events_of(world.running)), world.bot.last, left())
+
+    return Top(world.running.settings.control.socket, every=_LOOK_EVERY, band=words)
+
+
+async def _show(screen: Top, stop: asyncio.Event) -> None:
+    """Until the person leaves, which ends the demo, or the screen is told to."""
+    loop = asyncio.get_running_loop()
+    factory = loop.get_task_factory()
+    shown = asyncio.create_task(screen.run_async(), name="screen")
+    await asyncio.sleep(0)
+    # From Python 3.12 on textual makes every task of the loop an eager one; the guard's are not.
+    loop.set_task_factory(factory)
+    await shown
+    stop.set()
 
 
 @asynccontextmanager

@@ -57,6 +57,28 @@ _HOURS: dict[Habit, tuple[float, float]] = {
 """How long ago such a trade was opened, in hours: positions that the bot never closed."""
 
 
+_DEEDS: dict[Habit, str] = {
+    Habit.ORDERLY: "opened, with row and stop",
+    Habit.FORGOT_ROW: "opened, and wrote no row",
+    Habit.CLOSED_BY_HAND: "opened, with row and stop",
+    Habit.NO_STOP: "opened without a stop",
+    Habit.HALF_CLOSED: "opened, with row and stop",
+    Habit.AGED_GRACE: "forgotten for hours",
+    Habit.AGED_PROGRESSIVE: "forgotten for half a day",
+    Habit.AGED_MARKET: "forgotten for more than a day",
+}
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What the bot or a person did last, in words."""
+
+    account: str
+    symbol: str
+    side: Side
+    what: str
+
+
 @dataclass(frozen=True)
 class Trade:
     """One position of the bot. Quantity in base units, price in quote currency."""
@@ -70,7 +92,7 @@ class Trade:
 
 
 class DemoBot:
-    """Trades until it is told to stop. `did` counts what it did, by habit."""
+    """Trades until it is told to stop. `did` counts what it did, by habit; `last` is its latest."""
 
     def __init__(
         self, market: Market, database: Path, *, now: Callable[[], datetime], seed: int
@@ -85,6 +107,7 @@ class DemoBot:
         self._patience = 1.0
         self._bags: dict[str, list[Habit]] = {}
         self.did: Counter[Habit] = Counter()
+        self.last: Deed | None = None
 
     async def trade(self, *, until: Callable[[], bool], pace: float) -> None:
         """Take one step after the other, about `pace` seconds apart, while symbols are left."""
@@ -105,7 +128,7 @@ class DemoBot:
         habit = self._next_habit(account)
         trade = self._open(account, symbol, habit)
         self.did[habit] += 1
-        logger.bind(actor="bot", account=account).debug(f"{habit}: {trade.side} {symbol}")
+        self._tell(trade, _DEEDS[habit])
         if habit is not Habit.FORGOT_ROW:
             await asyncio.to_thread(self._write_row, trade)
         if habit is Habit.CLOSED_BY_HAND:
@@ -169,6 +192,13 @@ class DemoBot:
         """Somebody closes it in the exchange's app; the bot does not notice."""
         if self._market.quantity(trade.account, trade.symbol, trade.side):
             self._market.close_by_hand(trade.account, trade.symbol, trade.side, quantity)
+            self._tell(trade, "half closed by hand" if quantity else "closed by hand")
+
+    def _tell(self, trade: Trade, what: str) -> None:
+        self.last = Deed(trade.account, trade.symbol, trade.side, what)
+        logger.bind(actor="bot", account=trade.account).debug(
+            f"{trade.side} {trade.symbol}: {what}"
+        )
 
     def _write_row(self, trade: Trade) -> None:
         """In a thread: SQLite may have to wait for the guard's own transaction."""

@@ -1,6 +1,6 @@
 """What the demo found: counted from the ledger, the actors and the venue, and from nothing else.
 
-Leaves making trouble to `console.demo_bot` and showing the counts to `console.demo_view`.
+Leaves making trouble to `console.demo_bot` and showing the counts to `console.demo_summary`.
 """
 
 from __future__ import annotations

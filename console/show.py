@@ -1,6 +1,6 @@
 """What commands print: tables for people, JSON for programs.
 
-Renderables are made here and also used by the demo's view. Leaves getting the data to
+Renderables are made here and also used by the demo's summary. Leaves getting the data to
 `console.calling`.
 """
 
@@ -81,6 +81,11 @@ def span(length: timedelta | float) -> str:
     if hours:
         return f"{hours}h {minutes:02}m"
     return f"{minutes}m {seconds % 60:02}s" if minutes else f"{seconds}s"
+
+
+def plain_symbol(symbol: str) -> str:
+    """`BTCUSDT` of `BTC/USDT:USDT`: what a narrow column has room for."""
+    return symbol.partition(":")[0].replace("/", "")
 
 
 def clock(at: datetime | None) -> str:

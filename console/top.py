@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +26,7 @@ from console import show, top_tables
 from console.calling import ask_socket, settings_from
 from console.control import protocol as p
 from console.control.client import CommandRefusedError, ControlClient, NoServiceError
-from console.exits import Exit
+from console.exits import CommandError, Exit
 from console.top_look import Look, look_at
 from console.top_screens import HELP, Confirm, Page
 from messages.ledger import PositionRow
@@ -37,11 +39,23 @@ _COMMAND_WITHIN = 300.0
 
 
 def top_from_cli(config: Path, *, every: float) -> Exit:
-    """`top`: until the person leaves. Raises CommandError where no service answers at first."""
+    """`top`: until the person leaves.
+
+    Raises CommandError without a terminal, and where no service answers at first.
+    """
+    if not has_screen():
+        text = "top needs a terminal: `tree`, `positions` and `alerts` print the same, also as JSON"
+        raise CommandError(Exit.USAGE, text)
     socket = settings_from(config, keys=False).control.socket
     ask_socket(socket, p.GetService(), timeout=5.0)
     Top(socket, every=every).run()
     return Exit.OK
+
+
+def has_screen() -> bool:
+    """Whether somebody sits at a terminal that can show the view; it is drawn on stderr."""
+    capable = os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
+    return capable and all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr))
 
 
 class PanelTable(DataTable[Text]):
@@ -83,13 +97,15 @@ class PanelTable(DataTable[Text]):
 class Top(App[None]):
     """The live view of the service at `socket`, looked at `every` so many seconds.
 
-    `look` gets what is shown; `now` is the clock (aware, UTC).
+    `look` gets what is shown; `now` is the clock (aware, UTC). `band` gives lines for below the
+    heading, at each look.
     """
 
     TITLE = "Sexton"
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     #heading { height: 1; }
+    #band { height: auto; }
     #body { height: 1fr; }
     #actors { width: 27; height: 1fr; }
     #right { width: 1fr; }
@@ -118,6 +134,8 @@ class Top(App[None]):
         Binding("s", "scan", "scan"),
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("q", "quit", "quit"),
+        # As every program at a terminal does; textual itself only says which key it is.
+        Binding("ctrl+c", "quit", show=False),
     ]
 
     def __init__(
@@ -127,6 +145,7 @@ class Top(App[None]):
         every: float = 1.0,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         look: Callable[[Path, datetime], Awaitable[Look]] = look_at,
+        band: Callable[[], Awaitable[Text]] | None = None,
     ) -> None:
         super().__init__()
         self._socket = socket
@@ -134,8 +153,10 @@ class Top(App[None]):
         self._now = now
         self._look_at = look
         self._look: Look | None = None
+        self._band_text = band
         # Kept, not looked up: a dialog may lie over them, and the last look may come at the end.
         self._heading = Static(Text(f" Looking at {socket} ..."), id="heading")
+        self._band = Static(id="band")
         self._actors = PanelTable("actors", "actors")
         self._positions = PanelTable("positions", "positions")
         self._alerts = PanelTable("alerts", "alerts")
@@ -143,6 +164,8 @@ class Top(App[None]):
 
     def compose(self) -> ComposeResult:
         yield self._heading
+        if self._band_text is not None:
+            yield self._band
         with Horizontal(id="body"):
             yield self._actors
             with Vertical(id="right"):
@@ -166,6 +189,8 @@ class Top(App[None]):
     async def _follow(self) -> None:
         while True:
             try:
+                if self._band_text is not None:
+                    self._band.update(await self._band_text())
                 self._look = await self._look_at(self._socket, self._now())
                 self._draw()
             except (NoServiceError, CommandRefusedError) as error:

@@ -27,7 +27,7 @@ Keys
   d          dump the marked actor's state
   s          scan for aged, orphaned and naked positions now
   ?          this page
-  q          leave; the service goes on
+  q, ^C      leave; the service goes on
 
 Columns
 

@@ -120,7 +120,7 @@ def _urgency(row: PositionRow, look: Look) -> tuple[bool, bool, datetime]:
 
 
 def _leg_of(of: PositionRow | Alert) -> tuple[str, str, str]:
-    return of.account, _plain(of.symbol), of.side
+    return of.account, show.plain_symbol(of.symbol), of.side
 
 
 def _position(
@@ -131,7 +131,7 @@ def _position(
 ) -> Line:
     leg = look.legs.get(row.id)
     widths = {column.label: column.width for column in columns}
-    name = _cut(_plain(row.symbol), widths["position"] - 3)
+    name = _cut(show.plain_symbol(row.symbol), widths["position"] - 3)
     position = Text(name).append(
         f" {row.side[:1].upper()}", style="green" if row.side == "long" else "red"
     )
@@ -227,11 +227,7 @@ def _event(event: Event) -> Text:
 
 def _leg(of: Event | Alert) -> str:
     """`BTCUSDT L`, or nothing where it is about no leg."""
-    return f"{_plain(of.symbol)} {of.side[:1].upper()}".strip()
-
-
-def _plain(symbol: str) -> str:
-    return symbol.partition(":")[0].replace("/", "")
+    return f"{show.plain_symbol(of.symbol)} {of.side[:1].upper()}".strip()
 
 
 def _right(value: object, width: int, style: str = "") -> Text:
