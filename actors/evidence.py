@@ -2,7 +2,8 @@
 
 The rule itself is `rules.verdict.judge`. This file only knows in which order to look: a shared
 read first; where the leg is not shown, its closing fill, which makes one read enough; and only
-then a second read, spaced as the settings say.
+then a second read, spaced as the settings say. Where all that speaks for absence is that two
+lists left the leg out, the venue is asked for it by name before it is buried.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from actors.reads import SharedReads
 from messages.requests import JudgeLeg, Judgement
 from messages.settings import VerdictSettings
 from messages.values import LegKey
-from messages.venue import Fill, Fills, PositionHint
+from messages.venue import Fill, Fills, PositionHint, Snapshot
 from messages.verdict import Absent, Present, Unknown, Verdict
-from rules.verdict import LegFacts, judge
+from rules.verdict import LegFacts, judge, left_out_only
 from venues.port import Venue
 
 LOOKS = 4
@@ -76,6 +77,9 @@ class Inquiry:
             if verdict.look_again_at - self._now() > self._settings.confirm_after * 2:
                 break
             not_before = verdict.look_again_at
+        if self._venue.asks_by_symbol and left_out_only(verdict):
+            named = await self._venue.fetch_position(request.key)
+            verdict = self._decide(request, fills, ignore_live=ignore_live, named=(named,))
         if isinstance(verdict, Absent) and not fills_read:
             found = await self._history(request)
             fills_read = found is not None
@@ -89,12 +93,19 @@ class Inquiry:
             seconds=max((self._now() - begun).total_seconds(), 0.0),
         )
 
-    def _decide(self, request: JudgeLeg, fills: tuple[Fill, ...], *, ignore_live: bool) -> Verdict:
+    def _decide(
+        self,
+        request: JudgeLeg,
+        fills: tuple[Fill, ...],
+        *,
+        ignore_live: bool,
+        named: tuple[Snapshot, ...] = (),
+    ) -> Verdict:
         return judge(
             LegFacts(
                 key=request.key,
                 now=self._now(),
-                snapshots=self._reads.recent,
+                snapshots=self._reads.recent + named,
                 changed_at=request.changed_at,
                 opened_at=request.since,
                 fills=fills,

@@ -141,7 +141,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     A leg that is shown is there, even in a damaged read. A leg that is not shown is absent only
     where `complete` is true and `scope` covers it. `started_at` is when the request left,
-    `finished_at` when the last page was in. `problems` says why a read is not complete.
+    `finished_at` when the last page was in. `problems` says why a read is not complete. `flat` are
+    the legs that the venue named with a size of zero, which says more than leaving them out.
     """
 
     account: str
@@ -149,6 +150,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     finished_at: datetime
     positions: tuple[VenuePosition, ...] = ()
+    flat: frozenset[LegKey] = frozenset()
     problems: tuple[VenueError, ...] = ()
 
     @property

@@ -26,11 +26,16 @@ class ReadSeen(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a leg was called absent. Stored with every row that it closes."""
+    """Why a leg was called absent. Stored with every row that it closes.
+
+    `named_flat_at` is when the newest read began in which the venue named the leg with a size of
+    zero; None where it only left the leg out.
+    """
 
     kind: EvidenceKind
     reads: tuple[ReadSeen, ...]
     fills: tuple[Fill, ...] = ()
+    named_flat_at: datetime | None = None
 
 
 class Present(msgspec.Struct, frozen=True, kw_only=True, tag=True):

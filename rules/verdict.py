@@ -94,18 +94,38 @@ def _not_shown(
     first, newest = run[0], run[-1]
     if newest.started_at - first.started_at >= settings.confirm_after and first is not newest:
         return Absent(
-            evidence=Evidence(kind=EvidenceKind.TWO_READS, reads=(_seen(first), _seen(newest)))
+            evidence=Evidence(
+                kind=EvidenceKind.TWO_READS,
+                reads=(_seen(first), _seen(newest)),
+                named_flat_at=_named_flat(run, facts.key),
+            )
         )
     closing = closing_fills(facts)
     if closing and newest.started_at >= closing[-1].at:
         return Absent(
             evidence=Evidence(
-                kind=EvidenceKind.READ_AND_FILL, reads=(_seen(newest),), fills=closing
+                kind=EvidenceKind.READ_AND_FILL,
+                reads=(_seen(newest),),
+                fills=closing,
+                named_flat_at=_named_flat(run, facts.key),
             )
         )
     return Unknown(
         why="not shown once; a second complete read must confirm it",
         look_again_at=first.started_at + settings.confirm_after,
+    )
+
+
+def left_out_only(verdict: Verdict) -> bool:
+    """Whether a leg was called absent only because lists left it out.
+
+    Lists lie in ways that the venue's answer to a question for the one symbol does not
+    (`venues.md` section 1), so that question is worth a request before a row is closed.
+    """
+    return (
+        isinstance(verdict, Absent)
+        and verdict.evidence.kind is EvidenceKind.TWO_READS
+        and verdict.evidence.named_flat_at is None
     )
 
 
@@ -179,6 +199,11 @@ def _run_of_absence(reads: Sequence[Snapshot], key: LegKey) -> list[Snapshot]:
         if read.complete:
             run.append(read)
     return run[::-1]
+
+
+def _named_flat(run: Sequence[Snapshot], key: LegKey) -> datetime | None:
+    """When the newest of these reads began that names the leg with a size of zero."""
+    return next((read.started_at for read in reversed(run) if key in read.flat), None)
 
 
 def _seen(read: Snapshot) -> ReadSeen:

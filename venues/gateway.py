@@ -60,6 +60,10 @@ class CcxtVenue:
     def account(self) -> str:
         return self._client.settings.name
 
+    @property
+    def asks_by_symbol(self) -> bool:
+        return self._client.facts.by_symbol
+
     async def connect(self) -> Connected | VenueError:
         """Load the markets anew and read the position mode where the venue tells it."""
         try:

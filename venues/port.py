@@ -35,6 +35,10 @@ class Venue(Protocol):
     @property
     def account(self) -> str: ...
 
+    @property
+    def asks_by_symbol(self) -> bool:
+        """Whether `fetch_position` asks the venue for one symbol, which names its flat legs."""
+
     async def connect(self) -> Connected | VenueError:
         """Load the markets (again). Idempotent; the first call may take seconds."""
 

@@ -31,6 +31,7 @@ _MOST_PAGES = 500
 @dataclass(slots=True)
 class _Read:
     positions: list[VenuePosition] = field(default_factory=list)
+    flat: set[LegKey] = field(default_factory=set)
     problems: list[VenueError] = field(default_factory=list)
     unmapped: list[str] = field(default_factory=list)
 
@@ -72,6 +73,8 @@ async def read_symbol(client: Client, key: LegKey) -> Snapshot:
             read.problems.append(_problem(f"{key.symbol} is not listed"))
         else:
             await _read_by_symbol(client, instrument, read)
+            if key not in read.flat and all(key != position.key for position in read.positions):
+                read.problems.append(_problem(f"the answer does not name {key}"))
     except VenueCallError as failed:
         read.problems.append(failed.error)
     return _snapshot(client, read, scope, started)
@@ -88,6 +91,7 @@ def _snapshot(client: Client, read: _Read, scope: Scope, started: Any) -> Snapsh
         started_at=started,
         finished_at=client.now(),
         positions=tuple(read.positions),
+        flat=frozenset(read.flat).difference(position.key for position in read.positions),
         problems=tuple(problems),
     )
 
@@ -188,10 +192,15 @@ def _take(client: Client, rows: list[Row], parsed: list[Mapping[str, Any]], read
                 _problem(f"a position of {_venue_symbol(row)} has no readable size")
             )
             continue
-        if reading.size == ZERO:
-            continue
         position = by_row.get(id(row), {})
         instrument = _instrument(client, position.get("symbol"), row)
+        if instrument is not None:
+            read.flat.update(
+                LegKey(client.settings.name, instrument.symbol, side)
+                for side in reading.flat_sides()
+            )
+        if reading.size == ZERO:
+            continue
         if instrument is None:
             read.unmapped.append(_venue_symbol(row))
         else:

@@ -28,6 +28,12 @@ class RowReading:
     side: Side | None
     hedged: bool
 
+    def flat_sides(self) -> tuple[Side, ...]:
+        """The sides that this row says are flat: in one-way mode each but the one it holds."""
+        if not self.hedged:
+            return tuple(side for side in Side if self.size == ZERO or side is not self.side)
+        return (self.side,) if self.size == ZERO and self.side is not None else ()
+
 
 def _signed(row: Row, size_key: str, side_key: str, net: tuple[str, ...]) -> RowReading | None:
     size = decimal_or_none(row.get(size_key))
@@ -36,7 +42,9 @@ def _signed(row: Row, size_key: str, side_key: str, net: tuple[str, ...]) -> Row
     named = str(row.get(side_key) or "").lower()
     hedged = bool(named) and named not in net
     if size == ZERO:
-        return RowReading(ZERO, None, hedged)
+        # A flat leg of its own is known by its name only.
+        side = Side(named) if hedged and named in ("long", "short") else None
+        return RowReading(ZERO, side, hedged)
     if hedged:
         if named not in ("long", "short"):
             return None

@@ -12,6 +12,7 @@ import pytest
 
 from messages.settings import OnUnknown, VerdictSettings
 from messages.values import Side
+from messages.verdict import Evidence
 from tests.scenarios.world import XRP, World, scenario, until, world
 from venues.simulator.faults import FaultKind
 from venues.simulator.instruments import Exchange
@@ -121,6 +122,55 @@ async def test_a_flickering_read_makes_no_ghost(tmp_path: Path) -> None:
         assert closed.exit_reason == "aged_close_market"
         assert (await guard.counters()).get("ghost_positions_detected", 0) == 0
         assert guard.held(XRP, Side.LONG) == 0
+
+
+@pytest.mark.parametrize(
+    ("account", "lists"),
+    [("bybit-main", "positions"), ("binance-main", "/fapi/v3/positionRisk")],
+)
+@scenario
+async def test_lists_that_keep_leaving_a_leg_out_do_not_bury_it_while_the_venue_names_it(
+    tmp_path: Path, account: str, lists: str
+) -> None:
+    async with world(tmp_path, accounts=(account,)) as guard:
+        row = await guard.both(XRP, Side.LONG, "10", hours=1, account=account)
+        guard.fault(FaultKind.EMPTY_LIST, lists, count=2, account=account)
+        report = await guard.scan("reconciliation", account)
+        assert report.found == 1
+        assert report.acted == 0
+        assert await guard.same(row)
+        assert guard.held(XRP, Side.LONG, account) == 10
+        report = await guard.scan("reconciliation", account)
+        assert report.found == 0
+
+
+@pytest.mark.parametrize("account", ["bybit-main", "binance-main"])
+@scenario
+async def test_a_ghost_without_fills_is_buried_once_the_venue_names_its_leg_flat(
+    tmp_path: Path, account: str
+) -> None:
+    async with world(tmp_path, accounts=(account,)) as guard:
+        row = await guard.row(XRP, Side.LONG, "10", hours=1, account=account)
+        await guard.scan("reconciliation", account)
+        await guard.closed(row)
+        (event,) = await guard.events("reconciliation_ghost_closed")
+        evidence = msgspec.convert(event.details["evidence"], Evidence, strict=False)
+        assert len(evidence.reads) == 2
+        assert evidence.named_flat_at == evidence.reads[1].started_at
+
+
+@scenario
+async def test_where_the_venue_cannot_be_asked_for_the_leg_by_name_nothing_is_buried(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, accounts=("binance-main",)) as guard:
+        row = await guard.row(XRP, Side.LONG, "10", hours=1, account="binance-main")
+        guard.fault(FaultKind.STATUS, "/fapi/v2/positionRisk", status=503, count=1)
+        report = await guard.scan("reconciliation", "binance-main")
+        assert report.acted == 0
+        assert await guard.same(row)
+        await guard.scan("reconciliation", "binance-main")
+        await guard.closed(row)
 
 
 @scenario

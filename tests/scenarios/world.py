@@ -228,7 +228,12 @@ class World:
 
     def reads(self, account: str = "bybit-main") -> int:
         """How many requests for all positions reached the venue."""
-        return self.venue.requests.count("positions", account)
+        return sum(
+            request.endpoint == "positions"
+            and request.account == account
+            and "symbol" not in request.params
+            for request in self.venue.requests.requests
+        )
 
     def fault(self, kind: FaultKind, endpoint: str, **more: Any) -> int:
         """Order a fault of the venue; returns its id."""

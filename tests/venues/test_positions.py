@@ -265,6 +265,7 @@ def test_one_symbol_is_asked_for_by_name_and_its_answer_speaks_of_no_other(
             snapshot = await venue.fetch_position(key)
             assert snapshot.complete
             assert [p.key.side for p in snapshot.positions] == [Side.SHORT]
+            assert snapshot.flat == {key}
             assert snapshot.scope.covers(BTC)
             assert not snapshot.scope.covers("ETH/USDT:USDT")
             assert canned.asked(BYBIT)[-1].query["symbol"] == "BTCUSDT"
@@ -272,6 +273,27 @@ def test_one_symbol_is_asked_for_by_name_and_its_answer_speaks_of_no_other(
             assert not (await venue.fetch_position(key)).complete
             canned.on("GET", BYBIT, Answer(text=""))
             assert not (await venue.fetch_position(key)).complete
+
+    run(scenario())
+
+
+def test_a_one_way_row_names_each_side_that_it_does_not_hold_as_flat(opened: Opened) -> None:
+    async def scenario() -> None:
+        async with opened("bybit") as (canned, venue):
+            for size, flat in (("0", set(Side)), ("0.3", {Side.SHORT})):
+                canned.on("GET", BYBIT, page([bybit_row(size)]))
+                snapshot = await venue.fetch_position(LegKey("main", BTC, Side.LONG))
+                assert {key.side for key in snapshot.flat} == flat
+
+    run(scenario())
+
+
+def test_an_answer_that_names_only_the_other_hedge_leg_is_no_evidence(opened: Opened) -> None:
+    async def scenario() -> None:
+        async with opened("bybit") as (canned, venue):
+            canned.on("GET", BYBIT, page([leg(bybit_row("0.3"), 2)]))
+            snapshot = await venue.fetch_position(LegKey("main", BTC, Side.LONG))
+            assert not snapshot.complete
 
     run(scenario())
 

@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
+import msgspec
+
 from messages.values import ZERO, LegKey, Side
 from messages.venue import (
     Accepted,
@@ -112,10 +114,20 @@ class MemoryVenue:
         return await self._positions("fetch_positions", None)
 
     async def fetch_position(self, key: LegKey) -> Snapshot:
-        return await self._positions("fetch_position", key.symbol)
+        """Both sides of the symbol are named, flat or not; an answer without `key` is none."""
+        snapshot = await self._positions("fetch_position", key.symbol)
+        if not snapshot.complete or key in snapshot.flat or snapshot.find(key) is not None:
+            return snapshot
+        message = f"the answer does not name {key}"
+        problem = VenueError(kind=VenueErrorKind.MALFORMED, message=message)
+        return msgspec.structs.replace(snapshot, problems=(problem,))
+
+    @property
+    def asks_by_symbol(self) -> bool:
+        return True
 
     async def _positions(self, method: str, symbol: str | None) -> Snapshot:
-        def effect(strikes: Strikes) -> list[VenuePosition]:
+        def effect(strikes: Strikes) -> list[VenuePosition | LegKey]:
             held = list(self._owner.positions.values())
             if strikes.first(FaultKind.STALE):
                 age = timedelta(seconds=strikes.seconds(FaultKind.STALE))
@@ -126,23 +138,26 @@ class MemoryVenue:
                 for it in sorted(held, key=lambda it: (it.listing.id, it.slot))
                 if it.size and symbol in (None, it.listing.symbol)
             ]
-            return strikes.thin(legs)
+            sides = () if symbol is None else [LegKey(self.account, symbol, it) for it in Side]
+            shown = {position.key for position in legs}
+            return strikes.thin([*legs, *(key for key in sides if key not in shown)])
 
         started = self._now()
         read = await self._wire.call(method, effect, symbol=symbol or "")
         problems: tuple[VenueError, ...] = ()
         if isinstance(read, Failed):
             problems = (read.error,)
-            legs = (read.partly or [])[: len(read.partly or []) // 2]
+            rows = (read.partly or [])[: len(read.partly or []) // 2]
         else:
-            legs = read
+            rows = read
         settles = {it.instrument.settle for it in self._market.listings(self._owner.exchange)}
         return Snapshot(
             account=self.account,
-            scope=Scope(frozenset(settles)),
+            scope=Scope(frozenset(settles), None if symbol is None else frozenset((symbol,))),
             started_at=started,
             finished_at=self._now(),
-            positions=tuple(legs),
+            positions=tuple(row for row in rows if isinstance(row, VenuePosition)),
+            flat=frozenset(row for row in rows if isinstance(row, LegKey)),
             problems=problems,
         )
 
