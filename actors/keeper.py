@@ -2,12 +2,13 @@
 
 Of all guards on one ledger, one at a time guards an account. The keeper takes what is free,
 starts the account's actors, prolongs its lease well before it ends, and stops the actors of an
-account that another guard has taken. What it does not hold it asks for again.
+account that another guard has taken. What it does not hold it asks for again. It waits for nobody
+that stops: the other accounts' leases would end meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 
 import msgspec
@@ -19,13 +20,18 @@ from actors.runtime import (
     AskFailed,
     ChildSpec,
     Down,
+    Later,
     StartChild,
     Started,
     StopChild,
+    Timer,
+    Worked,
+    WorkerCrashed,
     handles,
 )
 from messages.ledger import HeldBy, Lease
-from messages.requests import AcquireLease, LeaseLost, ReleaseLease, RenewLease
+from messages.requests import AcquireLease, Done, LeaseLost, ReleaseLease, RenewLease
+from messages.runtime import Request
 
 RETRY = timedelta(seconds=0.05)
 """How soon to try again while the tree is still starting."""
@@ -43,45 +49,103 @@ class Refill(msgspec.Struct, frozen=True):
     """Sent to itself: start the held accounts again under a new supervisor."""
 
 
+class AccountsChanged(Request[Done], frozen=True, kw_only=True):
+    """Others are to be guarded from now on; answered when the actors of `gone` have stopped."""
+
+    gone: tuple[str, ...] = ()
+
+
 class KeeperState(msgspec.Struct):
-    """`held` accounts are guarded here; `elsewhere` says who guards the others."""
+    """`held` accounts are guarded here, those that are `leaving` until their actors have stopped.
+
+    `elsewhere` says who guards the others.
+    """
 
     holder: str
     held: list[str] = []
+    leaving: list[str] = []
     elsewhere: dict[str, str] = {}
     lost: int = 0
 
 
 class Keeper(Actor[KeeperState]):
-    """`accounts` are the specs of the accounts' subtrees, by name."""
+    """`accounts` gives the specs of the subtrees to have now, by the accounts' names."""
 
-    def __init__(self, holder: str, lease: timedelta, accounts: Mapping[str, ChildSpec]) -> None:
+    def __init__(
+        self,
+        holder: str,
+        lease: timedelta,
+        accounts: Callable[[], Mapping[str, ChildSpec]],
+    ) -> None:
         super().__init__(KeeperState(holder=holder))
         self._lease = lease
-        self._accounts = accounts
+        self._accounts_now = accounts
+        self._accounts = accounts()
         self._running: set[str] = set()
+        self._letting_go: dict[str, list[Later[Done]]] = {}
+        self._next: Timer | None = None
 
     def on_start(self) -> None:
         self.tell_self(Tend())
 
     async def on_stop(self) -> None:
         """The accounts have stopped by now: whoever waits for them may have them at once."""
-        for account in sorted(self._running):
+        for account in sorted(self._running | set(self._letting_go)):
             await self.attempt(paths.LEDGER, ReleaseLease(account=account), timeout=5.0)
 
     @handles
     async def tend(self, message: Tend) -> None:
+        await self._tend()
+
+    async def _tend(self) -> None:
+        """Look after every lease, and plan the next time: soon where the tree is not ready yet."""
         starting = False
+        for account in self._letting_go:
+            await self.attempt(
+                paths.LEDGER, RenewLease(account=account, duration=self._lease), timeout=300.0
+            )
         for account in self._accounts:
+            if account in self._letting_go:
+                continue
             if account in self._running:
                 await self._prolong(account)
             else:
                 starting = not await self._take(account) or starting
-        self.after(RETRY if starting else self._lease / 3, Tend())
+        if self._next is not None:
+            self._next.cancel()
+        self._next = self.after(RETRY if starting else self._lease / 3, Tend())
 
     @handles
-    async def lost(self, message: LeaseLost) -> None:
-        await self._stop(message.account)
+    async def changed(self, message: AccountsChanged) -> Done | Later[Done]:
+        self._accounts = self._accounts_now()
+        gone = [name for name in message.gone if name not in self._accounts]
+        answer: Later[Done] = self.later()
+        for account in gone:
+            self.log.info("{} is no longer guarded: stopping its actors", account)
+            waiting = self._letting_go.setdefault(account, [])
+            waiting.append(answer)
+            if len(waiting) == 1:
+                self._forget(account)
+                self.work(self._stopped(account), account, name=f"stop {account}")
+        self._show()
+        await self._tend()
+        return answer if gone else Done()
+
+    @handles
+    async def stopped(self, message: Worked) -> None:
+        """The actors of an account have stopped; one that was let go is anybody's now."""
+        if not isinstance(message.tag, str):
+            return
+        answers = self._letting_go.pop(message.tag)
+        await self.attempt(paths.LEDGER, ReleaseLease(account=message.tag), timeout=5.0)
+        self._show()
+        for answer in answers:
+            if not any(answer in waiting for waiting in self._letting_go.values()):
+                answer.set(Done())
+
+    @handles
+    def lost(self, message: LeaseLost) -> None:
+        self._stop(message.account)
 
     async def _take(self, account: str) -> bool:
         """Try to take an account. False: the tree is not ready for it, try again soon."""
@@ -108,7 +172,7 @@ class Keeper(Actor[KeeperState]):
                 self.log.info("Guarding {} (lease {})", account, token)
                 self.state.elsewhere.pop(account, None)
                 self._running.add(account)
-                self.state.held = sorted(self._running)
+                self._show()
                 return True
             case AskFailed():
                 return False
@@ -118,7 +182,7 @@ class Keeper(Actor[KeeperState]):
             paths.LEDGER, RenewLease(account=account, duration=self._lease), timeout=300.0
         )
         if answer is None:
-            await self._stop(account)
+            self._stop(account)
         elif isinstance(answer, Lease):
             # The supervisor of the accounts forgets its children when it is restarted itself.
             await self._start(account)
@@ -132,8 +196,10 @@ class Keeper(Actor[KeeperState]):
         return isinstance(started, Started | AlreadyThere)
 
     @handles
-    async def accounts_ended(self, message: Down) -> None:
+    def accounts_ended(self, message: Down) -> None:
         """The accounts' supervisor is being restarted, and comes back empty."""
+        if message.path != paths.ACCOUNTS:
+            raise WorkerCrashed(f"{message.path} {message.reason}") from message.error
         self.after(RETRY, Refill())
 
     @handles
@@ -143,11 +209,21 @@ class Keeper(Actor[KeeperState]):
         else:
             self.after(RETRY, Refill())
 
-    async def _stop(self, account: str) -> None:
+    def _stop(self, account: str) -> None:
         if account not in self._running:
             return
         self.log.error("The lease of {} was lost to another guard: stopping its actors", account)
         self.state.lost += 1
+        self._forget(account)
+        self.work(self._stopped(account), name=f"stop {account}")
+
+    async def _stopped(self, account: str) -> None:
+        await self.attempt(paths.ACCOUNTS, StopChild(account), timeout=300.0)
+
+    def _forget(self, account: str) -> None:
         self._running.discard(account)
+        self._show()
+
+    def _show(self) -> None:
         self.state.held = sorted(self._running)
-        await self.attempt(paths.ACCOUNTS, StopChild(account), timeout=60.0)
+        self.state.leaving = sorted(self._letting_go)

@@ -50,6 +50,7 @@ from messages.requests import (
     ReadAged,
     ReadCounters,
     ReadOrphans,
+    Reconfigure,
     ReleaseLease,
     RenewLease,
     SaveAged,
@@ -317,6 +318,12 @@ class LedgerActor(LedgerAccess):
         await self._through(
             lambda: self._ledger.delivery_failed(message.delivery_id, message.channel, message.why)
         )
+        return Done()
+
+    @handles
+    def reconfigure(self, message: Reconfigure) -> Done:
+        self._ledger.use_channels(message.channels)
+        self._accounts = message.accounts
         return Done()
 
     @handles

@@ -1,14 +1,20 @@
-"""The tree: who supervises whom, and how each of them is restarted."""
+"""The tree: who supervises whom, and how each of them is restarted.
+
+Factories read what is in force at each start, so an actor that is restarted after a reload has the
+new settings.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from actors import paths
 from actors.aged_scan import AgedScan
 from actors.alerts import Alerts
 from actors.delivery import Deliverer
 from actors.exchange import Exchange
+from actors.in_force import InForce
 from actors.keeper import Keeper
 from actors.ledger import LedgerActor
 from actors.notices import Channel
@@ -18,7 +24,7 @@ from actors.retention import Retention
 from actors.runtime import Backoff, ChildSpec, Quarantine, Supervisor
 from actors.stream import Stream
 from messages.ledger import AlertDraft, Lease
-from messages.settings import AccountSettings, Settings, StorageSettings
+from messages.settings import Settings, StorageSettings
 from storage import Ledger
 from storage.sources import Source
 from venues.port import Venue
@@ -41,43 +47,66 @@ def guard_tree(
     source: Source | None = None,
     extra: Sequence[ChildSpec] = (),
 ) -> ChildSpec:
-    """The whole guard as one spec. `venues` has one venue for each account, by name.
+    """The whole guard with settings that stay. `venues` has one for each account, by name."""
+    return tree_in_force(
+        InForce(settings, dict(venues), channels),
+        ledger=ledger,
+        holder=holder,
+        deliver=deliver,
+        judged=judged,
+        source=source,
+        extra=extra,
+    )
+
+
+def tree_in_force(
+    in_force: InForce,
+    *,
+    ledger: Ledger,
+    holder: str,
+    deliver: Callable[[str, AlertDraft], None] | None = None,
+    judged: Callable[[str, float], None] | None = None,
+    source: Source | None = None,
+    extra: Sequence[ChildSpec] = (),
+) -> ChildSpec:
+    """The whole guard as one spec.
 
     `holder` names this start of this process in the accounts' leases. The keeper starts the
     accounts, so it comes before them and releases their leases after they have stopped. `extra`
     children start last and stop first: the operators' side.
 
-    `channels` are where alerts go; without any there is no delivery actor. `deliver` is told in
-    this process of each alert that is said, `judged` of each validation before a close: account
-    and seconds. Neither may raise. `source` is another program's ledger, where one is followed.
+    The channels in force are where alerts go; without any there is no delivery actor. `deliver` is
+    told in this process of each alert that is said, `judged` of each validation before a close:
+    account and seconds. Neither may raise. `source` is another program's ledger, where one is
+    followed.
     """
-    names = tuple(channel.name for channel in channels)
+    settings = in_force.settings
     leases: dict[str, Lease] = {}
-    accounts = {
-        account.name: _account(account, settings, venues[account.name], judged)
-        for account in settings.accounts
-    }
+
+    def ledger_actor() -> LedgerActor:
+        names = tuple(channel.name for channel in in_force.channels)
+        return LedgerActor(ledger, leases, names, source, in_force.settings)
+
+    def alerts() -> Alerts:
+        in_force.made(paths.ALERTS)
+        return Alerts(in_force.settings, deliver, notices=bool(in_force.channels))
+
+    def keeper() -> Keeper:
+        return Keeper(holder, settings.storage.lease, account_specs)
+
+    def account_specs() -> dict[str, ChildSpec]:
+        return {name: account_spec(in_force, name, judged) for name in in_force.accounts}
+
     return ChildSpec(
         name="sexton",
         factory=partial(
             Supervisor,
             (
-                ChildSpec(
-                    name="ledger",
-                    factory=partial(LedgerActor, ledger, leases, names, source, settings),
-                    shutdown=30.0,
-                ),
-                ChildSpec(
-                    name="alerts",
-                    factory=partial(Alerts, settings, deliver, notices=bool(channels)),
-                ),
-                *_delivery(settings, channels),
+                ChildSpec(name="ledger", factory=ledger_actor, shutdown=30.0),
+                ChildSpec(name="alerts", factory=alerts),
+                *((delivery_spec(in_force),) if in_force.channels else ()),
                 *_retention(settings.storage),
-                ChildSpec(
-                    name="keeper",
-                    factory=partial(Keeper, holder, settings.storage.lease, accounts),
-                    shutdown=10.0,
-                ),
+                ChildSpec(name="keeper", factory=keeper, shutdown=10.0),
                 ChildSpec(
                     name="accounts",
                     factory=partial(Supervisor, intensity=None, quarantine=Quarantine()),
@@ -93,6 +122,16 @@ def guard_tree(
     )
 
 
+def delivery_spec(in_force: InForce) -> ChildSpec:
+    """The actor that carries notices to the channels in force."""
+
+    def deliverer() -> Deliverer:
+        in_force.made(paths.DELIVERY)
+        return Deliverer(in_force.settings, in_force.channels)
+
+    return ChildSpec(name="delivery", factory=deliverer, shutdown=MONITOR)
+
+
 def _retention(storage: StorageSettings) -> tuple[ChildSpec, ...]:
     if storage.keep_events is None:
         return ()
@@ -100,25 +139,19 @@ def _retention(storage: StorageSettings) -> tuple[ChildSpec, ...]:
     return (ChildSpec(name="retention", factory=factory, shutdown=MONITOR),)
 
 
-def _delivery(settings: Settings, channels: Sequence[Channel]) -> tuple[ChildSpec, ...]:
-    if not channels:
-        return ()
-    return (
-        ChildSpec(
-            name="delivery",
-            factory=partial(Deliverer, settings, tuple(channels)),
-            shutdown=MONITOR,
-        ),
-    )
+def account_spec(
+    in_force: InForce, name: str, judged: Callable[[str, float], None] | None
+) -> ChildSpec:
+    """One account's subtree. It may fail, and nobody outside it notices."""
+    return ChildSpec(name=name, factory=partial(_account, in_force, name, judged), shutdown=None)
 
 
 def _account(
-    account: AccountSettings,
-    settings: Settings,
-    venue: Venue,
-    judged: Callable[[str, float], None] | None,
-) -> ChildSpec:
-    """One account's subtree. It may fail, and nobody outside it notices."""
+    in_force: InForce, name: str, judged: Callable[[str, float], None] | None
+) -> Supervisor:
+    # All below it keep what was in force at its own start, whichever of them is restarted.
+    in_force.made(paths.account(name))
+    settings, account, venue = in_force.settings, in_force.account(name), in_force.venues[name]
     children = [
         ChildSpec(
             name="exchange",
@@ -151,8 +184,4 @@ def _account(
     ]
     if account.stream:
         children.insert(1, ChildSpec(name="stream", factory=partial(Stream, venue, account)))
-    return ChildSpec(
-        name=account.name,
-        factory=partial(Supervisor, tuple(children), intensity=5, period=60.0, backoff=QUICK),
-        shutdown=None,
-    )
+    return Supervisor(tuple(children), intensity=5, period=60.0, backoff=QUICK)

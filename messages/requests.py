@@ -391,6 +391,13 @@ class Pruned(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
+class Reconfigure(Request[Done], frozen=True, kw_only=True):
+    """Other accounts are guarded from now on, and notices are queued for other channels."""
+
+    accounts: tuple[str, ...]
+    channels: tuple[str, ...]
+
+
 class AcquireLease(Request[Lease | HeldBy], frozen=True, kw_only=True):
     """Take the right to write for an account; every later write of it carries this lease."""
 
