@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.sql.dml import ReturningInsert
 
 from messages.ledger import Event, EventDraft, Lease
-from storage.database import Database, insert
+from storage.database import Database, Insert, insert
 from storage.tables import events
 
 # PostgreSQL hands `seq` out before the commit; one appender at a time keeps readers of
@@ -29,26 +31,27 @@ def append(connection: Connection, drafts: Iterable[EventDraft]) -> tuple[Event,
 
 
 def _append(connection: Connection, draft: EventDraft) -> Event:
-    statement = (
-        insert(connection, events)
-        .values(
-            event_id=draft.event_id,
-            at=draft.at,
-            kind=draft.kind,
-            account=draft.account,
-            symbol=draft.symbol,
-            side=draft.side,
-            actor=draft.actor,
-            details=draft.details,
-        )
-        .on_conflict_do_nothing(index_elements=[events.c.event_id])
-        .returning(events)
-    )
-    written = connection.execute(statement).mappings().one_or_none()
+    values = {
+        "event_id": draft.event_id,
+        "at": draft.at,
+        "kind": draft.kind,
+        "account": draft.account,
+        "symbol": draft.symbol,
+        "side": draft.side,
+        "actor": draft.actor,
+        "details": draft.details,
+    }
+    statement = _appending(insert(connection, events))
+    written = connection.execute(statement, values).mappings().one_or_none()
     if written is None:
         stored = sa.select(events).where(events.c.event_id == draft.event_id)
         written = connection.execute(stored).mappings().one()
     return event_of(written)
+
+
+@functools.cache
+def _appending(plain: Insert) -> ReturningInsert[tuple[object, ...]]:
+    return plain.on_conflict_do_nothing(index_elements=[events.c.event_id]).returning(events)
 
 
 class Events:

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from messages.ledger import Lease
-from storage.database import Database, insert
+from storage.database import Database, Insert, insert
 from storage.tables import counters
 
 
 def add(connection: Connection, account: str, amounts: Mapping[str, int]) -> None:
     """Move counters within the open transaction, always in the order of their names."""
     for name, amount in sorted(amounts.items()):
-        connection.execute(
-            insert(connection, counters)
-            .values(account=account, name=name, value=amount)
-            .on_conflict_do_update(
-                index_elements=[counters.c.account, counters.c.name],
-                set_={"value": counters.c.value + amount},
-            )
-        )
+        values = {"account": account, "name": name, "value": amount}
+        connection.execute(_addition(insert(connection, counters)), values)
+
+
+@functools.cache
+def _addition(plain: Insert) -> Insert:
+    return plain.on_conflict_do_update(
+        index_elements=[counters.c.account, counters.c.name],
+        set_={"value": counters.c.value + plain.excluded.value},
+    )
 
 
 class Counters:

@@ -7,6 +7,7 @@ actor killed in mid-write leaves a transaction that commits or rolls back as a w
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
@@ -22,6 +23,7 @@ from storage.errors import LedgerUnavailable, StaleLease, translated
 from storage.tables import leases
 
 T = TypeVar("T")
+Insert = sqlite.Insert | postgresql.Insert
 Job = Callable[[Connection], T]
 
 # Deadlocks and serialisation failures are answers that mean "once more".
@@ -110,18 +112,20 @@ def _fenced(connection: Connection, job: Job[T], lease: Lease | None) -> T:
     return job(connection)
 
 
+_MINE = (
+    sa.select(leases.c.token)
+    .where(*(leases.c[name] == sa.bindparam(name) for name in ("account", "token", "holder")))
+    .with_for_update(read=True)
+)
+
+
 def check_lease(connection: Connection, lease: Lease) -> None:
     """Raise StaleLease unless the lease is the account's own.
 
     Its row stays locked until the commit, so that nobody takes the account over in mid-write.
     """
-    mine = sa.and_(
-        leases.c.account == lease.account,
-        leases.c.token == lease.token,
-        leases.c.holder == lease.holder,
-    )
-    query = sa.select(leases.c.token).where(mine).with_for_update(read=True)
-    if connection.execute(query).first() is None:
+    mine = {"account": lease.account, "token": lease.token, "holder": lease.holder}
+    if connection.execute(_MINE, mine).first() is None:
         raise StaleLease(
             f"the lease of {lease.account} with token {lease.token} is no longer held by"
             f" {lease.holder}: another guard has taken the account over, nothing was written"
@@ -133,8 +137,15 @@ def _conflict(error: BaseException) -> bool:
     return getattr(orig, "sqlstate", None) in CONFLICTS
 
 
-def insert(connection: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
-    """The dialect's own INSERT: both know ON CONFLICT, SQLAlchemy's general one doesn't."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+def insert(connection: Connection, table: sa.Table) -> Insert:
+    """The dialect's own INSERT: both know ON CONFLICT, SQLAlchemy's general one doesn't.
+
+    The same object each time, so that SQLAlchemy works out only once what it says: values go to
+    `execute` beside it.
+    """
+    return _insert(connection.dialect.name, table)
+
+
+@functools.cache
+def _insert(dialect: str, table: sa.Table) -> Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.sql.dml import ReturningInsert
 
 from messages.ledger import EventDraft, Intent, IntentState, Lease
 from messages.values import ZERO, LegKey, Side
 from messages.venue import OrderType
 from storage import audit
-from storage.database import Database, insert
+from storage.database import Database, Insert, insert
 from storage.tables import intents
 
 _OPEN = tuple(state for state in IntentState if not state.final)
+_BY_ID = sa.select(intents).where(intents.c.client_order_id == sa.bindparam("wanted"))
 _ZERO = sa.bindparam("nothing", ZERO, intents.c.filled.type)
 
 
@@ -55,13 +59,23 @@ def _values(intent: Intent) -> dict[str, object]:
 
 def put_intent(connection: Connection, intent: Intent) -> None:
     """Write an intent as it is now, whether or not its id is there already."""
-    values = _values(intent)
-    changes = {name: value for name, value in values.items() if name != "client_order_id"}
-    connection.execute(
-        insert(connection, intents)
-        .values(**values)
-        .on_conflict_do_update(index_elements=[intents.c.client_order_id], set_=changes)
-    )
+    connection.execute(_upsert(insert(connection, intents)), _values(intent))
+
+
+@functools.cache
+def _upsert(plain: Insert) -> Insert:
+    changes = {
+        column.name: column
+        for column in plain.excluded
+        if column.name not in ("seq", "client_order_id")
+    }
+    return plain.on_conflict_do_update(index_elements=[intents.c.client_order_id], set_=changes)
+
+
+@functools.cache
+def _commit(plain: Insert) -> ReturningInsert[tuple[int]]:
+    twin = [intents.c.client_order_id]
+    return plain.on_conflict_do_nothing(index_elements=twin).returning(intents.c.seq)
 
 
 class Intents:
@@ -79,18 +93,13 @@ class Intents:
         """
 
         def job(connection: Connection) -> Intent:
-            statement = (
-                insert(connection, intents)
-                .values(**_values(intent))
-                .on_conflict_do_nothing(index_elements=[intents.c.client_order_id])
-                .returning(intents.c.seq)
-            )
-            if connection.execute(statement).scalar_one_or_none() is not None:
+            statement = _commit(insert(connection, intents))
+            if connection.execute(statement, _values(intent)).scalar_one_or_none() is not None:
                 if event is not None:
                     audit.append(connection, (event,))
                 return intent
-            stored = _by_id(intent.client_order_id)
-            return intent_of(connection.execute(stored).mappings().one())
+            stored = connection.execute(_BY_ID, {"wanted": intent.client_order_id})
+            return intent_of(stored.mappings().one())
 
         return await self._db.write(job, lease=lease)
 
@@ -103,7 +112,7 @@ class Intents:
         """
 
         def job(connection: Connection) -> None:
-            if connection.execute(_by_id(intent.client_order_id)).first() is None:
+            if connection.execute(_BY_ID, {"wanted": intent.client_order_id}).first() is None:
                 raise LookupError(f"intent {intent.client_order_id} was never committed")
             put_intent(connection, intent)
             if event is not None:
@@ -115,7 +124,7 @@ class Intents:
         """One intent by its client order id."""
 
         def job(connection: Connection) -> Intent | None:
-            row = connection.execute(_by_id(client_order_id)).mappings().one_or_none()
+            row = connection.execute(_BY_ID, {"wanted": client_order_id}).mappings().one_or_none()
             return None if row is None else intent_of(row)
 
         return await self._db.read(job)
@@ -152,7 +161,3 @@ class Intents:
         return await self._db.read(
             lambda connection: tuple(map(intent_of, connection.execute(query).mappings()))
         )
-
-
-def _by_id(client_order_id: str) -> sa.Select[tuple[object, ...]]:
-    return sa.select(intents).where(intents.c.client_order_id == client_order_id)

@@ -44,6 +44,29 @@ def row_of(row: RowMapping) -> PositionRow:
     return PositionRow(**row)
 
 
+# Made once: SQLAlchemy takes longer to work out what a statement says than SQLite to run it.
+_CLOSING = (
+    sa.update(positions)
+    .where(positions.c.id == sa.bindparam("row_id"), positions.c.status == RowStatus.ACTIVE)
+    .values(
+        status=RowStatus.CLOSED,
+        revision=positions.c.revision + 1,
+        **{
+            name: sa.bindparam(name, type_=positions.c[name].type)
+            for name in (
+                "exit_price",
+                "exit_source",
+                "exit_reason",
+                "realized_pnl",
+                "closed_at",
+                "closing_event",
+                "updated_at",
+            )
+        },
+    )
+)
+
+
 def close_in(
     connection: Connection, closes: Sequence[RowClose], event_id: str, now: datetime
 ) -> tuple[int, ...]:
@@ -57,19 +80,17 @@ def close_in(
 
 def _close(connection: Connection, close: RowClose, event_id: str, now: datetime) -> bool:
     result = connection.execute(
-        sa.update(positions)
-        .where(positions.c.id == close.row_id, positions.c.status == RowStatus.ACTIVE)
-        .values(
-            status=RowStatus.CLOSED,
-            exit_price=close.exit_price,
-            exit_source=close.exit_source,
-            exit_reason=close.reason,
-            realized_pnl=close.realized_pnl,
-            closed_at=close.closed_at,
-            closing_event=event_id,
-            updated_at=now,
-            revision=positions.c.revision + 1,
-        )
+        _CLOSING,
+        {
+            "row_id": close.row_id,
+            "exit_price": close.exit_price,
+            "exit_source": close.exit_source,
+            "exit_reason": close.reason,
+            "realized_pnl": close.realized_pnl,
+            "closed_at": close.closed_at,
+            "closing_event": event_id,
+            "updated_at": now,
+        },
     )
     return result.rowcount > 0
 
