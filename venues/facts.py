@@ -76,6 +76,7 @@ class VenueFacts:
     wallet: bool = False
     streams: bool = False
     by_symbol: bool = False
+    opened: str = ""
 
 
 _STABLE = ("USDT", "USDC")
@@ -107,6 +108,7 @@ _TABLE = (
     VenueFacts(
         exchange="bybit",
         positions=("/v5/position/list",),
+        opened="openTime",
         read_row=bybit_row,
         places=(
             Place("/v5/position/list", ("result", "list")),
@@ -154,6 +156,7 @@ _TABLE = (
     VenueFacts(
         exchange="okx",
         positions=("/api/v5/account/positions",),
+        opened="cTime",
         read_row=okx_row,
         places=(
             Place("/api/v5/account/positions", ("data",)),
@@ -176,6 +179,7 @@ _TABLE = (
     VenueFacts(
         exchange="bitget",
         positions=("/api/v2/mix/position/all-position", "/api/v3/position/current-position"),
+        opened="cTime",
         read_row=bitget_row,
         places=(
             Place("/api/v2/mix/position/all-position", ("data",)),
@@ -206,6 +210,7 @@ _TABLE = (
     VenueFacts(
         exchange="gate",
         positions=("/positions",),
+        opened="open_time",
         read_row=gate_row,
         places=(
             Place("/positions", ()),
@@ -226,6 +231,7 @@ _TABLE = (
     VenueFacts(
         exchange="kucoinfutures",
         positions=("/api/v1/positions",),
+        opened="openingTimestamp",
         read_row=kucoin_row,
         places=(
             Place("/api/v1/positions", ("data",)),
@@ -289,6 +295,7 @@ _TABLE = (
     VenueFacts(
         exchange="mexc",
         positions=("/position/open_positions",),
+        opened="createTime",
         read_row=mexc_row,
         places=(
             Place("/position/open_positions", ("data",)),
@@ -308,6 +315,7 @@ _TABLE = (
     VenueFacts(
         exchange="bingx",
         positions=("/swap/v2/user/positions",),
+        opened="openTime",
         read_row=bingx_row,
         places=(
             Place("/swap/v2/user/positions", ("data",)),

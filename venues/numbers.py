@@ -6,11 +6,15 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+_TOO_LARGE = 100
+"""Powers of ten."""
+
 
 def decimal_or_none(value: Any) -> Decimal | None:
     """The number that a venue or ccxt wrote, or None where it is no finite number.
 
-    A float is taken by its shortest spelling, which is what stood in the reply.
+    A float is taken by its shortest spelling, which is what stood in the reply. What is beyond
+    any market's sizes is nonsense too: arithmetic with it would overflow.
     """
     if value is None or isinstance(value, bool) or value == "":
         return None
@@ -18,7 +22,7 @@ def decimal_or_none(value: Any) -> Decimal | None:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and number.adjusted() < _TOO_LARGE else None
 
 
 def positive_or_none(value: Any) -> Decimal | None:
@@ -28,10 +32,15 @@ def positive_or_none(value: Any) -> Decimal | None:
 
 
 def instant_or_none(milliseconds: Any) -> datetime | None:
-    """An aware UTC instant from Unix milliseconds; None for zero, empty and nonsense."""
+    """An aware UTC instant from Unix time; None for zero, empty and nonsense.
+
+    Gate writes seconds, the others milliseconds: below 10^11 only seconds make sense.
+    """
     number = decimal_or_none(milliseconds)
     if number is None or number <= 0:
         return None
+    if number < 10**11:
+        number *= 1000
     try:
         return datetime.fromtimestamp(float(number) / 1000, tz=UTC)
     except (OverflowError, ValueError, OSError):

@@ -204,7 +204,7 @@ def _take(client: Client, rows: list[Row], parsed: list[Mapping[str, Any]], read
         if instrument is None:
             read.unmapped.append(_venue_symbol(row))
         else:
-            found = _position(client, instrument, reading, position)
+            found = _position(client, instrument, reading, position, row)
             read.positions.append(found)
             client.margin[found.key] = _margin(position)
 
@@ -226,7 +226,11 @@ def _instrument(client: Client, symbol: Any, row: Row) -> Instrument | None:
 
 
 def _position(
-    client: Client, instrument: Instrument, reading: RowReading, ccxt: Mapping[str, Any]
+    client: Client,
+    instrument: Instrument,
+    reading: RowReading,
+    ccxt: Mapping[str, Any],
+    row: Row,
 ) -> VenuePosition:
     assert reading.side is not None
     size = instrument.contract_size
@@ -243,7 +247,9 @@ def _position(
         stop_loss=positive_or_none(ccxt.get("stopLossPrice")),
         take_profit=positive_or_none(ccxt.get("takeProfitPrice")),
         hedged=reading.hedged,
-        opened_at=instant_or_none(ccxt.get("timestamp")),
+        # ccxt's `timestamp` is when a symbol was first ever traded (Bybit), now (KuCoin) or the
+        # last change (Binance): a leg's age must not be guessed from it.
+        opened_at=instant_or_none(row.get(client.facts.opened)),
         updated_at=instant_or_none(ccxt.get("lastUpdateTimestamp")),
     )
 

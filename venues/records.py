@@ -13,7 +13,7 @@ from venues.ids import from_venue
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import MalformedReplyError
 
-_STATUSES = {
+STATUSES = {
     "open": OrderStatus.OPEN,
     "canceling": OrderStatus.OPEN,
     "closed": OrderStatus.FILLED,
@@ -21,6 +21,7 @@ _STATUSES = {
     "rejected": OrderStatus.REJECTED,
     "expired": OrderStatus.EXPIRED,
 }
+"""What ccxt's words for an order's status mean here."""
 
 
 def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]) -> OrderRecord:
@@ -33,7 +34,7 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
     side = order_side(client.facts.exchange, order.get("side"), raw)
     amount = positive_or_none(order.get("amount"))
     filled = decimal_or_none(order.get("filled"))
-    status = _STATUSES.get(str(order.get("status") or "").lower())
+    status = STATUSES.get(str(order.get("status") or "").lower())
     # Binance and Bybit: stops for a whole position, written with no size of their own.
     closes_all = "true" in (
         str(raw.get("closePosition")).lower(),
@@ -65,7 +66,7 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
         client_order_id=from_venue(client.facts.exchange, order.get("clientOrderId")),
         symbol=instrument.symbol,
         side=side,
-        status=_judged(status, amount, filled),
+        status=judged(status, amount, filled),
         quantity=amount * size,
         filled=filled * size,
         average=positive_or_none(order.get("average")),
@@ -80,8 +81,11 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
     )
 
 
-def _judged(status: OrderStatus, amount: Decimal, filled: Decimal) -> OrderStatus:
-    """ccxt calls an order closed that was filled in part and cancelled (Bybit): it is not."""
+def judged(status: OrderStatus, amount: Decimal, filled: Decimal) -> OrderStatus:
+    """An order's status by what it filled. Sizes in one unit, whichever.
+
+    ccxt calls an order closed that was filled in part and cancelled (Bybit): it is not.
+    """
     if status is OrderStatus.FILLED and filled < amount:
         return OrderStatus.CANCELED
     if status is OrderStatus.CANCELED and Decimal(0) < amount <= filled:

@@ -1,8 +1,7 @@
-"""The position stream of Bybit and Binance USD-M: hints that a leg has changed. REST decides.
+"""The private stream of Bybit and Binance USD-M: hints of legs and orders. REST decides.
 
-For it: a subscription, its hints as they come, its end. Left to others: a fresh REST read at each
-connection, and connecting again. Hints are taken from the messages themselves: ccxt's cache is
-live and mutable, and of two changes between two awaits its future tells one.
+For it: one socket, its subscriptions, its frames as they come, its end. Left to others: what the
+messages say (`hints.py`), a fresh REST read at each connection, and connecting again.
 """
 
 from __future__ import annotations
@@ -10,24 +9,27 @@ from __future__ import annotations
 import asyncio
 import importlib
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NoReturn
 
-from messages.values import ZERO, LegKey, Side
-from messages.venue import Hint, PositionHint, VenueError, VenueErrorKind
+from messages.venue import Hint, VenueError, VenueErrorKind
 from venues.client import Client, VenueCallError
-from venues.rows import Row
+from venues.hints import is_data, read_hints
 
 OnHint = Callable[[Hint], None]
 OnConnected = Callable[[], None]
 
+_TOPICS = 2
+"""Bybit confirms positions and orders apart, since ccxt asks for each by itself."""
+
 
 async def watch(client: Client, on_hint: OnHint, on_connected: OnConnected) -> VenueError:
-    """Follow the stream until it ends, and say why.
+    """Follow positions and orders on one socket until it ends, and say why.
 
-    `on_connected` is called when the venue has taken the subscription (Bybit) or the socket with
-    the listen key stands (Binance). A change of a leg that no loaded market fits tells no hint:
-    the REST reads find it.
+    `on_connected` is called when the venue has taken both subscriptions (Bybit) or the socket
+    with the listen key stands (Binance). If that takes longer than the account's request
+    time-out, the watch ends.
     """
     if not client.facts.streams:
         return VenueError(
@@ -52,10 +54,13 @@ async def watch(client: Client, on_hint: OnHint, on_connected: OnConnected) -> V
             "fetchPositionsSnapshot": False,
             "awaitPositionsSnapshot": False,
         }
-        _listen(client, exchange, on_hint, on_connected)
+        ear = _Ear(client, exchange, on_hint, on_connected)
         async with client.call("watch"):
-            while True:
-                await exchange.watch_positions()
+            await _first_end(
+                ear.listen(),
+                _for_ever(exchange.watch_positions),
+                _for_ever(exchange.watch_orders),
+            )
     except VenueCallError as failed:
         return failed.error
     finally:
@@ -64,69 +69,93 @@ async def watch(client: Client, on_hint: OnHint, on_connected: OnConnected) -> V
             await session.close()
 
 
-def _listen(client: Client, exchange: Any, on_hint: OnHint, on_connected: OnConnected) -> None:
-    understand = exchange.handle_message
-    connected = exchange.on_connected
-
-    def handle_message(socket: Any, message: Any) -> Any:
-        if isinstance(message, Mapping):
-            if message.get("op") == "subscribe" and message.get("success") is True:
-                on_connected()
-            for hint in _hints(client, message):
-                on_hint(hint)
-        return understand(socket, message)
-
-    def socket_stands(socket: Any, message: Any = None) -> Any:
-        if client.facts.exchange == "binanceusdm":
-            on_connected()
-        return connected(socket, message)
-
-    if client.facts.exchange == "bybit":
-        # The documented type of req_id is a string; ccxt counts.
-        ids = itertools.count(1)
-        exchange.request_id = lambda: str(next(ids))
-    exchange.handle_message = handle_message
-    exchange.on_connected = socket_stands
+async def _for_ever(follow: Callable[[], Awaitable[object]]) -> NoReturn:
+    while True:
+        await follow()
 
 
-def _hints(client: Client, message: Mapping[str, Any]) -> Iterator[PositionHint]:
-    rows: Any = []
-    if str(message.get("topic", "")).startswith("position"):
-        rows = message.get("data")
-    elif message.get("e") == "ACCOUNT_UPDATE" and isinstance(message.get("a"), Mapping):
-        rows = [_binance_row(row) for row in message["a"].get("P") or []]
-    for row in rows if isinstance(rows, list) else []:
-        if isinstance(row, Mapping):
-            yield from _row_hints(client, row)
+async def _first_end(*endless: Awaitable[NoReturn]) -> NoReturn:
+    """Run all of them until one fails, and raise what it raised."""
+    tasks = [asyncio.ensure_future(each) for each in endless]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        raise next(iter(done)).exception() or RuntimeError("an endless task has ended")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _binance_row(row: Any) -> Any:
-    """The stream's short names as those of the REST row."""
-    if not isinstance(row, Mapping):
-        return row
-    return {
-        "symbol": row.get("s"),
-        "positionAmt": row.get("pa"),
-        "positionSide": row.get("ps"),
-    }
+class _Ear:
+    """Hears the socket in ccxt's place, and leaves to ccxt what is about the socket itself.
 
+    ccxt's caches are live and mutable, of two changes between two awaits its future tells one,
+    and whatever its reading of a damaged frame raises would silently end its receiving.
+    """
 
-def _row_hints(client: Client, row: Row) -> Iterator[PositionHint]:
-    reading = client.facts.read_row(row)
-    instrument = client.by_venue_id(str(row.get("symbol")))
-    if reading is None or instrument is None:
-        return
-    quantity = reading.size * instrument.contract_size
-    if reading.hedged and reading.side is None:
-        # A flat hedge leg: only the row's own words say which one.
-        named = str(row.get("positionSide") or "").lower()
-        sides = {Side(named): ZERO} if named in ("long", "short") else {}
-    elif reading.hedged and reading.side is not None:
-        sides = {reading.side: quantity}
-    else:
-        # One-way: the symbol holds this side and surely nothing of the other.
-        sides = {side: quantity if side is reading.side else ZERO for side in Side}
-    at = client.now()
-    for side, held in sides.items():
-        key = LegKey(client.settings.name, instrument.symbol, side)
-        yield PositionHint(key=key, quantity=held, at=at)
+    def __init__(
+        self, client: Client, exchange: Any, on_hint: OnHint, on_connected: OnConnected
+    ) -> None:
+        self._client = client
+        self._exchange = exchange
+        self._on_hint = on_hint
+        self._on_connected = on_connected
+        self._frames: asyncio.Queue[tuple[Any, str | bytes]] = asyncio.Queue()
+        self._limit = asyncio.timeout(client.settings.request_timeout.total_seconds())
+        self._confirmed = 0
+        self._opened = exchange.on_connected
+        exchange.on_connected = self._open
+        if client.facts.exchange == "bybit":
+            # The documented type of req_id is a string; ccxt counts.
+            ids = itertools.count(1)
+            exchange.request_id = lambda: str(next(ids))
+
+    async def listen(self) -> NoReturn:
+        """Tell hints for as long as frames come.
+
+        Raises `VenueCallError` where the subscriptions do not stand in time, and what ccxt makes
+        of the venue's errors.
+        """
+        try:
+            async with self._limit:
+                while True:
+                    socket, frame = await self._frames.get()
+                    try:
+                        message = json.loads(frame)
+                    except (ValueError, RecursionError):
+                        # Nobody knows what it was; the REST reads go on, and find what it told.
+                        continue
+                    if isinstance(message, Mapping):
+                        self._hear(socket, message)
+        except TimeoutError as late:
+            message = "the venue did not confirm the stream's subscriptions in time"
+            error = VenueError(kind=VenueErrorKind.NETWORK, message=message)
+            raise VenueCallError(error) from late
+
+    def _open(self, socket: Any, message: Any = None) -> None:
+        socket.handle_text_or_binary_message = lambda frame: self._frames.put_nowait(
+            (socket, frame)
+        )
+        self._opened(socket, message)
+        if self._client.facts.exchange == "binanceusdm":
+            self._stand()
+
+    def _hear(self, socket: Any, message: Mapping[str, Any]) -> None:
+        if is_data(message):
+            for hint in read_hints(self._client, message):
+                self._on_hint(hint)
+            return
+        if message.get("e") == "listenKeyExpired":
+            # Binance: nothing more will come, and the socket stays open all the same.
+            raise VenueCallError(
+                VenueError(kind=VenueErrorKind.NETWORK, message="the stream's listen key expired")
+            )
+        if message.get("op") == "subscribe" and message.get("success") is True:
+            self._confirmed += 1
+            if self._confirmed == _TOPICS:
+                self._stand()
+        self._exchange.handle_message(socket, message)
+
+    def _stand(self) -> None:
+        self._limit.reschedule(None)
+        self._on_connected()

@@ -45,6 +45,7 @@ from venues.simulator.memory_wire import Failed, Strikes, Wire, plain
 from venues.simulator.memory_words import (
     fill,
     leg,
+    order_hint,
     order_spec,
     protective,
     record,
@@ -288,7 +289,7 @@ class MemoryVenue:
                 on_hint(hint)
         finally:
             self._watching.remove(queue)
-        return VenueError(kind=VenueErrorKind.NETWORK, message="the position stream ended")
+        return VenueError(kind=VenueErrorKind.NETWORK, message="the stream ended")
 
     def _listing(self, symbol: str) -> Listing | None:
         return self._market.find_symbol(self._owner.exchange, symbol)
@@ -303,9 +304,14 @@ class MemoryVenue:
                 queue.put_nowait(None)
 
     def _on_event(self, event: MarketEvent) -> None:
-        if not isinstance(event, PositionChanged) or event.account is not self._owner:
+        if event.account is not self._owner or not self._watching:
             return
-        for hint in self._hints(event.position, event.at):
+        hints: list[Hint]
+        if isinstance(event, PositionChanged):
+            hints = [*self._hints(event.position, event.at)]
+        else:
+            hints = [order_hint(self._owner, event.order, event.at)]
+        for hint in hints:
             for queue in self._watching:
                 queue.put_nowait(hint)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from messages.values import LegKey, Side
 from messages.venue import (
     Fill,
+    OrderHint,
     OrderRecord,
     OrderRequest,
     OrderStatus,
@@ -140,6 +142,19 @@ def record(account: Account, order: Order) -> OrderRecord:
         fee_currency=order.listing.instrument.settle if bybit else None,
         created_at=order.created_at,
         updated_at=order.updated_at,
+    )
+
+
+def order_hint(account: Account, order: Order, at: datetime) -> OrderHint:
+    """What a stream says of an order; of a triggered stop, under the stop's own ids."""
+    told = record(account, order)
+    return OrderHint(
+        symbol=told.symbol,
+        order_id=order.id,
+        client_order_id=order.spec.client_id,
+        status=told.status,
+        filled=told.filled,
+        at=at,
     )
 
 
