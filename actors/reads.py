@@ -17,6 +17,9 @@ from messages.venue import Scope, Snapshot, VenueError, VenueErrorKind
 KEPT_READS = 8
 """Recent reads kept for verdicts: two confirm an absence, the rest show a flicker."""
 
+CLOCK_JUMP = timedelta(seconds=1)
+"""How far the wall clock may part from the loop's before earlier reads' instants mean nothing."""
+
 PATIENCE = timedelta(seconds=45)
 """How long an asker waits before it is told that nothing is known."""
 
@@ -42,15 +45,19 @@ class SharedReads:
         self._waiting: list[tuple[datetime, asyncio.Future[Snapshot]]] = []
         self._recent: deque[Snapshot] = deque(maxlen=KEPT_READS)
         self._under_way = False
+        self._offset: float | None = None
+        self._offset_of_read: float | None = None
 
     @property
     def recent(self) -> tuple[Snapshot, ...]:
-        """The last reads, oldest first."""
+        """The last reads, oldest first; none from before the wall clock jumped."""
+        self._forget_if_clock_jumped()
         return tuple(self._recent)
 
     async def snapshot(self, not_before: datetime | None = None) -> Snapshot:
         """A read that began at `not_before` or later (None: within the freshness window)."""
         wanted = not_before if not_before is not None else self._now() - self._fresh
+        self._forget_if_clock_jumped()
         newest = self._recent[-1] if self._recent else None
         if newest is not None and newest.started_at >= wanted:
             return newest
@@ -67,6 +74,11 @@ class SharedReads:
     def arrived(self, snapshot: Snapshot) -> None:
         """A read is in: answer whoever may use it, and start the next if others wait."""
         self._under_way = False
+        self._forget_if_clock_jumped()
+        if self._offset != self._offset_of_read:
+            # It began by another clock than the one that it would be compared with.
+            self._pump()
+            return
         self._recent.append(snapshot)
         rest = []
         for wanted, future in self._waiting:
@@ -98,10 +110,19 @@ class SharedReads:
             problems=(VenueError(kind=VenueErrorKind.NETWORK, message=why),),
         )
 
+    def _forget_if_clock_jumped(self) -> None:
+        """A read from before a jump may seem to have begun after a change that it never saw."""
+        offset = self._now().timestamp() - asyncio.get_running_loop().time()
+        if self._offset is None or abs(offset - self._offset) > CLOCK_JUMP.total_seconds():
+            self._offset = offset
+            self._recent.clear()
+
     def _pump(self) -> None:
         if self._under_way or not self._waiting:
             return
         self._under_way = True
+        self._forget_if_clock_jumped()
+        self._offset_of_read = self._offset
         now = self._now()
         start = min(wanted for wanted, _ in self._waiting)
         if self._recent:

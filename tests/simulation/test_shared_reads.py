@@ -1,0 +1,75 @@
+"""Reads are compared with rows by the wall clock, so one that jumps must not make them lie."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from actors.reads import SharedReads
+from messages.venue import Scope, Snapshot
+
+WINDOW = timedelta(seconds=1)
+
+
+class Reads:
+    """Shared reads of an account, whose reads begin and end when the test says so."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 1, 5, tzinfo=UTC)
+        self.asked = 0
+        self.shared = SharedReads("a", fresh=WINDOW, now=lambda: self.now, start_after=self._asked)
+
+    def _asked(self, _seconds: float) -> None:
+        self.asked += 1
+
+    def read(self, began: datetime) -> Snapshot:
+        return Snapshot(
+            account="a",
+            scope=Scope(settles=frozenset({"USDT"})),
+            started_at=began,
+            finished_at=self.now,
+        )
+
+
+def test_reads_from_before_the_clock_went_back_are_forgotten() -> None:
+    async def story() -> None:
+        reads = Reads()
+        asking = asyncio.ensure_future(reads.shared.snapshot())
+        await asyncio.sleep(0)
+        reads.shared.arrived(reads.read(reads.now))
+        await asking
+        assert len(reads.shared.recent) == 1
+        reads.now -= timedelta(seconds=19)
+        assert not reads.shared.recent
+
+    asyncio.run(story())
+
+
+def test_a_read_during_which_the_clock_jumped_answers_nobody() -> None:
+    async def story() -> None:
+        reads = Reads()
+        asking = asyncio.ensure_future(reads.shared.snapshot())
+        await asyncio.sleep(0)
+        began = reads.now
+        reads.now += timedelta(seconds=19)
+        reads.shared.arrived(reads.read(began))
+        assert not reads.shared.recent
+        assert not asking.done()
+        assert reads.asked == 2, "another read was asked for in its place"
+        reads.shared.arrived(reads.read(reads.now))
+        assert (await asking).started_at == reads.now
+
+    asyncio.run(story())
+
+
+def test_a_clock_that_runs_as_the_loop_does_keeps_its_reads() -> None:
+    async def story() -> None:
+        reads = Reads()
+        asking = asyncio.ensure_future(reads.shared.snapshot())
+        await asyncio.sleep(0)
+        reads.shared.arrived(reads.read(reads.now))
+        await asking
+        reads.now += timedelta(seconds=0.4)
+        assert len(reads.shared.recent) == 1
+
+    asyncio.run(story())
