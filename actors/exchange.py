@@ -18,6 +18,7 @@ from actors.evidence import Inquiry
 from actors.exchange_alerts import degraded, degraded_key, worker_crashed
 from actors.execution import Close
 from actors.leftovers import clean_up
+from actors.openings import find_opening
 from actors.orders import Orders
 from actors.protecting import place_stop
 from actors.reads import SharedReads
@@ -27,11 +28,13 @@ from messages.requests import (
     CleanedUp,
     CleanUp,
     CloseLeg,
+    FindOpening,
     GetMarkets,
     JudgeLeg,
     Judgement,
     Markets,
     NotReady,
+    Opening,
     PlaceStop,
     RaiseAlert,
     ReadPositions,
@@ -235,6 +238,14 @@ class Exchange(Actor[ExchangeState]):
                 # The worker may have died before its intent was committed.
                 self._inquiry.order_live.discard(message.key)
         return await self._inquiry.judge(message)
+
+    @handles
+    def find_opening(self, message: FindOpening) -> Later[Opening]:
+        return self._answer_later(
+            find_opening(self._venue, message, self.now),
+            lambda why: Opening(why=why, failed=True),
+            name="opening",
+        )
 
     @handles
     def read_quote(self, message: ReadQuote) -> Later[Quote | VenueError]:

@@ -23,6 +23,7 @@ from messages.requests import (
     AppendEvent,
     CountOrphanActions,
     DropOrphan,
+    FindOpening,
     LookAt,
     RaiseAlert,
     ReadOrphans,
@@ -32,7 +33,7 @@ from messages.requests import (
     ScanNow,
     ScanReport,
 )
-from messages.settings import AccountSettings, Settings
+from messages.settings import AccountSettings, OrphanPolicy, Settings
 from messages.values import LegKey
 from messages.venue import Protection, VenueError, VenueErrorKind, VenuePosition
 from rules.orphans import orphan_action
@@ -62,6 +63,7 @@ class Orphans(Actor[OrphansState]):
         self._account = account
         self._settings = settings
         self._known: dict[LegKey, OrphanRecord] | None = None
+        self._undatable: set[LegKey] = set()
         self._naked = NakedWatch(self, account.name, settings.verdict.settle)
 
     def on_start(self) -> None:
@@ -156,6 +158,7 @@ class Orphans(Actor[OrphansState]):
             CountOrphanActions(account=key.account, since=self.now() - timedelta(hours=1)),
             timeout=300.0,
         )
+        position = await self._dated(position, view)
         decided = orphan_action(
             position,
             cover,
@@ -171,6 +174,29 @@ class Orphans(Actor[OrphansState]):
         known[key] = record
         await self.ask(paths.LEDGER, SaveOrphan(record=record), timeout=300.0)
         return 1 if done else 0
+
+    async def _dated(self, position: VenuePosition, view: View) -> VenuePosition:
+        """For adoption, with the instant of its opening where the venue's fills tell it."""
+        key = position.key
+        if (
+            self._account.orphans is not OrphanPolicy.ADOPT
+            or position.opened_at is not None
+            or key in self._undatable
+        ):
+            return position
+        answer = await self.attempt(
+            paths.exchange(key.account),
+            FindOpening(position=position, seen_at=view.snapshot.started_at),
+            timeout=120.0,
+        )
+        if isinstance(answer, AskFailed):
+            return position
+        if answer.at is None:
+            self.log.warning("When {} was opened is not known: {}", key, answer.why)
+            if not answer.failed:
+                # What 90 days do not show, the next scan will not find either.
+                self._undatable.add(key)
+        return msgspec.structs.replace(position, opened_at=answer.at)
 
     async def _announce(self, position: VenuePosition, cover: Coverage) -> None:
         key = position.key
@@ -232,6 +258,7 @@ class Orphans(Actor[OrphansState]):
             await self._note("orphan_resolved", key, resolution=resolution)
             await self.ask(paths.LEDGER, DropOrphan(key=key), timeout=300.0)
             del known[key]
+            self._undatable.discard(key)
             for dedup_key in (_orphan_key(key), f"orphan_action:{key}"):
                 self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=resolution))
 

@@ -40,6 +40,7 @@ from messages.venue import (
     Quote,
     Snapshot,
     VenueError,
+    VenuePosition,
 )
 from messages.verdict import Verdict
 
@@ -101,6 +102,21 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     fills: tuple[Fill, ...] = ()
     fills_read: bool = False
     seconds: float = 0.0
+
+
+class FindOpening(Request["Opening"], frozen=True, kw_only=True):
+    """When was this leg opened? Looked up in its fills, for venues whose positions don't say."""
+
+    position: VenuePosition
+    seen_at: datetime
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """`at` None: not known, and `why`. `failed` look-ups may be tried again."""
+
+    at: datetime | None = None
+    why: str = ""
+    failed: bool = False
 
 
 class ReadQuote(Request[Quote | VenueError], frozen=True, kw_only=True):

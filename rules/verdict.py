@@ -145,7 +145,7 @@ def closing_fills(facts: LegFacts) -> tuple[Fill, ...]:
         and (facts.changed_at is None or fill.at > facts.changed_at)
     ]
     closing = tuple(fill for fill in fills if closed_by(fill, facts.key.side) > ZERO)
-    opened = sum((_opened_by(fill, facts.key.side) for fill in fills), ZERO)
+    opened = sum((opened_by(fill, facts.key.side) for fill in fills), ZERO)
     closed = sum((closed_by(fill, facts.key.side) for fill in closing), ZERO)
     return closing if closed - opened >= facts.quantity else ()
 
@@ -163,7 +163,8 @@ def closed_by(fill: Fill, side: Side) -> Decimal:
     return min(fill.closed_quantity, fill.quantity)
 
 
-def _opened_by(fill: Fill, side: Side) -> Decimal:
+def opened_by(fill: Fill, side: Side) -> Decimal:
+    """How much of a leg of this side a fill opened, in base units."""
     if fill.side is side.closing:
         return ZERO
     return fill.quantity - (fill.closed_quantity or ZERO)

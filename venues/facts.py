@@ -51,7 +51,8 @@ class VenueFacts:
     write base units, not contracts. Of `filled_fields` and `amount_fields` an order record must
     have one each, since ccxt works out what lacks; `triggers` are the parameter sets under which
     resting trigger orders are listed. `amount` is the type in which ccxt takes an amount without
-    rounding it; `stops` whether its stop parameter makes a stop.
+    rounding it; `stops` whether its stop parameter makes a stop. `opened` names the field of a
+    position row that says when the leg was opened; empty where none does.
     """
 
     exchange: str
@@ -315,7 +316,6 @@ _TABLE = (
     VenueFacts(
         exchange="bingx",
         positions=("/swap/v2/user/positions",),
-        opened="openTime",
         read_row=bingx_row,
         places=(
             Place("/swap/v2/user/positions", ("data",)),

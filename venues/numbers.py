@@ -31,12 +31,12 @@ def positive_or_none(value: Any) -> Decimal | None:
     return number if number is not None and number > 0 else None
 
 
-def instant_or_none(milliseconds: Any) -> datetime | None:
+def instant_or_none(unix_time: Any) -> datetime | None:
     """An aware UTC instant from Unix time; None for zero, empty and nonsense.
 
     Gate writes seconds, the others milliseconds: below 10^11 only seconds make sense.
     """
-    number = decimal_or_none(milliseconds)
+    number = decimal_or_none(unix_time)
     if number is None or number <= 0:
         return None
     if number < 10**11:

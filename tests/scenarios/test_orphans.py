@@ -77,19 +77,42 @@ async def test_a_known_position_without_a_stop_is_naked_and_one_with_a_stop_is_n
         assert "NO STOP LOSS" in alert.title
 
 
+@pytest.mark.parametrize("account", ["bybit-main", "binance-main"])
 @scenario
 async def test_an_adopted_orphan_keeps_the_venues_open_time_and_is_adopted_once(
-    tmp_path: Path,
+    tmp_path: Path, account: str
 ) -> None:
-    async with world(tmp_path, account={"orphans": OrphanPolicy.ADOPT}) as guard:
+    """Bybit's position row tells it, Binance's fills do; an earlier life of the leg tells not."""
+    policy = {"orphans": OrphanPolicy.ADOPT}
+    async with world(tmp_path, accounts=(account,), account=policy) as guard:
         opened = ago(1)
-        guard.market.open_position("bybit-main", XRP, Side.LONG, Decimal(50), opened_at=opened)
-        await guard.scan("orphans")
-        await guard.scan("orphans")
+        guard.market.open_position(account, XRP, Side.LONG, Decimal(30), opened_at=ago(48))
+        guard.market.close_by_hand(account, XRP, Side.LONG, closed_at=ago(47))
+        guard.market.open_position(account, XRP, Side.LONG, Decimal(20), opened_at=opened)
+        guard.market.open_position(account, XRP, Side.LONG, Decimal(30), opened_at=ago(0.5))
+        await guard.scan("orphans", account)
+        await guard.scan("orphans", account)
         (row,) = await guard.ledger.rows()
         assert (row.symbol, row.side, row.quantity) == (XRP, "long", Decimal(50))
         assert row.opened_at is not None
         assert abs((row.opened_at - opened).total_seconds()) < 1
+
+
+@scenario
+async def test_a_leg_whose_opening_the_fills_do_not_show_is_not_adopted_but_alerted(
+    tmp_path: Path,
+) -> None:
+    policy = {"orphans": OrphanPolicy.ADOPT}
+    async with world(tmp_path, accounts=("binance-main",), account=policy) as guard:
+        guard.market.open_position(
+            "binance-main", XRP, Side.LONG, Decimal(50), opened_at=ago(24 * 120)
+        )
+        await guard.scan("orphans", "binance-main")
+        assert await guard.ledger.rows() == ()
+        await guard.alerted("orphaned_position")
+        asked = guard.venue.requests.count("fills", "binance-main")
+        await guard.scan("orphans", "binance-main")
+        assert guard.venue.requests.count("fills", "binance-main") == asked
 
 
 @scenario

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -304,6 +305,25 @@ def test_an_empty_answer_to_one_symbol_is_no_evidence(opened: Opened) -> None:
             canned.on("GET", BYBIT, page([]))
             snapshot = await venue.fetch_position(LegKey("main", BTC, Side.LONG))
             assert not snapshot.complete
+
+    run(scenario())
+
+
+def test_a_legs_opening_is_the_venues_word_for_it_and_nothing_like_it(opened: Opened) -> None:
+    """Bybit's createdTime is when the symbol was first traded, Binance's updateTime a change."""
+    at = datetime(2026, 11, 20, 12, tzinfo=UTC)
+    told = {"createdTime": "1676538056258", "openTime": int(at.timestamp() * 1000)}
+
+    async def scenario() -> None:
+        async with opened("bybit") as (canned, venue):
+            for row, expected in (({**told}, at), ({**told, "openTime": 0}, None)):
+                canned.on("GET", BYBIT, page([{**bybit_row("1"), **row}]))
+                (position,) = (await venue.fetch_positions()).positions
+                assert position.opened_at == expected
+        async with opened("binanceusdm") as (canned, venue):
+            canned.on("GET", BINANCE, Answer(body=[{**binance_row("1"), "updateTime": 1}]))
+            (position,) = (await venue.fetch_positions()).positions
+            assert position.opened_at is None
 
     run(scenario())
 

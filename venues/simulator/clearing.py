@@ -144,6 +144,7 @@ class Clearing:
                 listing=listing,
                 slot=slot,
                 leverage=account.leverage,
+                first_at=at,
                 opened_at=at,
                 updated_at=at,
             )

@@ -238,6 +238,7 @@ class Market:
         price: Decimal | None = None,
         *,
         kind: FillKind = FillKind.TRADE,
+        closed_at: datetime | None = None,
     ) -> Position:
         """Close a leg, or some of it, in the exchange's own app. Raises ValueError if flat."""
         owner = self.accounts[account]
@@ -245,7 +246,7 @@ class Market:
         if not held:
             raise ValueError(f"{account} holds no {side} {symbol}")
         amount = held if quantity is None else min(quantity, held)
-        at = self.tick()
+        at = closed_at or self.tick()
         return self._hand_trade(owner, symbol, side, side.closing, amount, price, at, kind)
 
     def liquidate(self, account: str, symbol: str, side: Side) -> Position:

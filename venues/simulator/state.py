@@ -162,13 +162,17 @@ class Execution:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Position:
-    """One slot of one symbol. `size` is signed, in contracts; it stays, at zero, when flat."""
+    """One slot of one symbol. `size` is signed, in contracts; it stays, at zero, when flat.
+
+    `first_at` is when the slot was first ever traded, `opened_at` when it was last flat before.
+    """
 
     listing: Listing
     slot: Slot
     leverage: Decimal
     size: Decimal = ZERO
     entry: Decimal = ZERO
+    first_at: datetime
     opened_at: datetime
     updated_at: datetime
     realized: Decimal = ZERO
