@@ -17,11 +17,12 @@ from loguru import logger
 
 from messages.settings import Mode, OnUnknown, Settings, VerdictSettings
 from messages.values import Side
-from tests.simulation.faults import Troubles
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
+from tests.simulation.troubles import Troubles
 from tests.simulation.world import (
     ACCOUNTS,
     BINANCE,
+    BYBIT,
     SYMBOLS,
     Template,
     Trade,
@@ -71,7 +72,6 @@ class Schedule:
         self._path = path
         self.world: World
         self.trades: list[Trade] = []
-        self.made: Counter[str] = Counter()
         self.messages = 0
 
     async def run(self) -> None:
@@ -85,7 +85,6 @@ class Schedule:
         detangle.invariant(world.watch.check_step)
         await world.start_guard()
         troubles = Troubles(world, self.trades, only=self.only)
-        self.made = troubles.made
         elsewhere = asyncio.ensure_future(self._bury_elsewhere())
         await troubles.make(TROUBLE)
         await elsewhere
@@ -141,6 +140,7 @@ def _settings(path: Path, seed: int) -> Settings:
         every=EVERY,
         check=timedelta(seconds=60),
         lease=timedelta(minutes=20),
+        streams=((BYBIT,), (BYBIT, BINANCE), (BYBIT,), ())[seed % 4],
         mode=Mode.OBSERVE if seed % 16 == 15 else Mode.ENFORCE,
         account={"on_unknown": OnUnknown.PROCEED if seed % 4 == 1 else OnUnknown.WAIT},
         verdict=VerdictSettings(settle=timedelta(seconds=30)),
@@ -180,5 +180,5 @@ def run_schedule(
         days=days,
         messages=schedule.messages,
         closes=world.watch.closes,
-        faults=schedule.made,
+        faults=world.happened,
     )

@@ -37,6 +37,7 @@ class Disk:
         self.outage = ""
         self.dead = False
         self.jobs = 0
+        self.refused = 0
         self._open: list[sqlite3.Connection] = []
 
     def die(self) -> None:
@@ -48,6 +49,7 @@ class Disk:
         """Run one call. Raises sqlite3.OperationalError for an outage."""
         self.jobs += 1
         if self.dead or self.outage:
+            self.refused += 1
             raise _io_error(self.outage or "disk I/O error")
         result = function()
         if isinstance(result, sqlite3.Connection):

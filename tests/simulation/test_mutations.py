@@ -27,8 +27,9 @@ from messages.venue import OrderRequest, OutcomeUnknown, Placement, Snapshot
 from messages.verdict import Absent, Evidence, EvidenceKind, Unknown, Verdict
 from rules.sizing import Sized
 from rules.verdict import LegFacts
+from tests.simulation.process import SimVenue
 from tests.simulation.schedules import run_schedule
-from tests.simulation.world import SimVenue, Template
+from tests.simulation.world import Template
 from venues.simulator import memory
 
 SEEDS = 60

@@ -2,7 +2,8 @@
 
 Everything runs on detangle's loop, in virtual time. The guard is the tree of the real actors on
 the real ledger; it can be killed like a process and started again on the same market and file.
-Left to others: what goes wrong and when (`faults.py`), and what must hold (`invariants.py`).
+Bot and guard share a machine, and its clock. Left to others: the process itself (`process.py`),
+what goes wrong and when (`troubles.py`), and what must hold (`invariants.py`).
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import random
 import shutil
 import sqlite3
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,9 +25,9 @@ import msgspec
 
 from actors import alerts as alerts_actor
 from actors import paths
-from actors.runtime import System
+from actors.runtime import NoSuchActor, System
 from actors.runtime.events import ChildCrashed, SupervisionEvent
-from actors.tree import guard_tree
+from actors.runtime.life import Life
 from messages.requests import LookAt
 from messages.settings import (
     AccountSettings,
@@ -39,11 +41,12 @@ from messages.settings import (
     VerdictSettings,
 )
 from messages.values import LegKey, Secret, Side
-from messages.venue import OrderRequest, Placement
-from storage import Ledger, open_ledger
+from storage import open_ledger
+from tests.simulation.happenings import CountedFaults
 from tests.simulation.invariants import Watch, WatchedLog
-from tests.simulation.sqlite_on_loop import Disk, disk_of_process
-from venues.simulator import Exchange, FaultBook, Market, MemoryVenue
+from tests.simulation.process import REPLY_TIMEOUT, Process
+from tests.simulation.stream import Line
+from venues.simulator import Exchange, Market
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -84,14 +87,6 @@ def coarse_ticks(every: timedelta) -> Iterator[None]:
         alerts_actor.TICK = kept
 
 
-class SimVenue(MemoryVenue):
-    """One account of the market. An order on its way arrives even if its sender dies."""
-
-    async def place(self, order: OrderRequest) -> Placement:
-        flying = asyncio.ensure_future(super().place(order))
-        return await asyncio.shield(flying)
-
-
 class Trade:
     """A position that the bot made. `row_id` is None where no row was written.
 
@@ -105,67 +100,6 @@ class Trade:
         self.quantity = quantity
         self.row_id = row_id
         self.made_at = detangle.now()
-
-
-class Process:
-    """One life of the guard, from its start to its end or its `kill -9`."""
-
-    def __init__(self, name: str, world: World) -> None:
-        self.name = name
-        self.disk = Disk()
-        self._world = world
-        self.system = System(
-            now=world.clock, seed=world.seed, on_event=world.on_event, slow_handler=3600.0
-        )
-        self.ledger: Ledger | None = None
-
-    async def run(self) -> None:
-        """Open the ledger and start the tree."""
-        disk_of_process.set(self.disk)
-        world = self._world
-        ledger = await open_ledger(world.settings.storage.url, now=world.clock)
-        self.ledger = ledger
-        venues = {
-            name: SimVenue(
-                world.market,
-                name,
-                now=world.clock,
-                latency=self._latency,
-                faults=world.faults,
-                log=world.requests,
-                timeout=4.0,
-            )
-            for name in world.market.accounts
-        }
-        await self.system.start(
-            guard_tree(
-                world.settings,
-                ledger=ledger,
-                venues=venues,
-                holder=self.name,
-                deliver=world.deliver,
-            )
-        )
-
-    async def _latency(self) -> None:
-        if self.disk.dead:
-            await asyncio.get_running_loop().create_future()
-        await asyncio.sleep(detangle.uniform(0.01, 0.2, steps=8))
-
-    async def stop(self) -> None:
-        """The orderly end."""
-        await self.system.stop()
-        if self.ledger is not None:
-            await self.ledger.close()
-
-    async def kill(self) -> None:
-        """The end by `kill -9`: nothing of it has any effect from now on."""
-        self.disk.die()
-        if self.ledger is not None:
-            # The system closes a dead process's files, and with them its proof of life.
-            self.ledger._proofs.close()
-        detangle.network().crash(self.name)
-        await self.system.stop()
 
 
 class World:
@@ -189,15 +123,19 @@ class World:
         self.market.add_account(BINANCE, Exchange.BINANCE, key="c", secret="c", hedged=hedged)
         for owner in self.market.accounts.values():
             owner.leverage = Decimal(2)  # so that a stop may be far enough away to be left alone
-        self.faults = FaultBook(random.Random(seed + 1))
+        self.happened: Counter[str] = Counter()
+        self.faults = CountedFaults(random.Random(seed + 1), self.happened, REPLY_TIMEOUT)
+        self.lines = {name: Line(self.happened) for name in self.market.accounts}
+        self.bugs: Counter[str] = Counter()
+        self.to_double: Counter[str] = Counter()
         self.truth = sqlite3.connect(path, isolation_level=None, timeout=0.0)
         self.story: list[str] = []
         self.deliveries: list[tuple[str, str]] = []
         self.crashes: list[str] = []
-        self.killed: list[str] = []
+        self.ended: list[str] = []
         self.lives = 0
         self.process: Process | None = None
-        self.watch = Watch(self.market, self.truth, settings, true_now)
+        self.watch = Watch(self.market, self.truth, settings, true_now, self.happened)
         self.requests = WatchedLog(self.watch.on_request)
 
     # --- the guard as a process -----------------------------------------------------------------
@@ -225,6 +163,13 @@ class World:
     def system(self) -> System:
         assert self.process is not None, "the guard does not run"
         return self.process.system
+
+    def life_of(self, path: str) -> Life | None:
+        """The incarnation of an actor that runs at a path now; None for workers."""
+        try:
+            return self.system._cell(path).life
+        except NoSuchActor:
+            return None
 
     def on_event(self, event: SupervisionEvent) -> None:
         match event:
@@ -300,6 +245,7 @@ class World:
         self.market.open_position(account, symbol, side, amount, price, stop_loss=stop)
         self.watch.row_written(row_id, LegKey(account, symbol, side), true_now())
         self.tell(f"bot's order for row {row_id} is filled")
+        self.happened["bot opens slowly"] += 1
         return Trade(account, symbol, side, amount, row_id)
 
     def _stop(self, account: str, symbol: str, side: Side, price: Decimal) -> Decimal:
@@ -330,8 +276,8 @@ class World:
                 side.value,
                 str(quantity),
                 str(price),
-                opened_at.isoformat(),
-                true_now().isoformat(),
+                (opened_at + self.clock.off).isoformat(),
+                self.clock().isoformat(),
             ),
         )
         assert cursor.lastrowid is not None
@@ -372,12 +318,31 @@ class World:
         amount = held if fraction == 1 else held * fraction // step * step
         if amount:
             self.tell(f"trader closes {amount} of {held} {trade.key}")
+            self.happened["trader closes"] += 1
             self.market.close_by_hand(*_leg(trade.key), amount)
         return amount
+
+    def hand_adds(self, trade: Trade) -> None:
+        """A trader buys more of what the bot holds."""
+        self._by_hand(trade.key, self.held(trade.key))
+        self.happened["trader adds"] += 1
+
+    def hand_flips(self, trade: Trade) -> None:
+        """A trader closes a position and opens the opposite one."""
+        amount = self.hand_closes(trade)
+        if amount:
+            key = LegKey(trade.key.account, trade.key.symbol, trade.key.side.opposite)
+            self._by_hand(key, amount)
+            self.happened["trader flips"] += 1
+
+    def _by_hand(self, key: LegKey, amount: Decimal) -> None:
+        self.tell(f"trader opens {amount} of {key}")
+        self.market.open_position(*_leg(key), amount)
 
     def liquidates(self, trade: Trade) -> None:
         if self.held(trade.key):
             self.tell(f"the venue liquidates {trade.key}")
+            self.happened["liquidation"] += 1
             self.market.liquidate(*_leg(trade.key))
 
     # --- truth ----------------------------------------------------------------------------------
@@ -419,6 +384,7 @@ def sim_settings(
 ) -> Settings:
     """Settings for two accounts whose monitors all run at the same interval."""
     per_account = changes.pop("account", {})
+    streams = changes.pop("streams", (BYBIT,))
     settings = Settings(
         mode=Mode.ENFORCE,
         data_dir=path.parent,
@@ -431,7 +397,7 @@ def sim_settings(
                     exchange="bybit" if name == BYBIT else "binanceusdm",
                     key=Secret("b"),
                     secret=Secret("b"),
-                    stream=name == BYBIT,
+                    stream=name in streams,
                 ),
                 **per_account,
             )
