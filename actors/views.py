@@ -16,7 +16,7 @@ import msgspec
 
 from actors import paths
 from actors.runtime import Actor, AskFailed
-from messages.ledger import LedgerLeg
+from messages.ledger import LedgerLeg, PositionRow
 from messages.requests import (
     ActiveRows,
     FindIntents,
@@ -36,8 +36,8 @@ READ_TIMEOUT = 60.0
 """Seconds: longer than the exchange actor lets an asker wait for a read."""
 
 
-KEPT_INDEXES = 64
-"""Accounts whose symbol index is kept; one more costs the oldest its index."""
+KEPT_ACCOUNTS = 64
+"""Accounts whose symbol index and legs are kept; one more costs the oldest its own."""
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +79,21 @@ async def markets_of(actor: Actor[Any], account: str) -> Markets | Blind:
 async def ledger_view(actor: Actor[Any], account: str, markets: Markets) -> LedgerView:
     """The ledger's legs of an account, and the rows that cannot be used."""
     rows = await actor.ask(paths.LEDGER, ActiveRows(account=account), timeout=300.0)
-    return ledger_legs(rows, account, _index_of(markets.instruments))
+    return _legs_of(rows, account, _index_of(markets.instruments))
+
+
+_views: OrderedDict[str, tuple[tuple[PositionRow, ...], SymbolIndex, LedgerView]] = OrderedDict()
+
+
+def _legs_of(rows: tuple[PositionRow, ...], account: str, index: SymbolIndex) -> LedgerView:
+    """The legs of these rows, worked out once for as long as the rows stay the same objects."""
+    known = _views.pop(account, None)
+    if known is None or known[0] is not rows or known[1] is not index:
+        known = rows, index, ledger_legs(rows, account, index)
+    _views[account] = known
+    while len(_views) > KEPT_ACCOUNTS:
+        _views.popitem(last=False)
+    return known[2]
 
 
 _indexes: OrderedDict[int, tuple[Mapping[str, Instrument], SymbolIndex]] = OrderedDict()
@@ -92,7 +106,7 @@ def _index_of(instruments: Mapping[str, Instrument]) -> SymbolIndex:
         return known[1]
     index = SymbolIndex(instruments)
     _indexes[id(instruments)] = (instruments, index)
-    while len(_indexes) > KEPT_INDEXES:
+    while len(_indexes) > KEPT_ACCOUNTS:
         _indexes.popitem(last=False)
     return index
 

@@ -65,6 +65,13 @@ def as_flag(value: object) -> bool:
     return bool(value)
 
 
+def as_words(value: object) -> str | None:
+    """Text from what a database handed over; a blob that a bot may have put there as text."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return None if value is None else str(value)
+
+
 def clean(text: str) -> str:
     """Text that every database can hold: PostgreSQL takes no NUL, UTF-8 no lone surrogate."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
@@ -80,9 +87,7 @@ class Words(TypeDecorator[str]):
         return None if value is None else clean(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> str | None:  # noqa: ARG002
-        if isinstance(value, bytes):
-            return value.decode("utf-8", "replace")
-        return None if value is None else str(value)
+        return as_words(value)
 
 
 class Exact(TypeDecorator[Decimal]):

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from messages.values import Secret
+from storage.active import ActiveReader
 from storage.alarms import Alerts
 from storage.audit import Events
 from storage.counts import Counters
@@ -36,6 +37,7 @@ class Ledger(
     def __init__(self, database: Database) -> None:
         self._db = database
         self._channels = ()
+        self._active = ActiveReader()
         self._proofs = LifeProofs(database.engines.file)
 
     async def close(self) -> None:

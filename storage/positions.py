@@ -23,6 +23,7 @@ from messages.ledger import (
     RowStatus,
 )
 from storage import alarms, audit, counts
+from storage.active import ActiveReader
 from storage.database import Database, insert
 from storage.orders import put_intent
 from storage.tables import positions
@@ -110,6 +111,7 @@ class Positions:
 
     _db: Database
     _channels: tuple[str, ...]
+    _active: ActiveReader
 
     async def add_position(
         self, new: NewPosition, *, event: EventDraft | None = None, lease: Lease | None = None
@@ -149,10 +151,7 @@ class Positions:
 
     async def active_rows(self, account: str | None = None) -> tuple[PositionRow, ...]:
         """Every active row, of one account or of all, oldest id first."""
-        query = sa.select(*_COLUMNS).where(positions.c.status == RowStatus.ACTIVE)
-        if account is not None:
-            query = query.where(positions.c.account == account)
-        return await self._rows(query.order_by(positions.c.id))
+        return await self._db.read(lambda connection: self._active.read(connection, account))
 
     async def rows(
         self,
