@@ -115,6 +115,8 @@ def _order(client: Client, row: Row, names: _Names) -> Iterator[OrderHint]:
         filled = ZERO
     if instrument is None or not order_id or amount is None or filled is None or status is None:
         return
+    if filled < ZERO:
+        return
     yield OrderHint(
         symbol=instrument.symbol,
         order_id=str(order_id),

@@ -18,7 +18,9 @@ from aiohttp import web
 
 HOSTS = (
     "api.bybit.com",
+    "stream.bybit.com",
     "fapi.binance.com",
+    "fstream.binance.com",
     "api.binance.com",
     "www.okx.com",
     "api.bitget.com",
@@ -77,6 +79,8 @@ class CannedVenue:
     ca_file: Path
     routes: dict[tuple[str, str], Route] = field(default_factory=dict)
     seen: list[Seen] = field(default_factory=list)
+    on_frame: Callable[[Any], list[Any]] = field(default=lambda _frame: [])
+    """What a socket says to a client's frame; one that asks for no socket never sees it."""
     connect: str = ""
     _runner: web.AppRunner | None = None
 
@@ -109,7 +113,17 @@ class CannedVenue:
         assert self._runner is not None
         await self._runner.cleanup()
 
+    async def _talk(self, request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            for frame in self.on_frame(json.loads(message.data)):
+                await socket.send_json(frame)
+        return socket
+
     async def _answer(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() == "websocket":
+            return await self._talk(request)
         seen = Seen(request.method, request.path, dict(request.query), await request.text())
         self.seen.append(seen)
         answer = self._find(seen)

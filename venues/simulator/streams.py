@@ -20,7 +20,15 @@ from venues.simulator.binance_account import listen_key
 from venues.simulator.faults import ANY
 from venues.simulator.instruments import Exchange
 from venues.simulator.market import Market
-from venues.simulator.state import Account, Execution, MarketEvent, Order, Position, PositionChanged
+from venues.simulator.state import (
+    Account,
+    Execution,
+    MarketEvent,
+    Order,
+    Position,
+    PositionChanged,
+    State,
+)
 from venues.simulator.wire import Row, encode, ms, text
 
 
@@ -61,6 +69,12 @@ class Streams:
         for connection in tuple(self._open):
             if account == ANY or (connection.account and connection.account.name == account):
                 connection.outbox.put_nowait(None)
+
+    def say(self, account: str, frame: bytes) -> None:
+        """Send any frame, whatever it is, on all sockets of an account."""
+        for connection in self._open:
+            if connection.account is not None and connection.account.name == account:
+                connection.outbox.put_nowait(frame)
 
     def followers(self, account: str, topic: str) -> int:
         """How many sockets of an account follow a topic (`position`, `order`) now."""
@@ -215,7 +229,8 @@ def _order_update(order: Order, execution: Execution | None, at: int) -> Row:
             "ps": row["positionSide"],
             "f": row["timeInForce"],
             "q": row["quantity"],
-            "X": row["algoStatus"],
+            # Told in the moment that it fires; REST says FINISHED once its order has ended.
+            "X": "TRIGGERED" if order.state is State.TRIGGERED else row["algoStatus"],
             "ai": row["actualOrderId"],
             "ap": "0.00000",
             "aq": "0.00000",
