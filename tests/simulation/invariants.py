@@ -60,7 +60,7 @@ class Watch:
         self._version = 0
         self._begun = now()
         self.broken: list[str] = []
-        self.orders: list[str] = []
+        self.orders: list[tuple[datetime, str]] = []
         self.closes = 0
         self.lies = 0
         self.doubled: set[str] = set()
@@ -89,13 +89,11 @@ class Watch:
                     held = max(size * side.sign, ZERO)
                     self._sizes.setdefault(key, []).append((at, held))
                 self.compare()
-            case OrderChanged(order=order, execution=execution):
+            case OrderChanged(account=account, order=order, execution=execution):
                 if not is_ours(order.spec.client_id):
                     return
-                self.orders.append(
-                    f"{self._now():%a %H:%M:%S.%f} {_order(order)}: {order.state}, "
-                    f"filled {order.filled} {order.cancel_reason}"
-                )
+                state = f"{order.state}, filled {order.filled} {order.cancel_reason}"
+                self.orders.append((self._now(), f"{account.name}: {_order(order)}: {state}"))
                 if not order.state.live and ZERO < order.filled < order.quantity:
                     self._happened["partial fill"] += 1
                 if not order.reduces:

@@ -6,53 +6,85 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
 
+from tests.simulation.happenings import HAPPENINGS
 from tests.simulation.schedules import Outcome, run_schedule
-from tests.simulation.world import Template
+from tests.simulation.world import ACCOUNTS, Template
+
+PROGRESS = 10.0
+"""Seconds between two lines of progress."""
 
 
-def summary(outcomes: list[Outcome], seconds: float) -> str:
-    """What the schedules covered, in a few lines."""
-    faults: Counter[str] = Counter()
-    for outcome in outcomes:
-        faults += outcome.faults
-    broken = [outcome.seed for outcome in outcomes if outcome.broken]
-    return "\n".join(
-        [
-            f"{len(outcomes)} schedules in {seconds:.0f} s: "
-            f"{sum(o.days for o in outcomes):.2f} simulated days, "
-            f"{sum(o.messages for o in outcomes)} messages of the last lives, "
-            f"{faults.total()} troubles, {sum(o.closes for o in outcomes)} rows closed",
-            "troubles: " + ", ".join(f"{name} {n}" for name, n in faults.most_common()),
-            f"broken: {broken or 'none'}",
-        ]
-    )
+class Covered:
+    """Sums over the schedules that have run."""
+
+    def __init__(self) -> None:
+        self.schedules = 0
+        self.days = 0.0
+        self.messages = 0
+        self.closes = 0
+        self.happened: Counter[str] = Counter()
+        self.broken: list[int] = []
+
+    def add(self, outcome: Outcome) -> None:
+        self.schedules += 1
+        self.days += outcome.days
+        self.messages += outcome.messages
+        self.closes += outcome.closes
+        self.happened += outcome.faults
+        if outcome.broken:
+            self.broken.append(outcome.seed)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.days:.2f} simulated days, {self.messages} messages, "
+            f"{self.happened.total()} faults, {self.closes} rows closed, "
+            f"{len(self.broken)} broken"
+        )
+
+    def summary(self, seconds: float) -> str:
+        """What the schedules covered, in a few lines."""
+        never = [name for name in HAPPENINGS if not self.happened[name]]
+        counts = ", ".join(f"{name} {n}" for name, n in self.happened.most_common())
+        return "\n".join(
+            [
+                f"{self.schedules} schedules in {seconds:.0f} s: {self}",
+                f"faults that struck: {counts}",
+                f"faults that never struck: {', '.join(never) or 'none'}",
+                f"broken: {', '.join(map(str, self.broken)) or 'none'}",
+            ]
+        )
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation.run")
     parser.add_argument("--seeds", type=int, default=200, help="how many schedules")
     parser.add_argument("--first", type=int, default=1, help="the first one's seed")
+    parser.add_argument("--only", choices=ACCOUNTS, help="keep all trouble to one account")
+    parser.add_argument("--story", action="store_true", help="tell every schedule, broken or not")
     wanted = parser.parse_args(arguments)
-    outcomes: list[Outcome] = []
-    begun = time.perf_counter()
+    # A connection that a dead process or a failed disk leaves behind is part of the plan.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+    covered = Covered()
+    begun = told = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         template = Template(Path(folder))
         for seed in range(wanted.first, wanted.first + wanted.seeds):
-            outcome = run_schedule(template, seed)
-            outcomes.append(outcome)
-            if outcome.broken:
+            outcome = run_schedule(template, seed, only=wanted.only, keep_story=wanted.story)
+            covered.add(outcome)
+            if outcome.broken or wanted.story:
                 print(outcome.told(), flush=True)
-            if len(outcomes) % 25 == 0:
-                broken = sum(bool(o.broken) for o in outcomes)
-                print(f"{len(outcomes)} of {wanted.seeds} done, {broken} broken", flush=True)
-    print(summary(outcomes, time.perf_counter() - begun))
-    return int(any(outcome.broken for outcome in outcomes))
+            if time.perf_counter() - told > PROGRESS:
+                told = time.perf_counter()
+                print(f"{covered.schedules} of {wanted.seeds} done: {covered}", flush=True)
+    print(covered.summary(time.perf_counter() - begun))
+    return int(bool(covered.broken))
 
 
 if __name__ == "__main__":

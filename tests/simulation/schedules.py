@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import detangle
@@ -18,6 +19,7 @@ from loguru import logger
 from messages.settings import Mode, OnUnknown, Settings, VerdictSettings
 from messages.values import Side
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
+from tests.simulation.story import about, timeline
 from tests.simulation.troubles import Troubles
 from tests.simulation.world import (
     ACCOUNTS,
@@ -34,6 +36,12 @@ from tests.simulation.world import (
 
 EVERY = timedelta(seconds=90)
 TROUBLE = 120.0
+A_LOOK = 10.0
+"""Seconds that a look takes at most: two reads, `confirm_after` apart, and what they wait for."""
+
+IN_SECONDS = 6.0
+"""Seconds within which the stream's word has led to a finding: a hint, a second, spaced read."""
+
 PATIENCE = 1500.0
 """Seconds of quiet within which everything must have come right: ladders, back-offs, monitors."""
 
@@ -44,6 +52,7 @@ class Outcome:
 
     seed: int
     broken: list[str]
+    flags: str = ""
     story: list[str] = field(default_factory=list)
     days: float = 0.0
     messages: int = 0
@@ -54,11 +63,12 @@ class Outcome:
         """The failure as a person reads it; the seed replays it."""
         return "\n".join(
             [
-                f"seed {self.seed} broke:",
-                *self.broken,
-                f"replay: python -m tests.simulation.run --first {self.seed} --seeds 1",
-                "the story:",
-                *self.story,
+                f"seed {self.seed} {'broke:' if self.broken else 'held'}",
+                *dict.fromkeys(self.broken),
+                f"replay: python -m tests.simulation.run --first {self.seed} --seeds 1{self.flags}",
+                "the story, lines that concern what broke marked by > (the numbers before what",
+                "broke are those of the invariants in the design):",
+                *about(self.broken, self.story),
             ]
         )
 
@@ -72,7 +82,6 @@ class Schedule:
         self._path = path
         self.world: World
         self.trades: list[Trade] = []
-        self.messages = 0
 
     async def run(self) -> None:
         """Raises AssertionError, or detangle's own errors, where something broke."""
@@ -91,7 +100,7 @@ class Schedule:
         await self._come_right()
         lost = troubles.lost_probes()
         assert not lost, f"7: messages were lost: {lost}"
-        self.messages = sum(node.handled for node in world.system.tree())
+        await self._find_at_once()
         await world.stop_guard()
 
     async def _bury_elsewhere(self) -> None:
@@ -106,6 +115,41 @@ class Schedule:
             EVERY.total_seconds() + 10,
             f"6: {trade.key} is buried, whatever {self.only} suffers from",
         )
+
+    async def _find_at_once(self) -> None:
+        """5: with nothing else wrong, an orphan, a ghost and a mismatch are found in an interval.
+
+        Where the account's stream runs, an orphan and a ghost are found in seconds.
+        """
+        world, rng = self.world, self.world.rng
+        account = rng.choice(ACCOUNTS)
+        taken = {(t.key.account, t.key.symbol) for t in self.trades}
+        free = [s for s in SYMBOLS if (account, s) not in taken]
+        if len(free) < 3:
+            return
+        symbols = rng.sample(free, 3)
+        streams = next(a.stream for a in world.settings.accounts if a.name == account)
+        await world.writable()
+        gone = world.open(account, symbols[0], rng.choice(list(Side)), hours=0.5)
+        halved = world.open(account, symbols[1], rng.choice(list(Side)), hours=0.5)
+        await asyncio.sleep(rng.uniform(10.0, EVERY.total_seconds()))
+        orphan = world.open(account, symbols[2], rng.choice(list(Side)), row=False)
+        world.hand_closes(gone)
+        world.hand_closes(halved, Decimal("0.5"))
+        soon = IN_SECONDS if streams else EVERY.total_seconds() + A_LOOK
+        ghost = f"ghost:{gone.key}:{gone.row_id}"
+        for key, seconds in (
+            (f"orphan:{orphan.key}", soon),
+            (ghost, soon),
+            (f"mismatch:{halved.key}", EVERY.total_seconds() + A_LOOK),
+        ):
+            left = seconds - (detangle.now() - orphan.made_at)
+            await until(partial(self._stands, key), left, f"5: {key} is found within {seconds} s")
+        if world.settings.mode is Mode.ENFORCE:
+            assert all(row_id != gone.row_id for row_id, _, _ in world.active_rows())
+
+    def _stands(self, key: str) -> bool:
+        return any(key == known for _, known, _ in self.world.alerts())
 
     def _populate(self) -> None:
         world, rng = self.world, self.world.rng
@@ -166,19 +210,20 @@ def run_schedule(
         world = schedule.world
         days = result.virtual_time / 86_400
         if result.failure is not None:
-            broken = [result.failure.message, *world.watch.broken]
+            broken = world.watch.broken or [result.failure.message]
             broken += [other.message for other in result.secondary]
     finally:
         logger.enable("actors")
-    story = sorted([*world.story, *world.watch.orders]) + [str(e) for e in world.trail()]
+    story = timeline(world) if broken or keep_story else []
     world.truth.close()
     template.remove(path)
     return Outcome(
         seed=seed,
         broken=broken,
-        story=story if broken or keep_story else [],
+        story=story,
+        flags=f" --only {only}" if only else "",
         days=days,
-        messages=schedule.messages,
+        messages=world.messages,
         closes=world.watch.closes,
         faults=world.happened,
     )

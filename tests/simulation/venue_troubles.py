@@ -40,6 +40,7 @@ FAILING = (
     FaultKind.DROP_AFTER,
 )
 LYING = (FaultKind.EMPTY_LIST, FaultKind.SHORT_LIST, FaultKind.STALE)
+TIMED = (FaultKind.DELAY, FaultKind.DELAY_REPLY, FaultKind.STALE)
 CODES = {
     Exchange.BYBIT: ("10006", "110017", "170131", "10016", "110007"),
     Exchange.BINANCE: ("-2022", "-4118", "-1003", "-1001", "-2019"),
@@ -81,7 +82,7 @@ class VenueTroubles(Trouble):
         ):
             return  # two delays add up, and a venue refuses what is older than its window
         code = f" {fault.code}" if fault.code else ""
-        wait = f" of {fault.seconds:.0f} s" if fault.seconds else ""
+        wait = f" of {fault.seconds:.0f} s" if fault.kind in TIMED else ""
         target = f"{fault.endpoint} of {fault.account} x{fault.count}"
         self.world.tell(f"fault: {fault.kind}{code}{wait} for {target}")
         self.world.faults.order(fault)
@@ -148,7 +149,8 @@ class VenueTroubles(Trouble):
                 kind=self.rng.choice(LYING),
                 endpoint=endpoint,
                 account=self.account(),
-                seconds=self.rng.uniform(1.0, 15.0),
+                # A stale read shows no time before the world began.
+                seconds=min(self.rng.uniform(1.0, 15.0), detangle.now()),
                 count=count,
             )
         )

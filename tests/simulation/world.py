@@ -129,11 +129,12 @@ class World:
         self.bugs: Counter[str] = Counter()
         self.to_double: Counter[str] = Counter()
         self.truth = sqlite3.connect(path, isolation_level=None, timeout=0.0)
-        self.story: list[str] = []
+        self.story: list[tuple[datetime, str]] = []
         self.deliveries: list[tuple[str, str]] = []
         self.crashes: list[str] = []
         self.ended: list[str] = []
         self.lives = 0
+        self.messages = 0
         self.process: Process | None = None
         self.watch = Watch(self.market, self.truth, settings, true_now, self.happened)
         self.requests = WatchedLog(self.watch.on_request)
@@ -150,6 +151,7 @@ class World:
     async def stop_guard(self) -> None:
         if self.process is not None:
             self.tell("the guard is stopped")
+            self._count_messages(self.process)
             await detangle.spawn(self.process.stop(), host=self.process.name)
             self.process = None
 
@@ -157,7 +159,12 @@ class World:
         if self.process is not None:
             self.tell(f"kill -9 of {self.process.name}")
             process, self.process = self.process, None
+            self._count_messages(process)
             await process.kill()
+
+    def _count_messages(self, process: Process) -> None:
+        """What the actors that run at the end of a life have handled."""
+        self.messages += sum(node.handled for node in process.system.tree())
 
     @property
     def system(self) -> System:
@@ -372,7 +379,7 @@ class World:
         ).fetchall()
 
     def tell(self, text: str) -> None:
-        self.story.append(f"{true_now():%a %H:%M:%S.%f} {text}")
+        self.story.append((true_now(), text))
 
 
 def _leg(key: LegKey) -> tuple[str, str, Side]:
