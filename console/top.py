@@ -19,6 +19,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.coordinate import Coordinate
 from textual.events import Resize
 from textual.widgets import DataTable, Footer, Static
 
@@ -34,6 +35,8 @@ from messages.values import Side
 
 R = TypeVar("R", bound=p.Reply)
 
+_REST = 4.0
+"""A look is followed by a pause of at least so many times its own length."""
 _COMMAND_WITHIN = 300.0
 """Seconds: a scan of many accounts takes its time."""
 
@@ -78,6 +81,9 @@ class PanelTable(DataTable[Text]):
         columns, lines = panel
         if columns == self._columns_shown and lines == self._shown:
             return
+        if columns == self._columns_shown and _keys(lines) == _keys(self._shown):
+            self._change(lines)
+            return
         marked, scroll = self.marked, self.scroll_y
         if columns != self._columns_shown:
             self.clear(columns=True)
@@ -88,10 +94,22 @@ class PanelTable(DataTable[Text]):
         for line in lines:
             self.add_row(*line.cells, key=line.key)
         self._columns_shown, self._shown = columns, lines
-        keys = [line.key for line in lines]
+        keys = _keys(lines)
         if marked in keys:
             self.move_cursor(row=keys.index(marked), scroll=False)
             self.scroll_to(y=scroll, animate=False)
+
+    def _change(self, lines: list[top_tables.Line]) -> None:
+        """The same lines with other cells: only those are drawn anew."""
+        for row, (line, before) in enumerate(zip(lines, self._shown, strict=True)):
+            for column, (cell, old) in enumerate(zip(line.cells, before.cells, strict=True)):
+                if cell != old:
+                    self.update_cell_at(Coordinate(row, column), cell)
+        self._shown = lines
+
+
+def _keys(lines: list[top_tables.Line]) -> list[str]:
+    return [line.key for line in lines]
 
 
 class Top(App[None]):
@@ -187,15 +205,22 @@ class Top(App[None]):
         self.call_after_refresh(self._draw)
 
     async def _follow(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
+            begun = loop.time()
             try:
                 if self._band_text is not None:
                     self._band.update(await self._band_text())
-                self._look = await self._look_at(self._socket, self._now())
-                self._draw()
+                self.show(await self._look_at(self._socket, self._now()))
             except (NoServiceError, CommandRefusedError) as error:
                 self._say_lost(str(error))
-            await asyncio.sleep(self._every)
+            # A large guard takes its time to answer: it must not do little else.
+            await asyncio.sleep(max(self._every, _REST * (loop.time() - begun)))
+
+    def show(self, look: Look) -> None:
+        """Draw this look."""
+        self._look = look
+        self._draw()
 
     def _say_lost(self, why: str) -> None:
         seen = f" (shown: {self._look.at:%H:%M:%S} UTC)" if self._look is not None else ""
@@ -215,6 +240,13 @@ class Top(App[None]):
         ):
             # One cell is the scroll bar's, whether it shows or not: columns must not jump.
             table.fill(panel(look, table.container_size.width - 1))
+        seen = look.seen
+        for table, shown, count in (
+            (self._actors, seen.nodes, seen.node_count),
+            (self._positions, seen.rows, seen.row_count),
+            (self._alerts, seen.alerts, seen.alert_count),
+        ):
+            table.border_subtitle = top_tables.cut_short(len(shown), count)
         self._events.update(top_tables.events(look, self._events.size.height))
 
     # --- keys -----------------------------------------------------------------------------------
@@ -262,7 +294,7 @@ class Top(App[None]):
 
     def _row(self) -> PositionRow | None:
         marked = self._positions.marked
-        rows = self._look.rows if self._look is not None else ()
+        rows = self._look.seen.rows if self._look is not None else ()
         row = next((row for row in rows if str(row.id) == marked), None)
         if row is None:
             self.notify("no position is marked", severity="warning")

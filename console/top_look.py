@@ -11,13 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from actors.runtime import NodeInfo
 from console.control import protocol as p
 from console.control.client import ControlClient
-from messages.ledger import Alert, Event, PositionRow
+from messages.ledger import PositionRow
 from messages.values import Side
 
-_EVENTS = 60
 _PATIENCE = 10.0
 
 
@@ -25,29 +23,19 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     """What the service showed at `at`. `legs` are found by the ids of their rows."""
 
     at: datetime
-    service: p.Service
-    nodes: tuple[NodeInfo, ...]
-    rows: tuple[PositionRow, ...]
+    seen: p.Overview
     legs: dict[int, p.LegView]
-    alerts: tuple[Alert, ...]
-    events: tuple[Event, ...]
+
+
+def look(seen: p.Overview, at: datetime) -> Look:
+    """An overview that was had at `at`."""
+    return Look(at=at, seen=seen, legs={row_id: leg for leg in seen.legs for row_id in leg.row_ids})
 
 
 async def look_at(socket: Path, at: datetime) -> Look:
     """Look once. Raises NoServiceError or CommandRefusedError."""
     async with ControlClient(socket, timeout=_PATIENCE) as service:
-        legs = (await service.call(p.GetLegs())).legs
-        return Look(
-            at=at,
-            service=await service.call(p.GetService()),
-            nodes=tuple(
-                node for node in (await service.call(p.GetTree())).nodes if node.kind != "worker"
-            ),
-            rows=(await service.call(p.GetPositions())).rows,
-            legs={row_id: leg for leg in legs for row_id in leg.row_ids},
-            alerts=(await service.call(p.GetAlerts())).alerts,
-            events=(await service.call(p.GetEvents(limit=_EVENTS))).events,
-        )
+        return look(await service.call(p.GetOverview()), at)
 
 
 def distance(row: PositionRow, leg: p.LegView | None) -> Decimal | None:

@@ -26,11 +26,14 @@ _TROUBLES = {
     AlertType.NAKED_POSITION: "naked",
     AlertType.RECONCILIATION_MISMATCH: "differs",
     AlertType.GHOST_POSITION: "ghost",
+    AlertType.OPERATOR_NEEDED: "needed",
 }
 _MARKS = {AlertLevel.CRITICAL: "!!", AlertLevel.WARNING: "!", AlertLevel.INFO: "i"}
 _SHORT = {"progressive": "progr."}
 _PHASE = 12
 """Cells of the longest phase and a gap."""
+_FEW = 4
+"""Accounts that the heading names."""
 _ROOMY = 70
 """Cells of a panel from which on it shows its second-best columns."""
 
@@ -54,17 +57,26 @@ Panel = tuple[tuple[Column, ...], list[Line]]
 
 def heading(look: Look, *, wide: bool) -> Text:
     """The top line: mode, accounts, sums."""
-    service = look.service
+    service = look.seen.service
     text = Text(" Sexton ", style="bold")
     acts = service.mode == "enforce"
     text.append(f" {service.mode} ", style="bold black on green" if acts else "bold black on cyan")
     if wide:
-        text.append(f"  {', '.join(service.accounts)}", style="dim")
+        text.append(f"  {_accounts(service.accounts)}", style="dim")
     text.append(f"  up {show.span(service.uptime)}")
-    text.append(f"  {len(look.rows)} positions, {len(look.legs)} aged")
-    waiting = sum(alert.acked_at is None for alert in look.alerts)
+    text.append(f"  {look.seen.row_count} positions, {look.seen.aged} aged")
+    waiting = look.seen.waiting
     text.append(f"  {waiting} to acknowledge", style="bold red" if waiting else "dim")
     return text.append(f"  {look.at:%H:%M:%S} UTC", style="dim")
+
+
+def _accounts(names: tuple[str, ...]) -> str:
+    return ", ".join(names) if len(names) <= _FEW else f"{len(names)} accounts"
+
+
+def cut_short(shown: int, of: int) -> str:
+    """What a panel says that does not show everything."""
+    return "" if shown >= of else f"{shown} of {of}, the most urgent"
 
 
 def actors(look: Look, width: int) -> Panel:
@@ -76,7 +88,7 @@ def actors(look: Look, width: int) -> Panel:
         Column(" ↻", 4),
         Column("mail", 4),
     )
-    return columns, [_actor(node, columns[0].width, words=words) for node in look.nodes]
+    return columns, [_actor(node, columns[0].width, words=words) for node in look.seen.nodes]
 
 
 def _actor(node: NodeInfo, width: int, *, words: bool) -> Line:
@@ -96,7 +108,7 @@ def _actor(node: NodeInfo, width: int, *, words: bool) -> Line:
 
 
 def positions(look: Look, width: int) -> Panel:
-    """Active rows; those that need a person first, then the aged, then by age."""
+    """Active rows, in the order of their urgency."""
     columns: tuple[Column, ...]
     if width < _ROOMY:
         columns = (
@@ -109,25 +121,13 @@ def positions(look: Look, width: int) -> Panel:
             Column("age", 9), Column("phase", _PHASE), Column("target", 10), Column("dist.", 8),
             Column("status", max(0, width - 79)),
         )  # fmt: skip
-    ordered = sorted(look.rows, key=lambda row: _urgency(row, look))
-    troubles = {_leg_of(a): _TROUBLES[a.type] for a in look.alerts if a.type in _TROUBLES}
-    return columns, [_position(row, look, columns, troubles) for row in ordered]
-
-
-def _urgency(row: PositionRow, look: Look) -> tuple[bool, bool, datetime]:
-    leg = look.legs.get(row.id)
-    return (leg is None or not leg.operator_needed, leg is None, row.opened_at or look.at)
-
-
-def _leg_of(of: PositionRow | Alert) -> tuple[str, str, str]:
-    return of.account, show.plain_symbol(of.symbol), of.side
+    return columns, [_position(row, look, columns) for row in look.seen.rows]
 
 
 def _position(
     row: PositionRow,
     look: Look,
     columns: tuple[Column, ...],
-    troubles: dict[tuple[str, str, str], str],
 ) -> Line:
     leg = look.legs.get(row.id)
     widths = {column.label: column.width for column in columns}
@@ -135,7 +135,7 @@ def _position(
     position = Text(name).append(
         f" {row.side[:1].upper()}", style="green" if row.side == "long" else "red"
     )
-    phase, style = _phase(row, leg, troubles.get(_leg_of(row), ""))
+    phase, style = _phase(row, leg, look.seen.troubles.get(row.id))
     narrow = widths["phase"] < _PHASE
     far = distance(row, leg)
     age = show.span(look.at - row.opened_at) if row.opened_at else "-"
@@ -156,15 +156,15 @@ def _position(
     return Line(str(row.id), tuple(cells[column.label] for column in columns))
 
 
-def _phase(row: PositionRow, leg: LegView | None, trouble: str) -> tuple[str, str]:
+def _phase(row: PositionRow, leg: LegView | None, trouble: AlertType | None) -> tuple[str, str]:
     if row.held:
         return "held", "magenta"
     if leg is not None and leg.operator_needed:
         return "needed", "bold red"
     if leg is not None and leg.phase:
         return leg.phase, _PHASES.get(leg.phase, "")
-    if trouble:
-        return trouble, "red"
+    if trouble is not None:
+        return _TROUBLES.get(trouble, "alert"), "red"
     return ("trail", "dim") if row.trailing_active else ("-", "dim")
 
 
@@ -182,15 +182,11 @@ def _status(leg: LegView | None) -> str:
 
 
 def alerts(look: Look, width: int) -> Panel:
-    """Open alerts, unacknowledged and critical ones first."""
+    """Open alerts, in the order of their urgency."""
     columns = (Column("id", 6), Column("level", 9), Column("age", 8), Column("alert", width - 23))
     if width < _ROOMY:
         columns = (Column("id", 5), Column("", 3), Column("age", 7), Column("alert", width - 15))
-    order = list(_LEVELS)
-    ordered = sorted(
-        look.alerts, key=lambda a: (a.acked_at is not None, order.index(a.level), -a.id)
-    )
-    return columns, [_alert(alert, look.at, columns) for alert in ordered]
+    return columns, [_alert(alert, look.at, columns) for alert in look.seen.alerts]
 
 
 def _alert(alert: Alert, at: datetime, columns: tuple[Column, ...]) -> Line:
@@ -213,7 +209,7 @@ def _alert(alert: Alert, at: datetime, columns: tuple[Column, ...]) -> Line:
 
 def events(look: Look, room: int) -> Text:
     """The newest that fit, newest last."""
-    lines = [_event(event) for event in look.events[-room:]] if room > 0 else []
+    lines = [_event(event) for event in look.seen.events[-room:]] if room > 0 else []
     text = Text("\n", no_wrap=True, overflow="ellipsis").join(lines)
     return text if lines else Text("nothing yet", style="dim")
 

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from importlib.metadata import version
 
-import msgspec
-
 from actors import paths
 from actors.aged import AgedLeg
 from actors.runtime import AskFailed, NoSuchActor, Started, System
 from console.control import protocol as p
 from console.control.legs import find_leg, no_such_account
+from console.control.overview import leg_view, overview
 from console.control.records import Records, failed
 from console.control.sending import ROOT, Sending, inner_path
+from console.states import state_of
 from messages.ledger import EventDraft, LedgerLeg
 from messages.requests import (
     CloseByOrder,
@@ -72,6 +72,8 @@ class Operator:
                 return await self._leg_command(command)
             case p.Suspend() | p.Resume() | p.Restart() | p.Kill() | p.Trace():
                 return await self._actor_command(command)
+            case p.GetOverview():
+                return await overview(self._system, self._service(), command)
             case p.GetLegs():
                 return p.Legs(legs=tuple(self._legs()))
             case p.GetMessages() | p.Tell() | p.Ask():
@@ -110,7 +112,7 @@ class Operator:
         for name in self._accounts:
             statistics = counters.get(name, {})
             total.update(statistics)
-            state = self._state(paths.exchange(name))
+            state = state_of(self._system, paths.exchange(name))
             calls, snapshots = state.get("calls"), state.get("snapshots")
             found[name] = p.AccountFigures(
                 statistics=statistics,
@@ -118,13 +120,6 @@ class Operator:
                 snapshots=snapshots if isinstance(snapshots, int) else 0,
             )
         return p.Figures(accounts=found, total=dict(total))
-
-    def _state(self, path: str) -> dict[str, object]:
-        """An actor's state as it is dumped; empty while there is no such actor."""
-        if self._unknown(path):
-            return {}
-        state = self._system.dump(path).get("state")
-        return state if isinstance(state, dict) else {}
 
     async def _scan(
         self, account: str | None, monitors: tuple[Callable[[str], str], ...]
@@ -244,5 +239,4 @@ class Operator:
     def _legs(self) -> Iterator[p.LegView]:
         for node in self._system.tree():
             if node.class_name == AgedLeg.__name__:
-                state = self._system.dump(node.path)["state"] or {}
-                yield msgspec.convert({**state, "path": node.path}, p.LegView)
+                yield leg_view(self._system, node.path)

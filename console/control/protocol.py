@@ -14,7 +14,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 
 from actors.runtime import NodeInfo
-from messages.ledger import Alert, Event, Intent, PositionRow
+from messages.ledger import Alert, AlertType, Event, Intent, PositionRow
 from messages.requests import ScanReport
 from messages.values import Side
 
@@ -164,6 +164,28 @@ class Legs(Reply, frozen=True, kw_only=True):
     legs: tuple[LegView, ...]
 
 
+class Overview(Reply, frozen=True, kw_only=True):
+    """What a screen has room for, the most urgent first; the counts are of all there is.
+
+    `aged` counts legs that have an actor, `waiting` the alerts that nobody acknowledged; `troubles`
+    are the worst open alerts about the rows, by row id. Workers are left out of the tree. Events
+    are oldest first.
+    """
+
+    service: Service
+    nodes: tuple[NodeInfo, ...]
+    node_count: int
+    rows: tuple[PositionRow, ...]
+    row_count: int
+    legs: tuple[LegView, ...]
+    aged: int
+    troubles: dict[int, AlertType]
+    alerts: tuple[Alert, ...]
+    alert_count: int
+    waiting: int
+    events: tuple[Event, ...]
+
+
 class Command(
     msgspec.Struct,
     Generic[R],
@@ -192,6 +214,18 @@ class GetDump(Command[Dumped], frozen=True, kw_only=True):
 
 class GetLegs(Command[Legs], frozen=True, kw_only=True):
     """The aged legs' lifecycles, in the tree's order."""
+
+
+_Few = Annotated[int, msgspec.Meta(ge=0, le=1000)]
+
+
+class GetOverview(Command[Overview], frozen=True, kw_only=True):
+    """Everything at a glance, at most so many of each."""
+
+    nodes: _Few = 300
+    rows: _Few = 200
+    alerts: _Few = 100
+    events: _Few = 60
 
 
 class GetMessages(Command[MessageTypes], frozen=True, kw_only=True):
@@ -362,6 +396,7 @@ AnyCommand = (
     | Trace
     | Why
     | GetLegs
+    | GetOverview
     | GetMessages
     | Tell
     | Ask
@@ -381,6 +416,7 @@ AnyReply = (
     | MessageTypes
     | Answered
     | Legs
+    | Overview
 )
 
 _commands: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)

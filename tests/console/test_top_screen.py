@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from textual.binding import Binding
 from textual.pilot import Pilot
 
@@ -18,6 +19,7 @@ from console.control import protocol as p
 from console.control.client import NoServiceError
 from console.top import PanelTable, Top
 from console.top_look import Look, distance
+from console.top_look import look as make_look
 from console.top_screens import Page
 from messages.ledger import Alert, AlertLevel, AlertType, Event, PositionRow
 from tests.console.screens import assert_as_stored, text_of
@@ -51,8 +53,7 @@ LEG = p.LegView(
     path="accounts/bybit-main/aged/BTCUSDT.long", row_ids=(1,), status="waiting for the price",
     phase="progressive", target=Decimal("58800.4321"), price=Decimal("58212.43"),
 )  # fmt: skip
-LOOK = Look(
-    at=AT,
+SEEN = p.Overview(
     service=p.Service(
         version="1",
         pid=1,
@@ -70,17 +71,23 @@ LOOK = Look(
         node("accounts/bybit-main/exchange", status="restarting", restarts=3),
         node("accounts/bybit-main/reconciliation"),
     ),
+    node_count=6,
     rows=(
         row(3, "ETH/USDT:USDT", "short", 0.5),
         row(2, "SOLUSDT", "short", 30, held=True),
         row(1, "BTCUSDT", "long", 13.2),
     ),
-    legs={1: LEG},
+    row_count=3,
+    legs=(LEG,),
+    aged=1,
+    troubles={3: AlertType.NAKED_POSITION, 2: AlertType.RECONCILIATION_MISMATCH},
     alerts=(
+        alert(7, AlertLevel.CRITICAL, AlertType.NAKED_POSITION, "ETH/USDT:USDT", acked=False),
         alert(5, AlertLevel.WARNING, AlertType.RECONCILIATION_MISMATCH, "SOLUSDT", acked=False),
         alert(6, AlertLevel.CRITICAL, AlertType.ORPHANED_POSITION, "XRPUSDT", acked=True),
-        alert(7, AlertLevel.CRITICAL, AlertType.NAKED_POSITION, "ETH/USDT:USDT", acked=False),
     ),
+    alert_count=3,
+    waiting=2,
     events=tuple(
         Event(
             seq=n,
@@ -94,6 +101,7 @@ LOOK = Look(
         for n in range(20)
     ),
 )
+LOOK = make_look(SEEN, AT)
 
 
 async def always(socket: Path, at: datetime) -> Look:
@@ -165,15 +173,14 @@ def test_the_marked_position_stays_marked_while_lines_come_and_go() -> None:
 
     async def mark(app: Top, pilot: Pilot[None]) -> None:
         table = app.query_one("#positions", PanelTable)
-        assert [key.value for key in table.rows] == ["1", "2", "3"]
+        assert [key.value for key in table.rows] == ["3", "2", "1"]
         await pilot.press("down", "down")
-        assert table.marked == "3"
-        fields = {name: getattr(LOOK, name) for name in LOOK.__struct_fields__}
-        looks.append(Look(**(fields | {"rows": LOOK.rows[:1], "legs": {}})))
+        assert table.marked == "1"
+        looks.append(make_look(replace(SEEN, rows=SEEN.rows[2:]), AT))
         async with asyncio.timeout(10):
             while table.row_count != 1:
                 await pilot.pause()
-        assert table.marked == "3"
+        assert table.marked == "1"
 
     drawn(mark, size=(80, 24), look=latest)
 

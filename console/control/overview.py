@@ -1,0 +1,57 @@
+"""The whole guard at a glance, bounded: for a view that looks again each second.
+
+Leaves which are the most urgent to `console.urgency`, and the drawing to whoever asked.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from actors import paths
+from actors.runtime import AskFailed, System
+from console.control import protocol as p
+from console.control.records import failed
+from console.states import aged_legs, state_of
+from console.urgency import troubles, urgent_alerts, urgent_nodes, urgent_rows
+from messages.ledger import RowStatus
+from messages.requests import FindAlerts, FindEvents, FindRows
+
+
+async def overview(system: System, service: p.Service, command: p.GetOverview) -> p.Reply:
+    """The reply to GetOverview."""
+    rows = await system.attempt(paths.LEDGER, FindRows(status=RowStatus.ACTIVE))
+    alerts = await system.attempt(paths.LEDGER, FindAlerts(open_only=True))
+    newest = FindEvents(limit=command.events, newest_first=True)
+    events = await system.attempt(paths.LEDGER, newest)
+    if isinstance(rows, AskFailed):
+        return failed(rows)
+    if isinstance(alerts, AskFailed):
+        return failed(alerts)
+    if isinstance(events, AskFailed):
+        return failed(events)
+    legs = aged_legs(system)
+    aged = {row_id: state for state in legs.values() for row_id in state.row_ids}
+    shown = urgent_rows(rows, aged, alerts, command.rows)
+    ids = {row.id for row in shown}
+    nodes = [node for node in system.tree() if node.kind != "worker"]
+    return p.Overview(
+        service=service,
+        nodes=urgent_nodes(nodes, command.nodes),
+        node_count=len(nodes),
+        rows=shown,
+        row_count=len(rows),
+        legs=tuple(
+            leg_view(system, path) for path, state in legs.items() if ids & set(state.row_ids)
+        ),
+        aged=len(legs),
+        troubles=troubles(shown, alerts),
+        alerts=urgent_alerts(alerts, command.alerts),
+        alert_count=len(alerts),
+        waiting=sum(alert.acked_at is None for alert in alerts),
+        events=tuple(reversed(events)),
+    )
+
+
+def leg_view(system: System, path: str) -> p.LegView:
+    """What the aged leg's actor at `path` shows of itself."""
+    return msgspec.convert({**state_of(system, path), "path": path}, p.LegView)
