@@ -51,34 +51,25 @@ def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -
 
     Sides may be spelled long/short or buy/sell, in any case. Quantities are base units.
     """
-    first: dict[LegKey, PositionRow] = {}
+    legs: dict[LegKey, LedgerLeg] = {}
     several: dict[LegKey, list[PositionRow]] = {}
     unusable: list[UnusableRow] = []
     for row in rows:
         if row.account != account or row.status.lower() != RowStatus.ACTIVE:
             continue
-        symbol, side = index.find(row.symbol), _SIDES.get(row.side.strip().lower())
+        symbol = index.find(row.symbol)
+        side = _SIDES.get(row.side) or _SIDES.get(row.side.strip().lower())
         key = LegKey(account, symbol, side) if symbol is not None and side is not None else None
-        if key is None or not _complete(row):
+        # Nearly every leg is one row, and there may be 100,000 of them: no list for each.
+        leg = None if key is None else _leg_of_one(key, row)
+        if key is None or leg is None:
             unusable.append(UnusableRow(row=row, why=_reasons(row, symbol, side), key=key))
-        elif key in first:
-            several.setdefault(key, [first[key]]).append(row)
+        elif key in legs:
+            several.setdefault(key, [*legs[key].rows]).append(row)
         else:
-            first[key] = row
-    # Nearly every leg is one row, and there may be 100,000 of them: no list for each.
-    legs = {key: _leg_of_one(key, row) for key, row in first.items()}
+            legs[key] = leg
     legs.update((key, _leg(key, rows)) for key, rows in several.items())
     return LedgerView(legs=legs, unusable=tuple(unusable))
-
-
-def _complete(row: PositionRow) -> bool:
-    return (
-        _positive(row.quantity)
-        and _positive(row.entry_price)
-        and row.opened_at is not None
-        and row.opened_at.tzinfo is not None
-        and (row.updated_at is None or row.updated_at.tzinfo is not None)
-    )
 
 
 def _reasons(row: PositionRow, symbol: str | None, side: Side | None) -> str:
@@ -121,16 +112,26 @@ def _leg(key: LegKey, rows: Sequence[PositionRow]) -> LedgerLeg:
     )
 
 
-def _leg_of_one(key: LegKey, row: PositionRow) -> LedgerLeg:
-    """Nothing to sum, so nothing is rounded either."""
-    opened = _known(row.opened_at)
+def _leg_of_one(key: LegKey, row: PositionRow) -> LedgerLeg | None:
+    """The leg that a row makes alone, None if it is unusable. Nothing is summed, or rounded."""
+    quantity, price, opened, changed = row.quantity, row.entry_price, row.opened_at, row.updated_at
+    if (
+        quantity is None
+        or not (quantity.is_finite() and quantity > ZERO)
+        or price is None
+        or not (price.is_finite() and price > ZERO)
+        or opened is None
+        or opened.tzinfo is None
+        or (changed is not None and changed.tzinfo is None)
+    ):
+        return None
     return LedgerLeg(
         key=key,
         rows=(row,),
-        quantity=_known(row.quantity),
-        entry_price=_known(row.entry_price),
+        quantity=quantity,
+        entry_price=price,
         opened_at=opened,
-        updated_at=opened if row.updated_at is None else max(opened, row.updated_at),
+        updated_at=opened if changed is None or changed < opened else changed,
         stop_price=row.stop_price,
         trailing_active=row.trailing_active,
         held=row.held,
@@ -146,7 +147,7 @@ def _furthest_stop(side: Side, rows: Sequence[PositionRow]) -> Decimal | None:
 
 
 def _known(value: _V | None) -> _V:
-    """A field of a row that has passed `_complete`."""
+    """A field of a row that makes a leg by itself."""
     if value is None:
         raise ValueError("a row without this field is unusable and belongs to no leg")
     return value
