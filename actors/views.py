@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -26,9 +27,9 @@ from messages.requests import (
     NotReady,
     ReadPositions,
 )
-from messages.values import LegKey
+from messages.values import ZERO, LegKey
 from messages.venue import Instrument, Snapshot, VenuePosition
-from rules.diff import Comparison, QuantityMismatch, SideMismatch, compare
+from rules.diff import Comparison, QuantityMismatch, SideMismatch, compare, same_quantity
 from rules.legs import LedgerView, ledger_legs
 from rules.symbols import SymbolIndex
 
@@ -153,19 +154,22 @@ async def differences(
     if isinstance(second, Blind):
         return second
     b = second.comparison
-    busy = await _busy(actor, account, second.ledger)
+    live, filled = await _own_orders(actor, account, second.ledger)
     orphans = _keys(position.key for position in a.orphans)
     quantity = {(m.leg.key, m.leg.quantity, m.position.quantity) for m in a.quantity}
     side = {(m.leg.key, m.position.key) for m in a.side}
     return Differences(
         view=second,
         missing=b.missing,
-        orphans=tuple(p for p in b.orphans if p.key in orphans and p.key not in busy),
+        orphans=tuple(
+            p for p in b.orphans if p.key in orphans and p.key not in live and p.key not in filled
+        ),
         quantity=tuple(
             m
             for m in b.quantity
             if (m.leg.key, m.leg.quantity, m.position.quantity) in quantity
-            and m.leg.key not in busy
+            and m.leg.key not in live
+            and not _by_us(m, filled.get(m.leg.key, ZERO), second.markets)
         ),
         side=tuple(m for m in b.side if (m.leg.key, m.position.key) in side),
     )
@@ -175,8 +179,10 @@ def _keys(keys: Iterable[LegKey]) -> frozenset[LegKey]:
     return frozenset(keys)
 
 
-async def _busy(actor: Actor[Any], account: str, ledger: LedgerView) -> frozenset[LegKey]:
-    """Legs with an order of ours on the way, or filled and not booked: they are bound to differ.
+async def _own_orders(
+    actor: Actor[Any], account: str, ledger: LedgerView
+) -> tuple[frozenset[LegKey], Mapping[LegKey, Decimal]]:
+    """Legs with an order of ours on the way, and how much our unbooked ones have filled.
 
     An order for rows that are active no more says nothing of the leg that has come after them.
     """
@@ -184,11 +190,19 @@ async def _busy(actor: Actor[Any], account: str, ledger: LedgerView) -> frozense
         paths.LEDGER, FindIntents(account=account, unbooked_only=True), timeout=300.0
     )
     active = {row_id for leg in ledger.legs.values() for row_id in leg.row_ids}
-    return frozenset(
-        intent.key
-        for intent in intents
-        if not intent.state.final or active.intersection(intent.row_ids)
-    )
+    filled: dict[LegKey, Decimal] = {}
+    for intent in intents:
+        if intent.state.final and active.intersection(intent.row_ids):
+            filled[intent.key] = filled.get(intent.key, ZERO) + intent.filled
+    return frozenset(intent.key for intent in intents if not intent.state.final), filled
+
+
+def _by_us(mismatch: QuantityMismatch, filled: Decimal, markets: Markets) -> bool:
+    """Whether our own fills are all the difference: a close that is under way, or has failed."""
+    leg = mismatch.leg
+    expected = leg.quantity - filled
+    instrument = markets.instruments.get(leg.key.symbol)
+    return same_quantity(expected, mismatch.position.quantity, instrument)
 
 
 def wake_leg(actor: Actor[Any], key: LegKey) -> None:

@@ -17,7 +17,7 @@ from messages.requests import ScanNow
 from messages.values import Side
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
 from tests.simulation.world import BYBIT, Template, World, coarse_ticks, sim_settings, until
-from venues.simulator import Fault, FaultKind
+from venues.simulator import Exchange, Fault, FaultKind
 
 HOUR = timedelta(hours=1)
 
@@ -63,5 +63,34 @@ def test_a_mismatch_that_a_damaged_look_did_not_show_is_not_called_over(
             await asyncio.sleep(1.0)
         raised = [(key, still) for _, key, still in world.alerts() if key.startswith("mismatch:")]
         assert raised == [(f"mismatch:{halved.key}", True)]
+
+    told(template, story)
+
+
+def test_fills_of_a_close_that_failed_hide_no_other_difference_of_its_leg(
+    template: Template,
+) -> None:
+    async def story(world: World) -> None:
+        market = world.market
+        trade = world.open(BYBIT, "XRP/USDT:USDT", Side.SHORT, hours=40.0, quantity=Decimal(4000))
+        market.set_book_depth(Exchange.BYBIT, trade.key.symbol, Decimal(100))
+        # After a first fill of a part, the venue refuses and the close is given up.
+        world.faults.order(
+            Fault(kind=FaultKind.ERROR_CODE, endpoint="order.create", code="110017", skip=1)
+        )
+        await world.start_guard()
+        await until(
+            lambda: any(key == f"operator:{trade.key}" for _, key, _ in world.alerts()),
+            120,
+            "the close is given up",
+        )
+        mismatch = f"mismatch:{trade.key}"
+        await world.system.ask(paths.reconciliation(BYBIT), ScanNow())
+        await asyncio.sleep(1.0)
+        assert mismatch not in {key for _, key, _ in world.alerts()}
+        world.hand_closes(trade, Decimal("0.5"))
+        await world.system.ask(paths.reconciliation(BYBIT), ScanNow())
+        await asyncio.sleep(1.0)
+        assert mismatch in {key for _, key, still in world.alerts() if still}
 
     told(template, story)
