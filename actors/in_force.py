@@ -26,6 +26,8 @@ class InForce:
         self.settings = settings
         self.venues = venues
         self.channels = tuple(channels)
+        self.retired: list[Venue] = []
+        """Venues of earlier settings, to be closed once no actor has them."""
         self._made: dict[str, object] = {}
 
     @property
@@ -47,6 +49,9 @@ class InForce:
     def gone(self, path: str) -> None:
         """Nobody lives there any more."""
         self._made.pop(path, None)
+
+    def is_made(self, path: str) -> bool:
+        return path in self._made
 
     def stale(self, path: str) -> bool:
         """Whether an actor was made there, and with something else than is in force now."""

@@ -105,11 +105,10 @@ class Keeper(Actor[KeeperState]):
                 paths.LEDGER, RenewLease(account=account, duration=self._lease), timeout=300.0
             )
         for account in self._accounts:
-            if account in self._letting_go:
-                continue
             if account in self._running:
                 await self._prolong(account)
-            else:
+            elif not self._letting_go:
+                # What is let go may be the same login under another name: one after the other.
                 starting = not await self._take(account) or starting
         if self._next is not None:
             self._next.cancel()
@@ -128,7 +127,8 @@ class Keeper(Actor[KeeperState]):
                 self._forget(account)
                 self.work(self._stopped(account), account, name=f"stop {account}")
         self._show()
-        await self._tend()
+        if not gone:
+            await self._tend()
         return answer if gone else Done()
 
     @handles
@@ -142,6 +142,7 @@ class Keeper(Actor[KeeperState]):
         for answer in answers:
             if not any(answer in waiting for waiting in self._letting_go.values()):
                 answer.set(Done())
+        await self._tend()
 
     @handles
     def lost(self, message: LeaseLost) -> None:

@@ -45,7 +45,8 @@ def ask_socket(path: Path, command: Command[R], *, timeout: float = 120.0) -> R:
     except NoServiceError as error:
         raise CommandError(Exit.NO_SERVICE, str(error)) from None
     except CommandRefusedError as error:
-        raise CommandError(Exit.REFUSED, str(error)) from None
+        code = Exit.USAGE if error.code == "bad_config" else Exit.REFUSED
+        raise CommandError(code, str(error)) from None
 
 
 def ask_service_if_there(settings: Settings, command: Command[R]) -> R | None:

@@ -1,5 +1,5 @@
-"""Commands that change something: position add, scan, reconcile, close, hold, release, ack, and
-those that act on actors.
+"""Commands that change something: position add, scan, reconcile, close, hold, release, ack, reload,
+and those that act on actors.
 
 All but `position add` need the running service. Leaves the asking to `console.calling`.
 """
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 operating = typer.Typer()
 position = typer.Typer(help="Add rows to the ledger.", no_args_is_help=True)
 operating.add_typer(position, name="position", rich_help_panel="Positions")
+SERVICE = "The service"
 POSITIONS = "Positions"
 ACTORS = "Actors"
 
@@ -147,6 +148,28 @@ def ack(
     from console.control.protocol import Acknowledge
 
     _carry(config, Acknowledge(alert_id=alert_id, by=_user()), as_json=json)
+
+
+@operating.command(
+    rich_help_panel=SERVICE, epilog="python supervisor.py reload --config sexton.toml --dry-run"
+)
+def reload(
+    config: ConfigOption = DEFAULT_CONFIG,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Take what has changed in the configuration file; exit code 1 if some of it can't be."""
+    from console import show
+    from console.calling import ask_service
+    from console.control.protocol import Reload
+
+    done = ask_service(config, Reload(dry_run=dry_run, by=_user()), timeout=600.0)
+    if json:
+        show.print_json(done)
+    else:
+        typer.echo(str(done))
+    if done.refused or done.troubles:
+        raise typer.Exit(Exit.REFUSED)
 
 
 @operating.command(

@@ -153,7 +153,7 @@ def _keys(table: str, kind: type[msgspec.Struct]) -> Iterator[Key]:
             value = (
                 item.default if item.default is not msgspec.NODEFAULT else item.default_factory()
             )
-            plain = _value(value, hints[item.name])
+            plain = as_written(value, hints[item.name])
             yield Key(
                 table=table,
                 name=item.encode_name,
@@ -174,13 +174,13 @@ def _keys(table: str, kind: type[msgspec.Struct]) -> Iterator[Key]:
 def _plain(value: msgspec.Struct, kind: type[msgspec.Struct]) -> dict[str, Any]:
     hints = get_type_hints(kind)
     found = {
-        item.encode_name: _value(getattr(value, item.name), hints[item.name])
+        item.encode_name: as_written(getattr(value, item.name), hints[item.name])
         for item in msgspec.structs.fields(kind)
     }
     return {name: plain for name, plain in found.items() if plain is not None}
 
 
-def _value(value: Any, kind: Any) -> Any:
+def as_written(value: Any, kind: Any) -> Any:
     """A setting in the file's notation; None where the file would leave it out."""
     if value is None or value == "":
         return "off" if {time, timedelta} & set(get_args(kind)) else None
@@ -195,9 +195,9 @@ def _value(value: Any, kind: Any) -> Any:
     if isinstance(value, Secret):
         return "***"
     if isinstance(value, tuple):
-        return [_value(item, None) for item in value]
+        return [as_written(item, None) for item in value]
     if isinstance(value, dict):
-        return {str(name): _value(item, None) for name, item in value.items()}
+        return {str(name): as_written(item, None) for name, item in value.items()}
     if isinstance(value, Path):
         return str(value)
     return value.value if isinstance(value, StrEnum) else value

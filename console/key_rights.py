@@ -6,7 +6,7 @@ Leaves looking at a setup at leisure to `doctor`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from loguru import logger
@@ -26,17 +26,24 @@ class KeyRefusedError(Exception):
 
 async def refuse_withdrawal_keys(settings: Settings, *, now: Callable[[], datetime]) -> None:
     """Raises KeyRefusedError in enforce mode. An exchange that can't be asked is only logged."""
-    asked = [account for account in settings.accounts if not account.allow_withdraw]
-    if settings.mode is not Mode.ENFORCE or not asked:
-        return
+    refused = await withdrawal_keys(settings.accounts, settings.mode, now=now)
+    if refused:
+        raise KeyRefusedError("\n".join(f"{name}: {why}" for name, why in refused.items()))
+
+
+async def withdrawal_keys(
+    accounts: Iterable[AccountSettings], mode: Mode, *, now: Callable[[], datetime]
+) -> dict[str, str]:
+    """The accounts whose key is not to act, by name: why, and the cure."""
+    asked = [account for account in accounts if not account.allow_withdraw]
+    if mode is not Mode.ENFORCE:
+        return {}
     found = await asyncio.gather(*(_rights(account, now) for account in asked))
-    refused = [
-        f"{account.name}: {WITHDRAWS}: {withdrawal_cure(account)}"
+    return {
+        account.name: f"{WITHDRAWS}: {withdrawal_cure(account)}"
         for account, rights in zip(asked, found, strict=True)
         if rights is not None and rights.withdraw
-    ]
-    if refused:
-        raise KeyRefusedError("\n".join(refused))
+    }
 
 
 async def _rights(account: AccountSettings, now: Callable[[], datetime]) -> KeyRights | None:

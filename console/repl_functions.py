@@ -69,6 +69,7 @@ class Functions:
             self.hold,
             self.release,
             self.ack,
+            self.reload,
             self.tree,
             self.dump,
             self.trace,
@@ -163,6 +164,10 @@ class Functions:
     def ack(self, alert_id: int) -> Said:
         """Acknowledge an alert: no more reminders.  ack(12)"""
         return Said(self._call(_checked(p.Acknowledge, alert_id, getpass.getuser())).message)
+
+    def reload(self, *, dry_run: bool = False) -> p.Reloaded:
+        """Take what has changed in the configuration file.  reload(dry_run=True)"""
+        return self._call(p.Reload(dry_run=dry_run, by=getpass.getuser()), timeout=600.0)
 
     # --- actors ---------------------------------------------------------------------------------
 

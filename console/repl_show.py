@@ -29,6 +29,8 @@ def show_value(value: object, *, as_json: bool = False) -> None:
     match value:
         case Said():
             show.console_out().print(Text(value))
+        case p.Reloaded():
+            show.console_out().print(Text(str(value)))
         case p.Story():
             show.print_story(value, datetime.now(UTC))
         case p.Figures():

@@ -20,9 +20,10 @@ from pathlib import Path
 
 from loguru import logger
 
+from actors.in_force import InForce
 from actors.runtime import ChildSpec, StartFailed, System
 from actors.runtime.events import SupervisionEvent
-from actors.tree import guard_tree
+from actors.tree import tree_in_force
 from console.channels import ChannelUnusable, open_channels
 from console.control.commands import CONTROL, Operator
 from console.control.server import Control
@@ -33,6 +34,7 @@ from console.http.tally import Tally
 from console.key_rights import KeyRefusedError, refuse_withdrawal_keys
 from console.logs import close_logs, set_up_logs
 from console.notify import keep_watchdog_fed, notify
+from console.reloading import RELOAD, Reload, Reloading
 from console.show import as_json
 from console.supervision_alerts import SupervisionAlerts
 from messages.settings import Settings
@@ -63,24 +65,25 @@ class Running:
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[Running]:
+async def serving(settings: Settings, config: Path | None = None) -> AsyncIterator[Running]:
     """The guard from its first actor to its last, stopped in order at the end.
+
+    `config` is the file that the settings come from, for `reload`.
 
     Raises SocketTakenError, ChannelUnusable, LedgerUnavailable, LedgerRefused, or the runtime's
     StartFailed where the tree does not come up; whatever was opened before is closed again.
     """
     ensure_free(settings.control.socket)
     channels = open_channels(settings.alerts)
-    accounts = tuple(account.name for account in settings.accounts)
     async with AsyncExitStack() as opened:
         ledger = await open_ledger(settings.storage.url, now=utc_now, data_dir=settings.data_dir)
         opened.push_async_callback(ledger.close)
         source = await open_source(settings.ledger) if settings.ledger is not None else None
         venues = {account.name: open_venue(account, now=utc_now) for account in settings.accounts}
-        for venue in venues.values():
-            opened.push_async_callback(venue.close)
+        in_force = InForce(settings, venues, channels)
+        opened.push_async_callback(_close_venues, in_force)
         alerts = SupervisionAlerts()
-        tally = Tally(accounts)
+        tally = Tally(in_force.accounts)
 
         def hears(event: SupervisionEvent) -> None:
             tally.event(event)
@@ -94,19 +97,30 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
             slow_handler=_SLOW,
         )
         alerts.attach(system)
-        control = ChildSpec(
-            CONTROL,
-            lambda: Control(settings.control.socket, mode=settings.mode, accounts=accounts),
+
+        def learn(changed: Settings) -> None:
+            tally.expect(tuple(account.name for account in changed.accounts))
+            for secret in _secrets(changed):
+                system.scrubber.learn(secret)
+
+        def accounts() -> tuple[str, ...]:
+            return in_force.accounts
+
+        extra = (
+            ChildSpec(RELOAD, lambda: Reloading(config, in_force, learn=learn)),
+            ChildSpec(
+                CONTROL,
+                lambda: Control(settings.control.socket, mode=settings.mode, accounts=accounts),
+            ),
+            *_page(in_force, tally),
         )
-        tree = guard_tree(
-            settings,
+        tree = tree_in_force(
+            in_force,
             ledger=ledger,
-            venues=venues,
             holder=_holder(),
-            channels=channels,
             source=source,
             judged=tally.judged,
-            extra=(control, *_page(settings, tally)),
+            extra=extra,
         )
         await system.start(tree)
         opened.push_async_callback(system.stop)
@@ -116,12 +130,12 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
         )
 
 
-async def run_service(settings: Settings) -> Exit:
-    """Run the guard until SIGTERM or SIGINT. SIGUSR1 writes a state dump."""
+async def run_service(settings: Settings, config: Path | None = None) -> Exit:
+    """Run the guard until SIGTERM or SIGINT. SIGHUP reloads `config`, SIGUSR1 writes a dump."""
     stop = asyncio.Event()
     try:
         await refuse_withdrawal_keys(settings, now=utc_now)
-        async with serving(settings) as running, _signals(running, stop):
+        async with serving(settings, config) as running, _signals(running, stop):
             names = ", ".join(running.venues)
             logger.info(
                 f"Sexton is ready: {settings.mode} mode; {names}; control {settings.control.socket}"
@@ -149,7 +163,7 @@ async def run_service(settings: Settings) -> Exit:
     return Exit.OK if stop.is_set() else Exit.FAILED
 
 
-def run_from_cli(settings: Settings) -> Exit:
+def run_from_cli(settings: Settings, config: Path) -> Exit:
     """`run`: the service with its logs."""
     try:
         set_up_logs(settings.data_dir, terminal=sys.stderr)
@@ -157,7 +171,7 @@ def run_from_cli(settings: Settings) -> Exit:
         sys.stderr.write(f"{settings.data_dir} can't be written: {error.strerror}\n")
         return Exit.FAILED
     try:
-        return asyncio.run(run_service(settings))
+        return asyncio.run(run_service(settings, config.absolute()))
     finally:
         close_logs()
 
@@ -169,6 +183,8 @@ async def _signals(running: Running, stop: asyncio.Event) -> AsyncIterator[None]
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _ask_to_stop, stop, number)
     loop.add_signal_handler(signal.SIGUSR1, write_state_dump, running)
+    # It stays to the end: a terminal that is closed must not cut the ordered stop short.
+    loop.add_signal_handler(signal.SIGHUP, running.system.tell, RELOAD, Reload(by="SIGHUP"))
     watchdog = asyncio.create_task(keep_watchdog_fed(), name="watchdog")
     try:
         yield
@@ -177,12 +193,19 @@ async def _signals(running: Running, stop: asyncio.Event) -> AsyncIterator[None]
         loop.remove_signal_handler(signal.SIGUSR1)
 
 
-def _page(settings: Settings, tally: Tally) -> tuple[ChildSpec, ...]:
+def _page(in_force: InForce, tally: Tally) -> tuple[ChildSpec, ...]:
     """The status page's actor, where one is wanted."""
-    address = settings.control.http
+    address = in_force.settings.control.http
     if address is None:
         return ()
-    return (ChildSpec(METRICS, lambda: Web(address, settings, tally), shutdown=5.0),)
+    return (
+        ChildSpec(METRICS, lambda: Web(address, lambda: in_force.settings, tally), shutdown=5.0),
+    )
+
+
+async def _close_venues(in_force: InForce) -> None:
+    for venue in (*in_force.venues.values(), *in_force.retired):
+        await venue.close()
 
 
 def _holder() -> str:

@@ -21,6 +21,7 @@ from console.control.legs import find_leg, no_such_account
 from console.control.overview import leg_view, overview
 from console.control.records import Records, failed
 from console.control.sending import ROOT, Sending, inner_path
+from console.reloading import RELOAD, NotReloaded, Reload
 from console.states import state_of
 from messages.ledger import EventDraft, LedgerLeg
 from messages.requests import (
@@ -38,20 +39,29 @@ from messages.requests import (
 CONTROL = "control"
 """Where the actor that serves the control socket lives."""
 
+_RELOAD_WITHIN = 600.0
+"""Seconds: actors stop in order, and a new key's rights are asked for first."""
+
 _SCAN_WITHIN = 45.0
 """Seconds that one monitor may take; below the client's patience."""
 
 
 class Operator:
-    """Answers commands about one running system. `accounts` are the configured names."""
+    """Answers commands about one running system. `accounts` gives the names in force."""
 
-    def __init__(self, system: System, *, mode: str, accounts: tuple[str, ...]) -> None:
+    def __init__(
+        self, system: System, *, mode: str, accounts: Callable[[], tuple[str, ...]]
+    ) -> None:
         self._system = system
         self._mode = mode
-        self._accounts = accounts
+        self._accounts_now = accounts
         self._started_at = system.now()
         self._records = Records(system, accounts)
         self._sending = Sending(system)
+
+    @property
+    def _accounts(self) -> tuple[str, ...]:
+        return self._accounts_now()
 
     async def answer(self, command: p.AnyCommand) -> p.Reply:
         """The reply to one command. What can't be done is a Refused, never an exception."""
@@ -82,6 +92,8 @@ class Operator:
                 return await self._sending.answer(command)
             case p.Why():
                 return await self._records.story(command)
+            case p.Reload():
+                return await self._reload(command)
             case _:
                 return await self._records.answer(command)
 
@@ -120,6 +132,15 @@ class Operator:
                 snapshots=snapshots if isinstance(snapshots, int) else 0,
             )
         return p.Figures(accounts=found, total=dict(total))
+
+    async def _reload(self, command: p.Reload) -> p.Reply:
+        order = Reload(dry_run=command.dry_run, by=command.by or "operator")
+        answer = await self._system.attempt(RELOAD, order, timeout=_RELOAD_WITHIN)
+        if isinstance(answer, AskFailed):
+            return failed(answer)
+        if isinstance(answer, NotReloaded):
+            return p.Refused(code="bad_config", message="\n".join(answer.mistakes))
+        return answer
 
     async def _scan(
         self, account: str | None, monitors: tuple[Callable[[str], str], ...]

@@ -14,6 +14,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 
 from actors.runtime import NodeInfo
+from console.changes import Change
 from messages.ledger import Alert, AlertType, Event, Intent, PositionRow
 from messages.requests import ScanReport
 from messages.values import Side
@@ -40,8 +41,8 @@ class Refused(Reply, frozen=True, kw_only=True):
     """The command was understood, or not, and was not carried out. `code` is stable.
 
     Codes: `bad_command`, `too_long`, `too_many_clients`, `no_such_path`, `no_such_account`,
-    `no_such_leg`, `ambiguous_leg`, `no_such_alert`, `no_such_message`, `bad_field`, `not_ready`,
-    `failed`.
+    `no_such_leg`, `ambiguous_leg`, `no_such_alert`, `no_such_message`, `bad_field`, `bad_config`,
+    `not_ready`, `failed`.
     """
 
     code: str
@@ -184,6 +185,30 @@ class Overview(Reply, frozen=True, kw_only=True):
     alert_count: int
     waiting: int
     events: tuple[Event, ...]
+
+
+class Reloaded(Reply, frozen=True, kw_only=True):
+    """What became of a changed configuration.
+
+    `applied` is in force now, or would be after a dry run; `refused` stays as it was. `restarted`
+    are the actors that were started, stopped or started afresh. `troubles` are restarts that did
+    not succeed yet, one line each: the next reload tries them again.
+    """
+
+    file: str
+    dry_run: bool = False
+    applied: tuple[Change, ...] = ()
+    refused: tuple[Change, ...] = ()
+    restarted: tuple[str, ...] = ()
+    troubles: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        taken = "would take" if self.dry_run else "taken"
+        lines = [f"{taken}: {change}" for change in self.applied]
+        lines += [f"refused: {change}" for change in self.refused]
+        lines += [f"restarted: {path}" for path in self.restarted]
+        lines += [f"not restarted: {trouble}; try again" for trouble in self.troubles]
+        return "\n".join(lines) or f"nothing in {self.file} has changed"
 
 
 class Command(
@@ -374,6 +399,13 @@ class Why(Command[Story], frozen=True, kw_only=True):
     limit: int = 200
 
 
+class Reload(Command[Reloaded], frozen=True, kw_only=True):
+    """Read the configuration file again, and take what can change at run time."""
+
+    dry_run: bool = False
+    by: str = ""
+
+
 AnyCommand = (
     GetService
     | GetTree
@@ -400,6 +432,7 @@ AnyCommand = (
     | GetMessages
     | Tell
     | Ask
+    | Reload
 )
 AnyReply = (
     Refused
@@ -417,6 +450,7 @@ AnyReply = (
     | Answered
     | Legs
     | Overview
+    | Reloaded
 )
 
 _commands: msgspec.json.Decoder[AnyCommand] = msgspec.json.Decoder(AnyCommand)

@@ -6,6 +6,8 @@ Everything is asked from the ledger's actor. Leaves commands about actors, monit
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from actors import paths
 from actors.runtime import AskFailed, System
 from console.control import protocol as p
@@ -18,9 +20,13 @@ from rules.symbols import SymbolIndex
 class Records:
     """Answers from the ledger of one running system."""
 
-    def __init__(self, system: System, accounts: tuple[str, ...]) -> None:
+    def __init__(self, system: System, accounts: Callable[[], tuple[str, ...]]) -> None:
         self._system = system
-        self._accounts = accounts
+        self._accounts_now = accounts
+
+    @property
+    def _accounts(self) -> tuple[str, ...]:
+        return self._accounts_now()
 
     async def answer(
         self, command: p.GetPositions | p.GetEvents | p.GetAlerts | p.AddRow | p.Acknowledge

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -36,9 +37,9 @@ class ListenerEndedError(Exception):
 
 
 class Control(Actor[ControlState]):
-    """Answers operators. `accounts` are the names that commands may say."""
+    """Answers operators. `accounts` gives the names that commands may say."""
 
-    def __init__(self, path: Path, *, mode: str, accounts: tuple[str, ...]) -> None:
+    def __init__(self, path: Path, *, mode: str, accounts: Callable[[], tuple[str, ...]]) -> None:
         super().__init__(ControlState(socket=path))
         self._mode = mode
         self._accounts = accounts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -59,13 +60,19 @@ class WebState(msgspec.Struct):
 class Web(Actor[WebState]):
     """Serves the pages. `address` is "host:port" on loopback; port 0 takes a free one.
 
+    `settings` gives those in force.
+
     Raises ValueError at the start for any other host, OSError where the port is taken.
     """
 
-    def __init__(self, address: str, settings: Settings, tally: Tally) -> None:
+    def __init__(self, address: str, settings: Callable[[], Settings], tally: Tally) -> None:
         super().__init__(WebState(address=address))
-        self._settings = settings
+        self._settings_now = settings
         self._tally = tally
+
+    @property
+    def _settings(self) -> Settings:
+        return self._settings_now()
 
     def on_start(self) -> None:
         if not is_loopback(self.state.address):

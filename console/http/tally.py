@@ -36,6 +36,10 @@ class Tally:
             buckets=BUCKETS,
             registry=self.registry,
         )
+        self.expect(accounts)
+
+    def expect(self, accounts: tuple[str, ...]) -> None:
+        """Show these accounts from now on, with zeros where nothing has happened yet."""
         for account in accounts:
             self._validations.labels(account=account)
 

@@ -49,7 +49,7 @@ async def service(folder: Path) -> AsyncIterator[tuple[System, Path]]:
     children = (
         ChildSpec("ledger", partial(LedgerActor, ledger, {})),
         ChildSpec("alerts", partial(Alerts, settings)),
-        ChildSpec("control", partial(Control, path, mode="observe", accounts=("a",))),
+        ChildSpec("control", partial(Control, path, mode="observe", accounts=lambda: ("a",))),
     )
     await system.start(ChildSpec("sexton", partial(Supervisor, children)))
     try:

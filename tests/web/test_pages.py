@@ -56,7 +56,7 @@ def test_nothing_but_get_is_taken(tmp_path: Path, method: str) -> None:
 def test_an_address_that_others_can_reach_is_refused(tmp_path: Path, address: str) -> None:
     async def scenario() -> None:
         settings = settings_of(tmp_path)
-        spec = ChildSpec("metrics", lambda: Web(address, settings, Tally(())))
+        spec = ChildSpec("metrics", lambda: Web(address, lambda: settings, Tally(())))
         with pytest.raises(StartFailed, match="not on loopback"):
             await System().start(spec)
 
