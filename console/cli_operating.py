@@ -150,9 +150,7 @@ def ack(
     _carry(config, Acknowledge(alert_id=alert_id, by=_user()), as_json=json)
 
 
-@operating.command(
-    rich_help_panel=SERVICE, epilog="python supervisor.py reload --config sexton.toml --dry-run"
-)
+@operating.command(rich_help_panel=SERVICE, epilog="python supervisor.py reload --dry-run")
 def reload(
     config: ConfigOption = DEFAULT_CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,

@@ -81,6 +81,9 @@ def account_problem(account: AccountSettings) -> tuple[str, str, str] | None:
         answer = host_port(account.connect)
         if isinstance(answer, Refused):
             return "connect", account.connect, answer.allowed
+        if not is_loopback(answer):
+            # Its traffic would go, with the keys, to whoever answers there.
+            return "connect", account.connect, "127.0.0.1, localhost or [::1] with a port"
     if account.ca_file is not None and account.connect is None:
         return "ca_file", str(account.ca_file), 'only together with connect = "host:port"'
     if account.connect is not None and account.ca_file is None:

@@ -186,7 +186,7 @@ async def _world(place: Path, seed: int) -> AsyncIterator[_World]:
         config = place / "sexton.toml"
         config.write_text(_CONFIG.format(connect=venue.connect), encoding="utf-8")
         settings = load_config(config)
-        async with serving(settings) as running:
+        async with serving(settings, config) as running:
             logger.info(f"Look in from another terminal: python supervisor.py tree -c {config}")
             bot = DemoBot(venue.market, place / "sexton.db", now=utc_now, seed=seed)
             yield _World(running=running, venue=venue, bot=bot, config=config)

@@ -186,6 +186,7 @@ def test_a_mistake_names_the_file_the_key_the_value_and_what_is_allowed(
         ('secret = "file:nowhere"', "nowhere can't be read: No such file or directory"),
         ('connect = "127.0.0.1"', "accounts.a.connect"),
         ('connect = "127.0.0.1:99999"', "a port from 1 to 65535"),
+        ('connect = "192.0.2.1:443"\nca_file = "x.pem"', "localhost or [::1] with a port"),
         ('ca_file = "x.pem"', "only together with connect"),
         ('name = "b"', "accounts.a.name"),
         ('secrt = "x"', "accounts.a.secrt: unknown key; did you mean secret?"),
