@@ -17,6 +17,9 @@ from tests.simulation.venue_troubles import LONGEST, VenueTroubles
 from tests.simulation.world import SYMBOLS
 from venues.simulator import Fault, FaultKind
 
+SHORT_LEASE = timedelta(minutes=1)
+"""Leases no longer than this can run out while a guard is paused."""
+
 
 class GuardTroubles(Trouble):
     """`probe` sends a message that must arrive; `venue` orders the faults of a broken close."""
@@ -38,6 +41,8 @@ class GuardTroubles(Trouble):
                 (2, self.database_away),
                 (2, self.clock_jump),
             ]
+            if self.world.settings.storage.lease <= SHORT_LEASE:
+                mine.append((6, self.guard_paused))
         return mine
 
     async def a_close_broken_off(self) -> None:
@@ -104,7 +109,6 @@ class GuardTroubles(Trouble):
             life.task.cancel()
             life.task.uncancel()
             world.happened["actor crashed"] += 1
-            world.ended.append(path)
             return
         try:
             world.system.kill(path)
@@ -120,6 +124,28 @@ class GuardTroubles(Trouble):
         await asyncio.sleep(self.rng.uniform(0.0, 25.0))
         await self.world.start_guard()
         self.world.happened["process killed"] += 1
+
+    async def guard_paused(self) -> None:
+        """The process is stopped by SIGSTOP, another guard starts, and later both run for a while.
+
+        In the end one of them is killed.
+        """
+        world = self.world
+        first = world.process
+        assert first is not None
+        await world.writable()  # a process that holds the file's lock would stop everybody
+        first.disk.pause()
+        world.tell(f"{first.name} is paused")
+        await asyncio.sleep(self.rng.uniform(0.0, 10.0))
+        second = await world.start_second()
+        world.happened["guard paused"] += 1
+        lease = world.settings.storage.lease.total_seconds()
+        await asyncio.sleep(self.rng.uniform(0.0, lease * 1.6))
+        first.disk.resume()
+        world.tell(f"{first.name} goes on")
+        await asyncio.sleep(self.rng.uniform(0.0, 20.0))
+        doomed, world.process = self.rng.choice(((first, second), (second, first)))
+        await world.kill_one(doomed)
 
     async def process_restarted(self) -> None:
         await self.world.stop_guard()

@@ -23,6 +23,9 @@ from venues.simulator.state import MarketEvent, Order, OrderChanged, PositionCha
 RECENT = timedelta(seconds=45)
 """How old the read may be by which an order was sized: the order may be long on its way."""
 
+HELD_UP = timedelta(seconds=14)
+"""How old an order may be that a guard sent on its way while the account was its own."""
+
 GHOSTS = ("ghost_detected_aged_close", "ghost_detected_periodic_validation")
 RECONCILED = "reconciliation: position not found on exchange"
 WRITING = ("order.create", "order.cancel")
@@ -64,6 +67,7 @@ class Watch:
         self.closes = 0
         self.lies = 0
         self.doubled: set[str] = set()
+        self._holders: dict[str, tuple[str, datetime]] = {}
         self.episodes: Counter[str] = Counter()
         self._wrong: set[str] = set()
         self._sent: set[str] = set()
@@ -102,6 +106,12 @@ class Watch:
                     self.break_(
                         f"1: {_order(order)} filled {execution.quantity}, closed {execution.closed}"
                     )
+
+    def on_send(self, key: LegKey, name: str, guard: str) -> None:
+        """2: an order leaves a guard that has not lost the account to another long ago."""
+        holder, since = self._holders.get(key.account, (guard, self._now()))
+        if holder != guard and self._now() - since > HELD_UP:
+            self.break_(f"2: {guard} sends {name}, and {holder} guards {key.account}")
 
     def on_request(self, request: LoggedRequest) -> None:
         """An order of the guard arrives at the venue, whatever the venue will say to it."""
@@ -171,6 +181,9 @@ class Watch:
 
     def check_rows(self) -> None:
         """3: whatever row the guard has closed, its leg was flat at some time while it was open."""
+        for account, holder in self._truth.execute("SELECT account, holder FROM leases"):
+            if self._holders.get(account, ("",))[0] != holder and holder:
+                self._holders[account] = holder, self._now()
         closed = self._truth.execute(
             "SELECT id, exit_reason, quantity FROM positions WHERE status = 'closed'"
             " AND exit_reason <> 'bot'"

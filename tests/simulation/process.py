@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,14 @@ import detangle
 
 from actors.runtime import System
 from actors.tree import guard_tree
-from messages.venue import Hint, OrderRequest, Placement, VenueError
+from messages.venue import (
+    Hint,
+    OrderRequest,
+    OutcomeUnknown,
+    Placement,
+    VenueError,
+    VenueErrorKind,
+)
 from storage import Ledger, open_ledger
 from tests.simulation.sqlite_on_loop import Disk, disk_of_process
 from tests.simulation.stream import carried
@@ -25,6 +33,16 @@ if TYPE_CHECKING:
 
 REPLY_TIMEOUT = 4.0
 """Seconds after which the guard's client gives a request up."""
+
+
+ARRIVAL = 14.0
+"""Seconds after which a venue takes an order no more: its receive window, and the margin for it."""
+
+_placing: ContextVar[bool] = ContextVar("placing", default=False)
+
+
+class TooOld(Exception):
+    """The order was held up for so long that the venue will not take it."""
 
 
 class GatewayBug(Exception):
@@ -54,7 +72,15 @@ class SimVenue(MemoryVenue):
         return await asyncio.shield(flying)
 
     async def _arrive(self, order: OrderRequest) -> Placement:
+        _placing.set(True)
+        try:
+            return await self._placed(order)
+        except TooOld as why:
+            return OutcomeUnknown(error=VenueError(kind=VenueErrorKind.NETWORK, message=str(why)))
+
+    async def _placed(self, order: OrderRequest) -> Placement:
         world = self._world
+        world.watch.on_send(order.key, order.client_order_id, self._process.name)
         if world.to_double[self.account]:
             # Something on the way sends the request a second time, and returns that answer.
             world.to_double[self.account] -= 1
@@ -108,12 +134,28 @@ class Process:
         """The way to a venue or back. Raises GatewayBug where one is on order."""
         if self.disk.dead:
             await asyncio.get_running_loop().create_future()
+        if self.disk.paused:
+            await self._resumed()
         await asyncio.sleep(detangle.uniform(0.01, 0.2, steps=8))
         world = self._world
         if world.bugs[account]:
             world.bugs[account] -= 1
             world.happened["gateway bug"] += 1
             raise GatewayBug(f"ordered by the simulation, for {account}")
+
+    async def _resumed(self) -> None:
+        """Wait until the process runs again. Raises TooOld for an order that it held up."""
+        begun = detangle.now()
+        going_on: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def go_on() -> None:
+            if not going_on.done():
+                going_on.set_result(None)
+
+        self.disk.hold(go_on)
+        await going_on
+        if _placing.get() and detangle.now() - begun > ARRIVAL:
+            raise TooOld("the request was signed too long ago")
 
     async def stop(self) -> None:
         """The orderly end."""

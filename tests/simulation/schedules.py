@@ -183,7 +183,7 @@ def _settings(path: Path, seed: int) -> Settings:
         path,
         every=EVERY,
         check=timedelta(seconds=60),
-        lease=timedelta(minutes=20),
+        lease=timedelta(minutes=1 if seed % 3 == 1 else 20),
         streams=((BYBIT,), (BYBIT, BINANCE), (BYBIT,), ())[seed % 4],
         mode=Mode.OBSERVE if seed % 16 == 15 else Mode.ENFORCE,
         account={"on_unknown": OnUnknown.PROCEED if seed % 4 == 1 else OnUnknown.WAIT},

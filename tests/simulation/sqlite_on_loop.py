@@ -22,6 +22,9 @@ Job = tuple["asyncio.Future[object] | None", Callable[[], object]]
 MAX_LATENCY = 0.004
 """Seconds that a call takes at most, in virtual time."""
 
+LOCK_PATIENCE = 5.0
+"""Seconds that a call waits for another process's lock, as the ledger has SQLite wait."""
+
 AT_ONCE = 3
 """Of four calls, how many are answered at once: each latency costs the loop two turns."""
 
@@ -30,20 +33,36 @@ class Disk:
     """One process's way to its SQLite file.
 
     While `outage` is set, every call fails with that message. `die` does what `kill -9` does:
-    no call runs any more, and what was not committed is rolled back.
+    no call runs any more, and what was not committed is rolled back. Between `pause` and
+    `resume` no call runs either, as in a process that is stopped by SIGSTOP.
     """
 
     def __init__(self) -> None:
         self.outage = ""
         self.dead = False
+        self.paused = False
         self.jobs = 0
         self.refused = 0
         self._open: list[sqlite3.Connection] = []
+        self._held: list[Callable[[], None]] = []
 
     def die(self) -> None:
         self.dead = True
         for connection in self._open:
             connection.close()
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+        held, self._held = self._held, []
+        for go_on in held:
+            asyncio.get_running_loop().call_soon(go_on)
+
+    def hold(self, go_on: Callable[[], None]) -> None:
+        """Have something done when the process is resumed."""
+        self._held.append(go_on)
 
     def run(self, function: Callable[[], object]) -> object:
         """Run one call. Raises sqlite3.OperationalError for an outage."""
@@ -53,6 +72,8 @@ class Disk:
             raise _io_error(self.outage or "disk I/O error")
         result = function()
         if isinstance(result, sqlite3.Connection):
+            # SQLite would wait in real time, and whoever holds the lock waits for this loop.
+            result.execute("PRAGMA busy_timeout = 0")
             self._open.append(result)
         return result
 
@@ -67,34 +88,48 @@ class _JobsOnLoop:
         self._disk = disk_of_process.get() or Disk()
         self._waiting: deque[Job] = deque()
         self._busy = False
+        self._give_up: float | None = None
 
     def put_nowait(self, job: Job) -> None:
         if self._disk.dead or asyncio._get_running_loop() is None:
             self._answer(job)  # whoever it belonged to is over
             return
+        self._waiting.append(job)
         if self._busy:
-            self._waiting.append(job)
             return
+        self._busy = True
         latency = _latency()
-        if latency or not detangle.in_simulation():
-            self._waiting.append(job)
-            self._busy = True
+        if latency or self._disk.paused or not detangle.in_simulation():
             asyncio.get_running_loop().call_later(latency, self._run)
         else:
-            self._answer(job)
+            self._run()
 
     def _run(self) -> None:
-        self._answer(self._waiting.popleft())
+        """Answer the call whose turn it is; one that meets another's lock is tried again."""
+        if self._disk.paused:
+            self._disk.hold(self._run)
+            return
+        loop = asyncio.get_running_loop()
+        give_up = self._give_up is not None and loop.time() >= self._give_up
+        if not self._answer(self._waiting[0], last_try=give_up):
+            self._give_up = self._give_up or loop.time() + LOCK_PATIENCE
+            loop.call_later(MAX_LATENCY, self._run)
+            return
+        self._give_up = None
+        self._waiting.popleft()
         if self._waiting:
-            asyncio.get_running_loop().call_later(_latency(), self._run)
+            loop.call_later(_latency(), self._run)
         else:
             self._busy = False
 
-    def _answer(self, job: Job) -> None:
+    def _answer(self, job: Job, *, last_try: bool = True) -> bool:
+        """Run a call and hand its result on. False: another's lock is in the way, as yet."""
         future, function = job
         try:
             result = self._disk.run(function)
         except Exception as error:  # noqa: BLE001 - handed to whoever awaits the call
+            if _locked(error) and not last_try:
+                return False
             if future is not None and not future.done():
                 future.set_exception(error)
                 if self._disk.dead:
@@ -102,6 +137,11 @@ class _JobsOnLoop:
         else:
             if future is not None and not future.done():
                 future.set_result(result)
+        return True
+
+
+def _locked(error: Exception) -> bool:
+    return getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
 
 
 def _latency() -> float:

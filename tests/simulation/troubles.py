@@ -88,6 +88,7 @@ class Troubles:
         stored = {key for _, key, _ in self.world.alerts()}
         lost = [name for name, life in self.probes if life == self.world.lives]
         lost = [name for name in lost if name not in stored]
-        # A kill of the tree's upper part takes the alerts actor, or what it asks, with it.
-        excused = sum("/" not in path for path in self.world.ended) + len(self.world.crashes)
+        # A kill in the tree's upper part may take the one in hand; a crash, the one on record.
+        excused = sum("/" not in path for path in self.world.ended)
+        excused += sum(" by RaiseAlert" in crash for crash in self.world.crashes)
         return lost if len(lost) > excused else []

@@ -148,6 +148,14 @@ class World:
         self.tell(f"the guard starts ({self.process.name})")
         await detangle.spawn(self.process.run(), host=self.process.name)
 
+    async def start_second(self) -> Process:
+        """Start another guard beside the one that runs, on the same ledger."""
+        self.lives += 1
+        second = Process(f"guard-{self.lives}", self)
+        self.tell(f"a second guard starts ({second.name})")
+        await detangle.spawn(second.run(), host=second.name)
+        return second
+
     async def stop_guard(self) -> None:
         if self.process is not None:
             self.tell("the guard is stopped")
@@ -157,10 +165,13 @@ class World:
 
     async def kill_guard(self) -> None:
         if self.process is not None:
-            self.tell(f"kill -9 of {self.process.name}")
             process, self.process = self.process, None
-            self._count_messages(process)
-            await process.kill()
+            await self.kill_one(process)
+
+    async def kill_one(self, process: Process) -> None:
+        self.tell(f"kill -9 of {process.name}")
+        self._count_messages(process)
+        await process.kill()
 
     def _count_messages(self, process: Process) -> None:
         """What the actors that run at the end of a life have handled."""
@@ -181,7 +192,7 @@ class World:
     def on_event(self, event: SupervisionEvent) -> None:
         match event:
             case ChildCrashed(path=path, report=report):
-                self.crashes.append(f"{path}: {report.error}")
+                self.crashes.append(f"{path} by {report.message_type}: {report.error}")
                 self.tell(f"CRASH of {path} by {report.message_type}: {report.error}")
             case _:
                 pass
