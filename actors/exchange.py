@@ -8,15 +8,16 @@ reads (shared), verdicts and closes (one at a time for a leg).
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
 
 from actors import paths
 from actors.evidence import Inquiry
-from actors.exchange_alerts import degraded, degraded_key, worker_crashed
+from actors.exchange_alerts import worker_crashed
 from actors.execution import Close
+from actors.health import Health, HealthState
 from actors.leftovers import clean_up
 from actors.openings import find_opening
 from actors.orders import Orders
@@ -40,7 +41,6 @@ from messages.requests import (
     ReadPositions,
     ReadProtection,
     ReadQuote,
-    ResolveAlert,
     Settled,
     SettleLeg,
     StopPlaced,
@@ -65,8 +65,6 @@ T = TypeVar("T")
 
 RECONNECT_FIRST = 1.0
 RECONNECT_LAST = 60.0
-DEGRADED_AFTER = timedelta(seconds=60)
-"""Reads must fail for this long before the account is called degraded: venues hiccup."""
 
 
 class AccountUnusable(Exception):
@@ -99,9 +97,7 @@ class ExchangeState(msgspec.Struct):
     instruments: int = 0
     snapshots: int = 0
     failed_reads: int = 0
-    failing_since: datetime | None = None
-    degraded: bool = False
-    resolved_once: bool = False
+    health: HealthState = msgspec.field(default_factory=HealthState)
     last_read_at: datetime | None = None
     last_read_positions: int = 0
     reconnects: int = 0
@@ -120,6 +116,7 @@ class Exchange(Actor[ExchangeState]):
         self._settings = settings
         self._markets: Markets | None = None
         self._closing: dict[LegKey, list[Later[ExecutionResult]]] = {}
+        self._health = Health(self, account.name, self.state.health)
         self._reads = SharedReads(
             account.name,
             fresh=settings.verdict.fresh,
@@ -163,14 +160,14 @@ class Exchange(Actor[ExchangeState]):
                 len(answer.instruments),
                 {True: "hedge", False: "one-way", None: "not yet known"}[answer.hedged],
             )
-            self._recovered()
+            self._health.recovered()
             return
         self._refuse_if_unusable(answer)
         self.state.why = str(answer)
         self.state.reconnects += 1
         delay = min(RECONNECT_FIRST * 2 ** (self.state.reconnects - 1), RECONNECT_LAST)
         self.log.warning("Cannot connect ({}), trying again in {:.0f} s", answer, delay)
-        self._troubled(answer)
+        self._health.troubled(answer)
         self._reads.refuse_all(f"not connected: {answer}")
         self.after(delay, Connect())
 
@@ -204,13 +201,14 @@ class Exchange(Actor[ExchangeState]):
         self._learn_mode(snapshot)
         self._reads.arrived(snapshot)
         if snapshot.complete:
-            self._recovered()
+            self._health.recovered()
+            self.state.why = ""
             return
         self.state.failed_reads += 1
         problem = snapshot.problems[0]
         self.state.why = str(problem)
         self._refuse_if_unusable(problem)
-        self._troubled(problem)
+        self._health.troubled(problem)
 
     def _learn_mode(self, snapshot: Snapshot) -> None:
         """Some venues tell their position mode by the positions only."""
@@ -375,38 +373,6 @@ class Exchange(Actor[ExchangeState]):
         self.state.worker_crashes += 1
         self.tell(paths.ALERTS, RaiseAlert(draft=worker_crashed(self._account.name, message)))
         errand.crashed(f"{message.path} crashed: {message.error!r}")
-
-    # --- health ---------------------------------------------------------------------------------
-
-    def _troubled(self, error: VenueError) -> None:
-        """One degraded alert for an outage, however long, not one for each failed read."""
-        now = self.now()
-        if self.state.failing_since is None:
-            self.state.failing_since = now
-        if self.state.degraded or now - self.state.failing_since < DEGRADED_AFTER:
-            return
-        self.state.degraded = True
-        self.tell(
-            paths.ALERTS,
-            RaiseAlert(draft=degraded(self._account.name, self.state.failing_since, error)),
-        )
-
-    def _recovered(self) -> None:
-        self.state.failing_since = None
-        self.state.why = ""
-        if self.state.degraded:
-            self.log.info("Positions of {} can be read again", self._account.name)
-        if self.state.degraded or not self.state.resolved_once:
-            # Once after a restart as well, whose state does not know what its forerunner raised.
-            self.state.degraded = False
-            self.state.resolved_once = True
-            self.tell(
-                paths.ALERTS,
-                ResolveAlert(
-                    dedup_key=degraded_key(self._account.name),
-                    resolution="positions are read again",
-                ),
-            )
 
 
 def _as_error(why: str) -> VenueError:
