@@ -6,6 +6,7 @@ ledger is asked with little patience: while it is away its figures are missing, 
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -14,8 +15,10 @@ import msgspec
 from actors import paths
 from actors.runtime import AskFailed, System
 from actors.runtime.views import NodeInfo
-from messages.ledger import Alert, PositionRow
-from messages.requests import ActiveRows, FindAlerts, ReadCounters
+from console.states import aged_legs, state_of
+from console.urgency import urgent_rows
+from messages.ledger import Alert, PositionRow, RowStatus
+from messages.requests import FindAlerts, FindRows, ReadCounters
 from messages.runtime import Request
 from messages.settings import Settings
 
@@ -52,9 +55,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     delivery: dict[str, Any]
     counters: dict[str, dict[str, int]] | None
     alerts: tuple[Alert, ...] | None
-    rows: tuple[PositionRow, ...] | None = None
+    rows: tuple[PositionRow, ...] = ()
+    """The most urgent active rows."""
+    row_count: int = 0
+    """All active rows."""
     aged: dict[int, dict[str, Any]] = {}
-    """The state of the aged leg's actor, by ledger row."""
+    """The state of the aged leg's actor, by the ids of those rows."""
 
     def troubles(self, settings: Settings) -> list[str]:
         """Why the guard does not guard everything now; empty when it is ready."""
@@ -70,64 +76,51 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
                 found.append(f"{account.name}: not guarded here now")
             elif status != "ready":
                 found.append(f"{account.name}: {status}")
-            elif account.connection.get("degraded"):
+            elif account.connection.get("health", {}).get("degraded"):
                 found.append(f"{account.name}: positions cannot be read")
             elif read_at is not None and self.at - read_at > limit:
                 found.append(f"{account.name}: the last read is older than {limit}")
         return found
 
 
-async def gather(system: System, settings: Settings, *, positions: bool = False) -> Facts:
-    """What is so now. With `positions` the active rows and their actors too."""
-    nodes = tuple(system.tree())
-    states = _States(system, nodes)
-    rows = await _asked(system, ActiveRows()) if positions else None
-    return Facts(
-        at=system.now(),
-        nodes=nodes,
-        accounts=tuple(
+async def gather(system: System, settings: Settings, *, positions: int = 0) -> Facts:
+    """What is so now, with so many of the most urgent positions."""
+    accounts = []
+    for account in settings.accounts:
+        accounts.append(
             AccountFacts(
                 name=account.name,
                 exchange=account.exchange,
-                connection=states.of(paths.exchange(account.name)),
-                orphans=states.of(paths.orphans(account.name)),
-                reconciliation=states.of(paths.reconciliation(account.name)),
+                connection=state_of(system, paths.exchange(account.name)),
+                orphans=state_of(system, paths.orphans(account.name)),
+                reconciliation=state_of(system, paths.reconciliation(account.name)),
             )
-            for account in settings.accounts
-        ),
-        ledger=states.of(paths.LEDGER),
-        delivery=states.of(paths.DELIVERY),
-        counters=await _asked(system, ReadCounters()),
-        alerts=await _asked(system, FindAlerts(open_only=True)),
-        rows=rows,
-        aged=states.aged() if positions else {},
+        )
+        # Hundreds of accounts are not to hold up whoever has an order to send.
+        await asyncio.sleep(0)
+    counters = await _asked(system, ReadCounters())
+    alerts = await _asked(system, FindAlerts(open_only=True))
+    rows: tuple[PositionRow, ...] = ()
+    if positions:
+        rows = await _asked(system, FindRows(status=RowStatus.ACTIVE)) or ()
+    legs = aged_legs(system) if positions else {}
+    path_of = {row_id: path for path, state in legs.items() for row_id in state.row_ids}
+    aged = {row_id: legs[path] for row_id, path in path_of.items()}
+    shown = urgent_rows(rows, aged, alerts or (), positions)
+    return Facts(
+        at=system.now(),
+        nodes=system.tree(),
+        accounts=tuple(accounts),
+        ledger=state_of(system, paths.LEDGER),
+        delivery=state_of(system, paths.DELIVERY),
+        counters=counters,
+        alerts=alerts,
+        rows=shown,
+        row_count=len(rows),
+        aged={row.id: state_of(system, path_of[row.id]) for row in shown if row.id in path_of},
     )
 
 
 async def _asked(system: System, request: Request[R]) -> R | None:
     answer = await system.attempt(paths.LEDGER, request, timeout=LEDGER_PATIENCE)
     return None if isinstance(answer, AskFailed) else answer
-
-
-class _States:
-    """Actors' states out of one tree."""
-
-    def __init__(self, system: System, nodes: tuple[NodeInfo, ...]) -> None:
-        self._system = system
-        self._nodes = nodes
-        self._paths = {node.path for node in nodes if node.kind != "worker"}
-
-    def of(self, path: str) -> dict[str, Any]:
-        # Between the tree and the dump of it others had their turn: the actor may be gone.
-        if path not in self._paths or path not in self._system.cells:
-            return {}
-        state = self._system.dump(path).get("state")
-        return state if isinstance(state, dict) else {}
-
-    def aged(self) -> dict[int, dict[str, Any]]:
-        found: dict[int, dict[str, Any]] = {}
-        for node in self._nodes:
-            if node.class_name == "AgedLeg":
-                state = self.of(node.path)
-                found.update(dict.fromkeys(state.get("row_ids", ()), state))
-        return found

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -20,7 +22,7 @@ from console.config_values import is_loopback
 from console.http.facts import Facts, gather
 from console.http.metrics import CONTENT_TYPE, exposition
 from console.http.tally import Tally
-from console.http.view import view
+from console.http.view import POSITIONS, view
 from messages.settings import Settings
 
 METRICS = "metrics"
@@ -28,7 +30,9 @@ METRICS = "metrics"
 
 MAX_WATCHERS = 16
 LOOK_EVERY = 1.0
-"""Seconds between two looks for a page that is open."""
+"""Seconds between two looks for the pages that are open; one look serves them all."""
+REST = 4.0
+"""A look is followed by a pause of at least so many times its own length."""
 _STATIC = Path(__file__).parent / "static"
 _FILES = {
     "/": ("index.html", "text/html"),
@@ -57,6 +61,15 @@ class WebState(msgspec.Struct):
     watchers: int = 0
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """The page's parts as JSON, and until when (the loop's time) they are good enough."""
+
+    at: datetime
+    parts: dict[str, bytes]
+    until: float
+
+
 class Web(Actor[WebState]):
     """Serves the pages. `address` is "host:port" on loopback; port 0 takes a free one.
 
@@ -69,6 +82,8 @@ class Web(Actor[WebState]):
         super().__init__(WebState(address=address))
         self._settings_now = settings
         self._tally = tally
+        self._turn = asyncio.Lock()
+        self._seen: _Seen | None = None
 
     @property
     def _settings(self) -> Settings:
@@ -125,7 +140,7 @@ class Web(Actor[WebState]):
         self.state.refused += 1
         return web.Response(status=status, text=why, headers=_HEADERS)
 
-    async def _facts(self, *, positions: bool = False) -> Facts:
+    async def _facts(self, *, positions: int = 0) -> Facts:
         return await gather(self.system, self._settings, positions=positions)
 
     async def _metrics(self, _: web.Request) -> web.Response:
@@ -147,29 +162,48 @@ class Web(Actor[WebState]):
         text = (_STATIC / name).read_text(encoding="utf-8")
         return web.Response(text=text, content_type=kind, charset="utf-8")
 
+    async def _latest(self) -> _Seen:
+        """The page's content as it is, or was within the last pause."""
+        loop = asyncio.get_running_loop()
+        async with self._turn:
+            if self._seen is None or loop.time() >= self._seen.until:
+                begun = loop.time()
+                facts = await self._facts(positions=POSITIONS)
+                parts = view(facts, self._settings)
+                self._seen = _Seen(
+                    at=facts.at,
+                    parts={name: msgspec.json.encode(part) for name, part in parts.items()},
+                    # Pages wake a little apart: each second's first one looks for all.
+                    until=loop.time() + max(LOOK_EVERY / 2, REST * (loop.time() - begun)),
+                )
+            return self._seen
+
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        """The page's content whenever it changes, and a sign of life in between."""
+        """Each part of the page's content whenever it changes, and a sign of life in between."""
         if self.state.watchers >= MAX_WATCHERS:
             return web.Response(status=503, text=f"{MAX_WATCHERS} pages are open already")
         answer = web.StreamResponse(headers={**_HEADERS, "Content-Type": "text/event-stream"})
         self.state.watchers += 1
         try:
             await answer.prepare(request)
-            last = b""
+            sent: dict[str, bytes] = {}
             while True:
-                facts = await self._facts(positions=True)
-                content = msgspec.json.encode(view(facts, self._settings))
-                if content != last:
-                    await answer.write(b"event: view\ndata: " + content + b"\n\n")
-                    last = content
-                at = facts.at.isoformat().encode()
-                await answer.write(b"event: beat\ndata: " + at + b"\n\n")
+                seen = await self._latest()
+                for name, content in seen.parts.items():
+                    if content != sent.get(name):
+                        await _send(answer, name, content)
+                        sent[name] = content
+                await _send(answer, "beat", seen.at.isoformat().encode())
                 await asyncio.sleep(LOOK_EVERY)
         except ConnectionError:
             # A page may be closed whenever its reader likes.
             return answer
         finally:
             self.state.watchers -= 1
+
+
+async def _send(answer: web.StreamResponse, name: str, data: bytes) -> None:
+    await answer.write(b"event: %s\ndata: %s\n\n" % (name.encode(), data))
 
 
 def _host_name(host: str) -> str:

@@ -1,43 +1,74 @@
 """What the status page shows, as plain JSON. Ages are told as instants: the page counts them.
 
-So the text is the same for as long as nothing happens, and nothing has to be sent.
+So the text is the same for as long as nothing happens, and nothing has to be sent. Each list
+shows the most urgent; how many there are in all is told beside it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
+from actors.runtime import NodeInfo
 from console.http.facts import AccountFacts, Facts
-from messages.ledger import Alert, PositionRow
+from console.urgency import urgent_alerts, urgent_nodes
+from messages.ledger import Alert, AlertLevel, PositionRow
 from messages.settings import Settings
 
-LIMIT = 500
-"""Lines of each list; how many there are in all is told beside it."""
+POSITIONS = 100
+ALERTS = 50
+ACCOUNTS = 50
+ACTORS = 200
+LEGS = 20
+"""Of one account's orphans, naked positions and mismatches, each."""
+TROUBLES = 20
 
 
 def view(facts: Facts, settings: Settings) -> dict[str, Any]:
-    """The page's content, without the time of the look."""
-    rows, alerts = facts.rows or (), facts.alerts or ()
+    """The page's content by its parts, without the time of the look."""
+    alerts = facts.alerts or ()
     nodes = [node for node in facts.nodes if node.kind != "worker"]
+    troubles = facts.troubles(settings)
+    waiting = [a for a in alerts if a.level is AlertLevel.CRITICAL and a.acked_at is None]
     return {
-        "version": version("sexton"),
-        "mode": settings.mode.value,
-        "troubles": facts.troubles(settings),
-        "accounts": [_account(account) for account in facts.accounts],
-        "counts": {"positions": len(rows), "alerts": len(alerts), "tree": len(nodes)},
-        "positions": [_position(row, facts.aged.get(row.id, {})) for row in rows[:LIMIT]],
-        "alerts": [_alert(alert) for alert in reversed(alerts[-LIMIT:])],
-        "tree": [
-            {
-                "path": node.path or "sexton",
-                "class": node.class_name,
-                "status": node.status,
-                "restarts": node.restarts,
-                "mailbox": node.mailbox,
-            }
-            for node in nodes[:LIMIT]
-        ],
+        "head": {
+            "version": version("sexton"),
+            "mode": settings.mode.value,
+            "troubles": troubles[:TROUBLES],
+            "more_troubles": max(0, len(troubles) - TROUBLES),
+            "needs_you": bool(waiting),
+            "alerts": len(alerts),
+        },
+        "alerts": _part(map(_alert, urgent_alerts(alerts, ALERTS)), len(alerts)),
+        "accounts": _part(map(_account, _worst_first(facts.accounts)), len(facts.accounts)),
+        "positions": _part(
+            (_position(row, facts.aged.get(row.id, {})) for row in facts.rows), facts.row_count
+        ),
+        "tree": _part(map(_actor, urgent_nodes(nodes, ACTORS)), len(nodes)),
+    }
+
+
+def _part(shown: Iterable[dict[str, Any]], count: int) -> dict[str, Any]:
+    return {"shown": list(shown), "count": count}
+
+
+def _worst_first(accounts: tuple[AccountFacts, ...]) -> list[AccountFacts]:
+    def calm(account: AccountFacts) -> tuple[bool, bool]:
+        legs = (account.orphans.get("orphans"), account.orphans.get("naked"))
+        found = any(legs) or bool(account.reconciliation.get("mismatches"))
+        return account.connection.get("status") == "ready", not found
+
+    return sorted(accounts, key=calm)[:ACCOUNTS]
+
+
+def _actor(node: NodeInfo) -> dict[str, Any]:
+    return {
+        "path": node.path or "sexton",
+        "class": node.class_name,
+        "status": node.status,
+        "restarts": node.restarts,
+        "mailbox": node.mailbox,
     }
 
 
@@ -50,10 +81,15 @@ def _account(account: AccountFacts) -> dict[str, Any]:
         "why": state.get("why", ""),
         "read_at": state.get("last_read_at"),
         "positions": state.get("last_read_positions", 0),
-        "orphans": account.orphans.get("orphans", []),
-        "naked": account.orphans.get("naked", []),
-        "mismatches": account.reconciliation.get("mismatches", []),
+        "orphans": _legs(account.orphans.get("orphans", [])),
+        "naked": _legs(account.orphans.get("naked", [])),
+        "mismatches": _legs(account.reconciliation.get("mismatches", [])),
     }
+
+
+def _legs(names: list[str]) -> list[str]:
+    more = len(names) - LEGS
+    return [*names[:LEGS], f"and {more} more"] if more > 0 else names
 
 
 def _position(row: PositionRow, aged: dict[str, Any]) -> dict[str, Any]:

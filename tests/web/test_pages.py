@@ -6,8 +6,10 @@ import asyncio
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiohttp import ClientResponse
 
 from actors.runtime import ChildSpec, StartFailed, System
 from console.http.server import Web
@@ -81,24 +83,52 @@ def test_a_guard_that_lost_an_account_is_alive_and_not_ready(tmp_path: Path) -> 
     assert told["troubles"] == ["bybit-main: not guarded here now"]
 
 
+async def _next_event(events: ClientResponse) -> tuple[str, str]:
+    """The name and the data of the next event of a page's stream."""
+    name = (await events.content.readline()).decode().removeprefix("event: ").strip()
+    data = (await events.content.readline()).decode().removeprefix("data: ").strip()
+    assert await events.content.readline() == b"\n"
+    return name, data
+
+
+def test_parts_that_did_not_change_are_not_sent_again(tmp_path: Path) -> None:
+    async def scenario() -> list[str]:
+        async with site(tmp_path) as guard, guard.session.get(f"{guard.url}/events") as events:
+            names: list[str] = []
+            while names.count("beat") < 3:
+                names.append((await _next_event(events))[0])
+            return names
+
+    names = asyncio.run(scenario())
+    assert set(names) == {"head", "alerts", "accounts", "positions", "tree", "beat"}
+    assert names.count("positions") == 1
+
+
 def test_the_page_is_fed_with_positions_alerts_and_tree(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with site(tmp_path) as guard, guard.session.get(f"{guard.url}/events") as events:
             assert events.headers["Content-Type"] == "text/event-stream"
+
+            def is_told(view: dict[str, Any]) -> bool:
+                return "tree" in view and view["alerts"]["count"] > 0
+
+            view: dict[str, Any] = {}
+            raw = ""
             async with asyncio.timeout(20):
-                async for line in events.content:
-                    name, _, data = line.decode().partition(": ")
-                    if name != "data" or not data.startswith("{"):
-                        continue
-                    view = json.loads(data)
-                    if view["alerts"]:
-                        break
-            assert view["alerts"][0]["type"] == "orphaned_position"
-            assert view["positions"][0]["symbol"] == "BTC/USDT:USDT"
-            paths = [node["path"] for node in view["tree"]]
+                while not (is_told(view) and view["accounts"]["shown"][0]["orphans"]):
+                    name, data = await _next_event(events)
+                    raw += data
+                    if name != "beat":
+                        view[name] = json.loads(data)
+            assert view["head"]["mode"] == "enforce"
+            assert view["head"]["needs_you"]
+            assert view["alerts"]["shown"][0]["type"] == "orphaned_position"
+            assert view["positions"]["shown"][0]["symbol"] == "BTC/USDT:USDT"
+            paths = [node["path"] for node in view["tree"]["shown"]]
             assert "accounts/bybit-main/exchange" in paths
-            assert view["accounts"][0]["orphans"] == ["bybit-main ETH/USDT:USDT short"]
-            assert "demo-bybit-secret" not in data
+            orphans = view["accounts"]["shown"][0]["orphans"]
+            assert orphans == ["bybit-main ETH/USDT:USDT short"]
+            assert "demo-bybit-secret" not in raw
 
     asyncio.run(scenario())
 

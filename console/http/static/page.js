@@ -112,24 +112,32 @@ const TREE = [
   ["Waiting", (n) => n.mailbox, "number"],
 ];
 
-function show(view) {
-  const critical = view.alerts.some((alert) => alert.level === "critical" && !alert.acked_by);
-  const word = view.troubles.length ? "not ready" : critical ? "needs you" : "on guard";
-  byId("mode").textContent = view.mode;
-  setState(word, view.troubles.length || critical ? "bad" : "good");
-  document.title = `${view.counts.alerts ? `(${view.counts.alerts}) ` : ""}Sexton: ${word}`;
-  byId("troubles").replaceChildren(...view.troubles.map((text) => element("li", text)));
-  for (const name of ["alerts", "positions", "tree"]) {
-    const shown = view[name].length;
-    const all = view.counts[name];
-    byId(`${name}-count`).textContent = shown < all ? `${shown} of ${all}` : all;
-  }
-  const alerts = view.alerts.map(alertCard);
-  byId("alerts").replaceChildren(...(alerts.length ? alerts : [element("p", "Nothing is open.", "dim")]));
-  byId("accounts").replaceChildren(...view.accounts.map(accountCard));
-  byId("positions").replaceChildren(table(POSITIONS, view.positions, "The ledger has no open position."));
-  byId("tree").replaceChildren(table(TREE, view.tree, ""));
+function showHead(head) {
+  const troubles = head.troubles.map((text) => element("li", text));
+  if (head.more_troubles) troubles.push(element("li", `and ${head.more_troubles} more`));
+  const word = troubles.length ? "not ready" : head.needs_you ? "needs you" : "on guard";
+  byId("mode").textContent = head.mode;
+  setState(word, troubles.length || head.needs_you ? "bad" : "good");
+  document.title = `${head.alerts ? `(${head.alerts}) ` : ""}Sexton: ${word}`;
+  byId("troubles").replaceChildren(...troubles);
 }
+
+function showPart(name, part, made) {
+  const more = part.count - part.shown.length;
+  byId(`${name}-count`).textContent = more > 0 ? `${part.shown.length} of ${part.count}` : part.count;
+  const rest = more > 0 ? [element("p", `and ${more} more, less urgent`, "dim")] : [];
+  byId(name).replaceChildren(...made, ...rest);
+}
+
+const PARTS = {
+  head: showHead,
+  alerts: (part) => showPart("alerts", part,
+    part.count ? part.shown.map(alertCard) : [element("p", "Nothing is open.", "dim")]),
+  accounts: (part) => showPart("accounts", part, part.shown.map(accountCard)),
+  positions: (part) => showPart("positions", part,
+    [table(POSITIONS, part.shown, "The ledger has no open position.")]),
+  tree: (part) => showPart("tree", part, [table(TREE, part.shown, "")]),
+};
 
 function setState(text, kind) {
   const tag = byId("state");
@@ -138,13 +146,16 @@ function setState(text, kind) {
 }
 
 const source = new EventSource("/events");
-let shown = null;
-source.addEventListener("view", (event) => {
-  shown = JSON.parse(event.data);
-  show(shown);
-});
+let head = null;
+for (const [name, show] of Object.entries(PARTS)) {
+  source.addEventListener(name, (event) => {
+    const part = JSON.parse(event.data);
+    if (name === "head") head = part;
+    show(part);
+  });
+}
 source.addEventListener("beat", (event) => {
-  if (shown && byId("state").textContent === "no connection") show(shown);
+  if (head && byId("state").textContent === "no connection") showHead(head);
   now = Date.parse(event.data);
   lastBeat = performance.now();
   byId("at").textContent = `${event.data.slice(11, 19)} UTC`;
