@@ -17,6 +17,7 @@ from rich.text import Text
 
 from actors.runtime import NodeInfo
 from console.control.protocol import AccountFigures, LegView, MessageInfo, Story
+from console.evidence_text import evidence_text
 from messages.ledger import Alert, AlertLevel, Event, Intent, PositionRow
 from messages.requests import ScanReport
 
@@ -171,11 +172,15 @@ def event_line(event: Event) -> Text:
 
 
 def details(found: Mapping[str, object]) -> str:
-    """`key=value` pairs, nested values as JSON."""
-    return " ".join(
-        f"{key}={value if isinstance(value, str) else msgspec.json.encode(value).decode()}"
-        for key, value in found.items()
-    )
+    """`key=value` pairs, nested values as JSON; what closed a row as a sentence."""
+    return " ".join(f"{key}={_detail(key, value)}" for key, value in found.items())
+
+
+def _detail(key: str, value: object) -> str:
+    text = evidence_text(value) if key == "evidence" else None
+    if text is not None:
+        return text
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def alerts_table(alerts: Sequence[Alert]) -> Table:

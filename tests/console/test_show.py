@@ -6,12 +6,16 @@ import io
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from console.demo_found import Found, count
-from console.show import as_json, event_line, number, rows_table, span
+from console.show import as_json, details, event_line, number, rows_table, span
 from messages.ledger import Event, PositionRow
+from messages.values import OrderSide
+from messages.venue import Fill, FillKind
+from messages.verdict import Evidence, EvidenceKind, ReadSeen
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -48,6 +52,37 @@ def row(**changes: object) -> PositionRow:
 )
 def test_numbers_have_neither_exponent_nor_trailing_zeros(value: Decimal | None, text: str) -> None:
     assert number(value) == text
+
+
+def test_the_evidence_that_closed_a_row_reads_as_a_sentence() -> None:
+    read = ReadSeen(started_at=AT, finished_at=AT)
+    later = ReadSeen(started_at=AT + timedelta(seconds=2), finished_at=AT + timedelta(seconds=2))
+    left_out = Evidence(
+        kind=EvidenceKind.TWO_READS, reads=(read, later), named_flat_at=AT + timedelta(seconds=3)
+    )
+    assert details({"evidence": msgspec.to_builtins(left_out)}) == (
+        "evidence=<two complete reads (03:04:05 and 03:04:07 UTC) without it;"
+        " named flat by the venue at 03:04:08 UTC>"
+    )
+    fill = Fill(
+        fill_id="f",
+        order_id="o",
+        symbol="BTC/USDT:USDT",
+        side=OrderSide.SELL,
+        quantity=Decimal("0.50"),
+        price=Decimal("60000.0"),
+        at=AT,
+        kind=FillKind.LIQUIDATION,
+    )
+    by_fill = Evidence(kind=EvidenceKind.READ_AND_FILL, reads=(later,), fills=(fill,))
+    assert details({"evidence": msgspec.to_builtins(by_fill), "why": "so"}) == (
+        "evidence=<a complete read (03:04:07 UTC) without it, and the fills that closed it:"
+        " sell 0.5 at 60000 (03:04:05 UTC, liquidation)> why=so"
+    )
+
+
+def test_what_is_no_evidence_of_this_version_is_shown_as_it_is() -> None:
+    assert details({"evidence": {"kind": "a hunch"}}) == 'evidence={"kind":"a hunch"}'
 
 
 @pytest.mark.parametrize(
