@@ -50,7 +50,8 @@ class VenueFacts:
     `page` names how pages go on: by `cursor`, by `offset`, or not at all. `size_in_base` venues
     write base units, not contracts. Of `filled_fields` and `amount_fields` an order record must
     have one each, since ccxt works out what lacks; `triggers` are the parameter sets under which
-    resting trigger orders are listed. `amount` is the type in which ccxt takes an amount without
+    resting trigger orders are listed, `trigger_page` how many of them at most (0: all).
+    `amount` is the type in which ccxt takes an amount without
     rounding it; `stops` whether its stop parameter makes a stop. `opened` names the field of a
     position row that says when the leg was opened; empty where none does.
     """
@@ -72,6 +73,7 @@ class VenueFacts:
     amount_fields: tuple[str, ...] = ()
     market_params: Mapping[str, Any] = field(default_factory=dict)
     triggers: tuple[Mapping[str, Any], ...] = ({"trigger": True},)
+    trigger_page: int = 0
     amount: Callable[[str], str | float] = str
     stops: bool = True
     wallet: bool = False
@@ -174,8 +176,10 @@ _TABLE = (
         filled_fields=("accFillSz", "actualSz"),
         amount_fields=("sz", "closeFraction"),
         triggers=tuple(
-            {"trigger": True, "ordType": kind} for kind in ("conditional", "oco", "trigger")
+            {"trigger": True, "ordType": kind}
+            for kind in ("conditional", "oco", "trigger", "move_order_stop")
         ),
+        trigger_page=100,
     ),
     VenueFacts(
         exchange="bitget",
@@ -193,6 +197,9 @@ _TABLE = (
                 "/api/v2/mix/order/orders-plan-history", ("data", "entrustedList"), nullable=True
             ),
             Place("/api/v2/mix/order/fills", ("data", "fillList"), nullable=True),
+            Place("/api/v3/trade/unfilled-strategy-orders", ("data",)),
+            Place("/api/v3/trade/unfilled-orders", ("data", "list")),
+            Place("/api/v3/trade/fills", ("data", "list")),
             Place("/api/v2/mix/market/contracts", ("data",)),
             Place("/api/v3/market/instruments", ("data",)),
         ),
@@ -206,7 +213,9 @@ _TABLE = (
         triggers=(
             {"trigger": True, "planType": "profit_loss"},
             {"trigger": True, "planType": "normal_plan"},
+            {"trigger": True, "planType": "track_plan"},
         ),
+        trigger_page=100,
     ),
     VenueFacts(
         exchange="gate",
@@ -228,6 +237,7 @@ _TABLE = (
         page_size=100,
         filled_fields=("left", "filled_amount"),
         amount_fields=("size", "initial"),
+        trigger_page=100,
     ),
     VenueFacts(
         exchange="kucoinfutures",
@@ -303,6 +313,8 @@ _TABLE = (
             Place("/contract/detail", ("data",)),
             Place("/order/list/open_orders", ("data",)),
             Place("/order/list/order_deals", ("data",)),
+            Place("/planorder/list/orders", ("data",)),
+            Place("/stoporder/open_orders", ("data",)),
         ),
         success=("success", frozenset({"True", "true"})),
         options={
@@ -311,6 +323,7 @@ _TABLE = (
         },
         filled_fields=("dealVol",),
         amount_fields=("vol",),
+        trigger_page=100,
         stops=False,
     ),
     VenueFacts(

@@ -15,7 +15,7 @@ from venues.client import Client, VenueCallError
 from venues.ids import from_venue
 from venues.numbers import decimal_or_none, instant_or_none, milliseconds, positive_or_none
 from venues.orders import instrument_of
-from venues.records import order_side, position_side
+from venues.sides import order_side, position_side
 from venues.strict import MalformedReplyError, next_cursor, place_of, rows_at, taken
 
 _WINDOW = timedelta(days=7)

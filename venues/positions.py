@@ -18,6 +18,7 @@ from messages.venue import (
     VenueErrorKind,
     VenuePosition,
 )
+from venues.attached import attached
 from venues.client import Client, VenueCallError
 from venues.facts import VenueFacts
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
@@ -235,6 +236,7 @@ def _position(
     assert reading.side is not None
     size = instrument.contract_size
     in_base = client.facts.size_in_base
+    stop_loss, take_profit = attached(row, reading.side, ccxt)
     return VenuePosition(
         key=LegKey(client.settings.name, instrument.symbol, reading.side),
         contracts=reading.size / size if in_base else reading.size,
@@ -244,8 +246,8 @@ def _position(
         unrealized_pnl=decimal_or_none(ccxt.get("unrealizedPnl")),
         leverage=positive_or_none(ccxt.get("leverage")),
         liquidation_price=positive_or_none(ccxt.get("liquidationPrice")),
-        stop_loss=positive_or_none(ccxt.get("stopLossPrice")),
-        take_profit=positive_or_none(ccxt.get("takeProfitPrice")),
+        stop_loss=stop_loss,
+        take_profit=take_profit,
         hedged=reading.hedged,
         # ccxt's `timestamp` is when a symbol was first ever traded (Bybit), now (KuCoin) or the
         # last change (Binance): a leg's age must not be guessed from it.

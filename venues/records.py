@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from messages.values import OrderSide, Side
 from messages.venue import Instrument, OrderRecord, OrderStatus
 from venues.client import Client
 from venues.ids import from_venue
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
+from venues.sides import order_side, position_side
 from venues.strict import MalformedReplyError
 
 STATUSES = {
@@ -112,33 +112,11 @@ def _names(fields: tuple[str, ...], raw: Mapping[str, Any]) -> bool:
     return not fields or any(raw.get(name) not in (None, "") for name in fields)
 
 
-def order_side(exchange: str, told: Any, raw: Mapping[str, Any]) -> OrderSide | None:
-    """Which way an order or fill trades; None where that is not told.
-
-    MEXC numbers contracts' sides 1 open long, 2 close short, 3 open short, 4 close long; ccxt
-    reads 2 as spot's sell.
-    """
-    if exchange == "mexc":
-        mexc = {"1": OrderSide.BUY, "2": OrderSide.BUY, "3": OrderSide.SELL, "4": OrderSide.SELL}
-        return mexc.get(str(raw.get("side")))
-    named = str(told or "").lower()
-    return OrderSide(named) if named in ("buy", "sell") else None
-
-
 def _reduce_only(order: Mapping[str, Any], raw: Mapping[str, Any]) -> bool | None:
     for value in (order.get("reduceOnly"), raw.get("reduceOnly"), raw.get("closeOnTrigger")):
         if value is not None and value != "":
             return str(value).lower() in ("true", "yes", "1")
     return None
-
-
-def position_side(raw: Mapping[str, Any]) -> Side | None:
-    """The hedge leg that an order or fill names, None in one-way mode or where unsaid."""
-    index = str(raw.get("positionIdx", ""))
-    if index in ("1", "2"):
-        return Side.LONG if index == "1" else Side.SHORT
-    named = str(raw.get("positionSide") or raw.get("posSide") or "").lower()
-    return Side(named) if named in ("long", "short") else None
 
 
 def _fee(

@@ -75,10 +75,24 @@ def taken() -> int:
     """How many rows the venue sent in its last answer, before ccxt filtered any."""
     capture = _capture.get()
     at = capture.answer.body if capture is not None and capture.answer is not None else None
-    for key in ("result", "data", "items", "list", "fills"):
+    for key in ("result", "data", "items", "list", "fills", "entrustedList"):
         if isinstance(at, Mapping) and key in at:
             at = at[key]
     return len(at) if isinstance(at, list) else 0
+
+
+def more_rows(page: int) -> bool:
+    """Whether the last answer's list may go on: a full page of so many rows, or pages to come.
+
+    `page` zero: the venue lists all at once.
+    """
+    capture = _capture.get()
+    body = capture.answer.body if capture is not None and capture.answer is not None else None
+    data = body.get("data") if isinstance(body, Mapping) else None
+    if isinstance(data, Mapping) and "totalPage" in data:
+        # KuCoin numbers its pages.
+        return bool(data["totalPage"] != data.get("currentPage") and data["totalPage"])
+    return bool(page) and taken() >= page
 
 
 def place_of(facts: VenueFacts, path: str) -> Place | None:
