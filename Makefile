@@ -36,7 +36,7 @@ chaos: .venv/ready
 	$(BIN)/python -m tests.chaos.long --minutes $(MINUTES)
 
 bench: .venv/ready
-	for each in runtime close ledger reconcile; do $(BIN)/python bench/$$each.py || exit 1; done
+	for each in runtime close ledger reconcile views; do $(BIN)/python bench/$$each.py || exit 1; done
 
 soak: .venv/ready
 	$(BIN)/python bench/soak.py --minutes $(MINUTES)
