@@ -222,6 +222,7 @@ class LedgerActor(LedgerAccess):
                 symbol=message.symbol,
                 kind=message.kind,
                 after_seq=message.after_seq,
+                since=message.since,
                 limit=message.limit,
                 newest_first=message.newest_first,
             )

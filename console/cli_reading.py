@@ -52,13 +52,34 @@ def events(
     account: AccountOption = None,
     symbol: Annotated[str | None, typer.Option(help="As the event spells it.")] = None,
     kind: Annotated[str | None, typer.Option(help="Only this kind of event.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="WHEN", help="Not before: 90m, 1d, or ISO 8601.")
+    ] = None,
     limit: _LimitOption = 30,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with new ones until Ctrl-C.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """The audit trail, newest last. Needs no running service."""
+    """The audit trail, newest last. Needs no running service, but with --follow."""
+    if follow:
+        from console.following import follow_events
+
+        found = follow_events(
+            config,
+            account=account,
+            symbol=symbol,
+            kind=kind,
+            since=since,
+            limit=limit,
+            as_json=json,
+        )
+        raise typer.Exit(found)
     from console.ledger_view import show_events
 
-    show_events(config, account=account, symbol=symbol, kind=kind, limit=limit, as_json=json)
+    show_events(
+        config, account=account, symbol=symbol, kind=kind, since=since, limit=limit, as_json=json
+    )
 
 
 @reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py alerts --all")

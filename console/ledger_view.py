@@ -53,15 +53,22 @@ def show_events(
     account: str | None,
     symbol: str | None,
     kind: str | None,
+    since: str | None,
     limit: int,
     as_json: bool,
 ) -> None:
     """Print the newest events that fit, newest last."""
     settings = settings_from(config, keys=False)
+    begin = since_when(since)
 
     async def read(ledger: Ledger) -> tuple[Event, ...]:
         return await ledger.events(
-            account=account, symbol=symbol, kind=kind, limit=limit, newest_first=True
+            account=account,
+            symbol=symbol,
+            kind=kind,
+            since=begin,
+            limit=limit,
+            newest_first=True,
         )
 
     events = tuple(reversed(with_ledger(settings, read)))
@@ -164,9 +171,29 @@ def _opening(opened_at: str | None, age: str | None) -> datetime:
         return now - length
     if opened_at is None:
         return now
-    try:
-        at = datetime.fromisoformat(opened_at)
-    except ValueError:
+    at = _iso(opened_at)
+    if at is None:
         text = "allowed: ISO 8601, such as 2026-01-31T12:00:00Z"
-        raise CommandError(Exit.USAGE, f"--opened-at {opened_at!r}: {text}") from None
+        raise CommandError(Exit.USAGE, f"--opened-at {opened_at!r}: {text}")
+    return at
+
+
+def since_when(since: str | None) -> datetime | None:
+    """`--since` as an instant: a duration before now, or ISO 8601. Raises CommandError."""
+    if since is None:
+        return None
+    length = duration(since)
+    at = _iso(since) if isinstance(length, Refused) else datetime.now(UTC) - length
+    if at is None:
+        text = "allowed: a duration such as 90m or 1d, or ISO 8601 such as 2026-01-31T12:00:00Z"
+        raise CommandError(Exit.USAGE, f"--since {since!r}: {text}")
+    return at
+
+
+def _iso(text: str) -> datetime | None:
+    """An instant in ISO 8601, in UTC where no zone is given."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
     return at if at.tzinfo is not None else at.replace(tzinfo=UTC)

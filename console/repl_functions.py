@@ -19,6 +19,7 @@ from console.calling import ask_socket
 from console.control import protocol as p
 from console.control.sending import SENDABLE
 from console.exits import CommandError, Exit
+from console.ledger_view import since_when
 from messages.ledger import Alert, Event, PositionRow
 from messages.requests import ScanReport
 from messages.values import LegKey, Side
@@ -114,9 +115,11 @@ class Functions:
         account: str | None = None,
         symbol: str | None = None,
         kind: str | None = None,
+        since: str | None = None,
     ) -> tuple[Event, ...]:
-        """The audit trail, newest last.  events(5, kind="aged_ghost_position_detected")"""
-        command = p.GetEvents(account=account, symbol=symbol, kind=kind, limit=limit)
+        """The audit trail, newest last.  events(5, kind="config_reloaded", since="1d")"""
+        begin = since_when(since)
+        command = p.GetEvents(account=account, symbol=symbol, kind=kind, since=begin, limit=limit)
         return self._call(command).events
 
     def alerts(self, account: str | None = None, *, everything: bool = False) -> tuple[Alert, ...]:

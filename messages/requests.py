@@ -303,6 +303,7 @@ class FindEvents(Request[tuple[Event, ...]], frozen=True, kw_only=True):
     symbol: str | None = None
     kind: str | None = None
     after_seq: int = 0
+    since: datetime | None = None
     limit: int = 100
     newest_first: bool = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
@@ -78,11 +79,14 @@ class Events:
         symbol: str | None = None,
         kind: str | None = None,
         after_seq: int = 0,
+        since: datetime | None = None,
         limit: int = 100,
         newest_first: bool = False,
     ) -> tuple[Event, ...]:
         """Events beyond `after_seq` that match, at most `limit`, oldest first unless asked."""
         query = sa.select(events).where(events.c.seq > after_seq).limit(limit)
+        if since is not None:
+            query = query.where(events.c.at >= since)
         for column, value in (
             (events.c.account, account),
             (events.c.symbol, symbol),

@@ -298,12 +298,13 @@ class AddRow(Command[Rows], frozen=True, kw_only=True):
 
 
 class GetEvents(Command[Events], frozen=True, kw_only=True):
-    """The newest `limit` events that fit, or those after a sequence number."""
+    """The newest `limit` events that fit, or the oldest after a sequence number."""
 
     account: str | None = None
     symbol: str | None = None
     kind: str | None = None
     after_seq: int = 0
+    since: datetime | None = None
     limit: int = 50
 
 

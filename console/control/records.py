@@ -77,6 +77,7 @@ class Records:
                 symbol=command.symbol,
                 kind=command.kind,
                 after_seq=command.after_seq,
+                since=command.since,
                 limit=command.limit,
                 newest_first=not follows,
             ),
