@@ -44,7 +44,7 @@ def test_a_fill_that_the_stream_tells_of_is_read_at_once_and_else_at_the_next_po
         settings = sim_settings(path, every=HOUR, check=HOUR, lease=HOUR, streams=tuple(streams))
         world = World(path, settings, seed=1)
         world.market.set_fill_delay(FILLED_AFTER)
-        trade = world.open(BYBIT, "XRP/USDT:USDT", Side.LONG, hours=40.0)
+        world.open(BYBIT, "XRP/USDT:USDT", Side.LONG, hours=40.0)
         await world.start_guard()
         ticking = asyncio.create_task(ticks(world))
         await until(lambda: not world.active_rows(), 120, "its row is closed")
