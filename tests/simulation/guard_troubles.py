@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from actors import paths
 from actors.aged_scan import Scan
-from actors.runtime import NoSuchActor
+from actors.runtime import NoSuchActor, Reason
 from tests.simulation.trouble import Maker, Trouble
 from tests.simulation.venue_troubles import LONGEST, VenueTroubles
 from tests.simulation.world import SYMBOLS
@@ -72,7 +72,7 @@ class GuardTroubles(Trouble):
         if chance < 0.4 and len(self.accounts) > 1:
             await self.process_killed()
         elif world.process is not None:
-            self._end(paths.exchange(account), crash=chance > 0.7)
+            await self._end(paths.exchange(account), crash=chance > 0.7)
 
     async def actor_killed(self) -> None:
         await self._end_one(crash=False)
@@ -98,9 +98,11 @@ class GuardTroubles(Trouble):
             for _ in range(4):
                 self.probe()  # so that its mailbox is not empty
             await asyncio.sleep(self.rng.choice((0.0, 0.0, 0.001, 0.02, 0.2)))
-            self._end(self.rng.choice(able), crash=crash)
+            busy = [path for path in able if path in (paths.ALERTS, paths.LEDGER)]
+            pool = busy if busy and self.rng.random() < 0.2 else able
+            await self._end(self.rng.choice(pool), crash=crash)
 
-    def _end(self, path: str, *, crash: bool) -> None:
+    async def _end(self, path: str, *, crash: bool) -> None:
         world = self.world
         life = world.life_of(path)
         if crash and life is not None:
@@ -109,6 +111,10 @@ class GuardTroubles(Trouble):
             life.task.cancel()
             life.task.uncancel()
             world.happened["actor crashed"] += 1
+            await asyncio.sleep(0.1)
+            crashed = life.end is not None and life.end.reason is Reason.CRASHED
+            if crashed and not any(crash.startswith(f"{path} by ") for crash in world.crashes):
+                world.watch.break_(f"7: {path} has crashed, and its crash is not on record")
             return
         try:
             world.system.kill(path)
@@ -140,9 +146,15 @@ class GuardTroubles(Trouble):
         second = await world.start_second()
         world.happened["guard paused"] += 1
         lease = world.settings.storage.lease.total_seconds()
-        await asyncio.sleep(self.rng.uniform(0.0, lease * 1.6))
+        await asyncio.sleep(self.rng.uniform(0.0, lease * 2.5))
+        place = self.free_place()
+        if place is not None:
+            await world.writable()
+            self.trades.append(world.open(*place, self.side(), hours=40.0))
         first.disk.resume()
         world.tell(f"{first.name} goes on")
+        for account in self.accounts:
+            first.system.tell(f"{paths.aged(account)}/scan", Scan())
         await asyncio.sleep(self.rng.uniform(0.0, 20.0))
         doomed, world.process = self.rng.choice(((first, second), (second, first)))
         await world.kill_one(doomed)

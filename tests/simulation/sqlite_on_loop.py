@@ -49,6 +49,9 @@ class Disk:
     def die(self) -> None:
         self.dead = True
         for connection in self._open:
+            # A statement that somebody still refers to would keep the file locked.
+            if connection.in_transaction:
+                connection.rollback()
             connection.close()
 
     def pause(self) -> None:

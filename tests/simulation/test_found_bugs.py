@@ -15,8 +15,9 @@ from loguru import logger
 from actors import paths
 from messages.requests import ScanNow
 from messages.values import Side
+from tests.simulation.mutations import DEAD_WORKER, WALL_CLOCK, Mutation
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
-from tests.simulation.world import BYBIT, Template, World, coarse_ticks, sim_settings, until
+from tests.simulation.world import BYBIT, Template, Trade, World, coarse_ticks, sim_settings, until
 from venues.simulator import Exchange, Fault, FaultKind
 
 HOUR = timedelta(hours=1)
@@ -65,6 +66,45 @@ def test_a_mismatch_that_a_damaged_look_did_not_show_is_not_called_over(
         assert raised == [(f"mismatch:{halved.key}", True)]
 
     told(template, story)
+
+
+async def an_order_under_way(world: World) -> Trade:
+    """The guard has sent the order of a close, which is to arrive long after its time-out."""
+    trade = world.open(BYBIT, "XRP/USDT:USDT", Side.LONG, hours=40.0)
+    world.faults.order(Fault(kind=FaultKind.DELAY, endpoint="order.create", seconds=14.0))
+    await world.start_guard()
+    await until(lambda: bool(world.watch.open_ids(BYBIT)), 30, "an order has been sent")
+    await asyncio.sleep(6.0)
+    return trade
+
+
+async def clock_jumps_meanwhile(world: World) -> None:
+    await an_order_under_way(world)
+    world.clock.off = timedelta(seconds=19)
+    await until(lambda: not world.active_rows(), 60, "the leg is closed")
+    await asyncio.sleep(20.0)  # in virtual time: whatever was under way has arrived
+    assert not world.watch.unsettled()
+
+
+async def worker_is_killed_meanwhile(world: World) -> None:
+    trade = await an_order_under_way(world)
+    worker = f"{paths.exchange(BYBIT)}/close {trade.key.actor_name}"
+    world.system.kill(worker)
+    await asyncio.sleep(30.0)  # in virtual time: the order has arrived and is filled
+    await world.system.ask(paths.reconciliation(BYBIT), ScanNow(), timeout=600.0)
+    assert not world.active_rows(), "5: the leg is gone and its row is not closed"
+
+
+STORIES = [(clock_jumps_meanwhile, WALL_CLOCK), (worker_is_killed_meanwhile, DEAD_WORKER)]
+
+
+@pytest.mark.parametrize(("story", "bug"), STORIES, ids=[bug.name for _, bug in STORIES])
+def test_an_order_under_way_is_followed_to_its_end(
+    template: Template, story: Callable[[World], Awaitable[None]], bug: Mutation
+) -> None:
+    told(template, story)
+    with bug.applied(), pytest.raises((AssertionError, detangle.DetangleError)):
+        told(template, story)
 
 
 def test_fills_of_a_close_that_failed_hide_no_other_difference_of_its_leg(

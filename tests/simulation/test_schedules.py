@@ -44,20 +44,3 @@ def test_the_long_runner_sums_up_what_it_covered(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     assert "2 schedules" in said
     assert "broken: none" in said
-
-
-@pytest.mark.parametrize("seed", [91, 162])
-def test_an_order_on_its_way_is_not_given_up_because_the_clock_jumped(
-    template: Template, seed: int
-) -> None:
-    outcome = run_schedule(template, seed)
-    assert outcome.faults["clock_jump"], "the schedule has changed: find another seed"
-    assert not outcome.broken, outcome.told()
-
-
-def test_an_order_whose_worker_was_killed_does_not_bar_its_leg_from_a_verdict(
-    template: Template,
-) -> None:
-    outcome = run_schedule(template, 1318, keep_story=True)
-    assert any("exchange/close" in line for line in outcome.story if " kill " in line), "new seed"
-    assert not outcome.broken, outcome.told()

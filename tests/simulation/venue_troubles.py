@@ -64,14 +64,15 @@ class VenueTroubles(Trouble):
             (6, self.failing_calls),
             (4, self.late_calls),
             (3, self.refusals),
-            (1, self.a_doubled_request),
+            (2, self.a_doubled_request),
             (2, self.a_lie),
-            (1, self.a_lie_of_lists),
+            (2, self.a_lie_of_lists),
             (2, self.a_lie_elsewhere),
-            (3, self.a_gateway_bug),
-            (3, self.hints_astray),
+            (3, self.a_ghost_that_is_hard_to_judge),
+            (2, self.a_gateway_bug),
+            (6, self.hints_astray),
             (3, self.a_lying_hint),
-            (2, self.streams_cut),
+            (3, self.streams_cut),
         ]
 
     def order(self, fault: Fault) -> None:
@@ -165,6 +166,24 @@ class VenueTroubles(Trouble):
             )
         )
 
+    async def a_ghost_that_is_hard_to_judge(self) -> None:
+        """A position is closed by hand; its fills don't show, and the read by symbol fails."""
+        trade = self.open_trade()
+        if trade is None:
+            return
+        account = trade.key.account
+        self.order(Fault(kind=FaultKind.EMPTY_LIST, endpoint="fills", account=account, count=3))
+        self.order(
+            Fault(
+                kind=self.rng.choice((*FAILING, FaultKind.DELAY, FaultKind.DELAY_REPLY)),
+                endpoint="fetch_position",
+                account=account,
+                seconds=self.rng.choice((1.0, LONGEST)),
+                count=self.rng.randint(1, 2),
+            )
+        )
+        self.world.hand_closes(trade)
+
     async def a_gateway_bug(self) -> None:
         account = self.account()
         self.world.tell(f"one of the next calls of {account} meets a bug in the gateway")
@@ -201,9 +220,9 @@ class VenueTroubles(Trouble):
     def _lying(self, account: str) -> Hint:
         """A flat hint of a living leg, one of a leg that is not there, or of an order."""
         at = true_now() - timedelta(seconds=self.rng.choice((0.0, 0.0, 5.0)))
-        trade = self.open_trade()
-        if trade is not None and trade.key.account == account and self.rng.random() < 0.6:
-            return PositionHint(key=trade.key, quantity=ZERO, at=at)
+        held = [t for t in self.trades if t.key.account == account and self.world.held(t.key)]
+        if held and self.rng.random() < 0.7:
+            return PositionHint(key=self.rng.choice(held).key, quantity=ZERO, at=at)
         open_ids = self.world.watch.open_ids(account)
         if open_ids and self.rng.random() < 0.5:
             name, symbol = self.rng.choice(open_ids)
