@@ -16,6 +16,7 @@ import msgspec
 from actors import paths
 from actors.aged import AgedLeg
 from actors.ending import PERIODIC_GHOST
+from actors.pace import first_wait
 from actors.runtime import (
     Actor,
     AlreadyThere,
@@ -83,17 +84,23 @@ class AgedScan(Actor[AgedScanState]):
         self._settings = settings
         self._known: frozenset[str] = frozenset()
         self._unusable: frozenset[int] = frozenset()
+        self._went_round = False
 
     def on_start(self) -> None:
         self.tell_self(Scan())
-        if self._settings.aged.validate_every is not None:
-            self.after(self._settings.aged.validate_every, Validate())
+        every = self._settings.aged.validate_every
+        if every is not None:
+            self.after(first_wait(self._account.name, every), Validate())
 
     @handles
     async def scan(self, message: Scan) -> None:
         report = await self._scan()
-        again = NOT_READY_RETRY if report.problem else self._settings.aged.scan_every
-        self.after(min(again, self._settings.aged.scan_every), Scan())
+        every = self._settings.aged.scan_every
+        if report.problem:
+            self.after(min(NOT_READY_RETRY, every), Scan())
+            return
+        self.after(every if self._went_round else first_wait(self._account.name, every), Scan())
+        self._went_round = True
 
     @handles
     async def scan_now(self, message: ScanNow) -> ScanReport:

@@ -15,6 +15,7 @@ import msgspec
 from actors import paths
 from actors.naked import NakedWatch
 from actors.orphan_policy import carry_out
+from actors.pace import first_wait
 from actors.records import event
 from actors.runtime import Actor, AskFailed, handles
 from actors.views import Blind, Differences, View, differences
@@ -64,6 +65,7 @@ class Orphans(Actor[OrphansState]):
         self._settings = settings
         self._known: dict[LegKey, OrphanRecord] | None = None
         self._undatable: set[LegKey] = set()
+        self._went_round = False
         self._naked = NakedWatch(self, account.name, settings.verdict.settle)
 
     def on_start(self) -> None:
@@ -73,8 +75,11 @@ class Orphans(Actor[OrphansState]):
     async def scan(self, message: Scan) -> None:
         report = await self._scan()
         every = self._settings.orphans.every
-        early = bool(report.problem) and self.state.scans == 0
-        self.after(min(NOT_READY_RETRY, every) if early else every, Scan())
+        if report.problem and self.state.scans == 0:
+            self.after(min(NOT_READY_RETRY, every), Scan())
+            return
+        self.after(every if self._went_round else first_wait(self._account.name, every), Scan())
+        self._went_round = True
 
     @handles
     async def scan_now(self, message: ScanNow) -> ScanReport:

@@ -13,6 +13,7 @@ import msgspec
 
 from actors import paths
 from actors.ending import RECONCILED
+from actors.pace import first_wait
 from actors.records import event
 from actors.runtime import Actor, handles
 from actors.suspects import Suspect, bury_if_gone
@@ -63,6 +64,7 @@ class Reconciliation(Actor[ReconciliationState]):
         self._account = account
         self._settings = settings
         self._reported: dict[LegKey, str] | None = None
+        self._went_round = False
 
     def on_start(self) -> None:
         self.tell_self(Reconcile())
@@ -72,8 +74,12 @@ class Reconciliation(Actor[ReconciliationState]):
         report = await self._reconcile()
         every = self._settings.reconciliation.every
         # Until the first pass has gone through the account is only connecting.
-        early = bool(report.problem) and self.state.passes == 0
-        self.after(min(NOT_READY_RETRY, every) if early else every, Reconcile())
+        if report.problem and self.state.passes == 0:
+            self.after(min(NOT_READY_RETRY, every), Reconcile())
+            return
+        wait = every if self._went_round else first_wait(self._account.name, every)
+        self.after(wait, Reconcile())
+        self._went_round = True
 
     @handles
     async def scan_now(self, message: ScanNow) -> ScanReport:

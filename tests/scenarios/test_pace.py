@@ -1,0 +1,25 @@
+"""Accounts that start together do not come round together for ever."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.pace import first_wait
+
+EVERY = timedelta(minutes=5)
+
+
+@given(account=st.text(min_size=1))
+def test_the_second_round_comes_within_one_interval_and_not_at_once(account: str) -> None:
+    assert EVERY / 2 <= first_wait(account, EVERY) <= EVERY
+    assert first_wait(account, EVERY) == first_wait(account, EVERY)
+
+
+def test_fifty_accounts_are_spread_over_the_interval() -> None:
+    for names in ("soak-{}", "bybit-{}", "desk{}-binance"):
+        waits = [first_wait(names.format(n), EVERY).total_seconds() for n in range(50)]
+        assert max(Counter(int(wait) // 5 for wait in waits).values()) <= 8
