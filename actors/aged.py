@@ -18,6 +18,7 @@ from actors import paths
 from actors.aged_alerts import close_failed, insufficient_balance, operator_needed, told
 from actors.ending import AGED_GHOST, Ended, NotEnded, end_leg
 from actors.evidence import seen
+from actors.judging import judge
 from actors.records import event
 from actors.runtime import Actor, AskFailed, handles
 from actors.views import Blind, ledger_view, markets_of
@@ -30,8 +31,6 @@ from messages.requests import (
     Count,
     Done,
     DropAged,
-    JudgeLeg,
-    Judgement,
     LookAt,
     Markets,
     RaiseAlert,
@@ -182,19 +181,8 @@ class AgedLeg(Actor[AgedState]):
     ) -> timedelta | None:
         """Validate at the exchange, then close what is really there."""
         self.state.status = "validating"
-        judgement = await self.attempt(
-            paths.exchange(self._key.account),
-            JudgeLeg(
-                key=self._key,
-                changed_at=leg.updated_at,
-                since=leg.opened_at,
-                quantity=leg.quantity,
-            ),
-            timeout=120.0,
-        )
-        if isinstance(judgement, AskFailed):
-            judgement = Judgement(verdict=Unknown(why=judgement.why, failed=True))
-        elif self._judged is not None:
+        judgement = await judge(self, leg)
+        if self._judged is not None:
             self._judged(self._key.account, judgement.seconds)
         verdict = judgement.verdict
         self.state.verdict = seen(verdict)
@@ -281,17 +269,8 @@ class AgedLeg(Actor[AgedState]):
         if leg is None:
             await self._end("closed")
             return None
-        judgement = await self.attempt(
-            paths.exchange(self._key.account),
-            JudgeLeg(
-                key=self._key,
-                changed_at=leg.updated_at,
-                since=leg.opened_at,
-                quantity=leg.quantity,
-            ),
-            timeout=120.0,
-        )
-        if isinstance(judgement, Judgement) and isinstance(judgement.verdict, Absent):
+        judgement = await judge(self, leg)
+        if isinstance(judgement.verdict, Absent):
             ended = await end_leg(
                 self,
                 self._settings,

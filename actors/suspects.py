@@ -6,12 +6,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from actors import paths
 from actors.ending import Ended, end_leg
-from actors.runtime import Actor, AskFailed
+from actors.judging import judge
+from actors.runtime import Actor
 from actors.views import wake_leg
 from messages.ledger import LedgerLeg
-from messages.requests import JudgeLeg, Markets
+from messages.requests import Markets
 from messages.settings import Settings
 from messages.verdict import Absent, Unknown
 
@@ -37,19 +37,7 @@ async def bury_if_gone(
 
     `reason` is written into the rows of a ghost. The leg's own actor, if any, is told to look.
     """
-    judgement = await actor.attempt(
-        paths.exchange(leg.key.account),
-        JudgeLeg(
-            key=leg.key,
-            changed_at=leg.updated_at,
-            since=leg.opened_at,
-            quantity=leg.quantity,
-            not_before=not_before,
-        ),
-        timeout=120.0,
-    )
-    if isinstance(judgement, AskFailed):
-        return Suspect.NOT_JUDGED
+    judgement = await judge(actor, leg, not_before=not_before)
     verdict = judgement.verdict
     if isinstance(verdict, Unknown):
         return Suspect.NOT_JUDGED if verdict.failed else Suspect.LEFT
