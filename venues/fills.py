@@ -32,7 +32,7 @@ async def fetch_fills(client: Client, symbol: str, since: datetime) -> Fills | V
         await client.ready()
         instrument = instrument_of(client, symbol)
         async with client.call("fetch_fills"):
-            read = {"bybit": _bybit, "binanceusdm": _binance}.get(client.facts.exchange, _elsewhere)
+            read = _READERS.get(client.facts.exchange, _elsewhere)
             fills = await read(client, instrument, since)
     except VenueCallError as failed:
         return failed.error
@@ -168,6 +168,44 @@ async def _timed_pages(fetch: Any, symbol: str, start: int, end: int) -> list[An
     raise MalformedReplyError(f"history did not end after {_MOST_PAGES} pages")
 
 
+async def _mexc(client: Client, instrument: Instrument, since: datetime) -> list[Fill]:
+    """GET /api/v1/private/order/list/order_deals.
+
+    ccxt takes a row without a position mode, as the venue documents it, for one of spot: it finds
+    no time in it then, and drops it for being too old.
+    """
+    fills: list[Fill] = []
+    for start, end in _windows(client, since):
+        for page in range(1, _MOST_PAGES + 1):
+            request = {
+                "symbol": instrument.venue_id,
+                "start_time": start,
+                "end_time": end,
+                "page_num": page,
+                "page_size": _OTHER_PAGE,
+            }
+            body = await client.exchange.contractPrivateGetOrderListOrderDeals(request)
+            rows = rows_at(body, _place(client, "/order/list/order_deals"))
+            for row in rows:
+                if row.get("symbol") != instrument.venue_id:
+                    raise MalformedReplyError(f"asked for {instrument.venue_id}, got others")
+                trade = {
+                    "id": row.get("id"),
+                    "order": row.get("orderId"),
+                    "amount": row.get("vol"),
+                    "price": row.get("price"),
+                    "timestamp": row.get("timestamp"),
+                    "fee": {"cost": row.get("fee"), "currency": row.get("feeCurrency")},
+                    "info": row,
+                }
+                fills.append(_fill(client, instrument, trade))
+            if len(rows) < _OTHER_PAGE:
+                break
+        else:
+            raise MalformedReplyError(f"fills did not end after {_MOST_PAGES} pages")
+    return fills
+
+
 async def _elsewhere(client: Client, instrument: Instrument, since: datetime) -> list[Fill]:
     exchange, symbol = client.exchange, instrument.symbol
     found: dict[str, Trade] = {}
@@ -182,6 +220,9 @@ async def _elsewhere(client: Client, instrument: Instrument, since: datetime) ->
             raise MalformedReplyError("a full page of fills repeats itself")
         at = max(int(trade["timestamp"]) for trade in new)
     raise MalformedReplyError(f"fills did not end after {_MOST_PAGES} pages")
+
+
+_READERS = {"bybit": _bybit, "binanceusdm": _binance, "mexc": _mexc}
 
 
 def _fill(

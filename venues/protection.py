@@ -24,7 +24,7 @@ from venues.client import Client, VenueCallError
 from venues.ids import from_venue
 from venues.lookups import Order, bybit_pages
 from venues.numbers import decimal_or_none, positive_or_none
-from venues.records import STATUSES
+from venues.records import STATUSES, closes_all
 from venues.sides import order_side, position_side
 from venues.strict import MalformedReplyError, more_rows
 
@@ -186,26 +186,13 @@ def _quantity(
     """Base units; None where the order closes the whole position, whatever its size."""
     amount = decimal_or_none(order.get("amount"))
     written = (decimal_or_none(raw.get(name)) for name in client.facts.amount_fields)
-    if _whole(raw) or amount == 0 or (amount is None and any(size == 0 for size in written)):
+    # Bybit's closeOnTrigger makes room for a stop of a size; that of a position is written 0.
+    whole = closes_all(raw) and client.facts.exchange != "bybit"
+    if whole or amount == 0 or (amount is None and any(size == 0 for size in written)):
         return None
     if amount is None:
         raise MalformedReplyError(f"trigger order {order.get('id')!r} lacks its size")
     return amount * instrument.contract_size
-
-
-def _whole(raw: Mapping[str, Any]) -> bool:
-    """Binance closePosition, KuCoin closeOrder, OKX closeFraction, Bitget's plans of positions,
-    Gate's size of 0.
-    """
-    initial = raw.get("initial")
-    if isinstance(initial, Mapping) and decimal_or_none(initial.get("size")) == 0:
-        return True
-    flags = (str(raw.get(name, "")).lower() for name in ("closePosition", "closeOrder"))
-    return (
-        "true" in flags
-        or decimal_or_none(raw.get("closeFraction")) == 1
-        or raw.get("planType") in ("pos_loss", "pos_profit")
-    )
 
 
 def _reduces(order: Order, raw: Mapping[str, Any], side: OrderSide) -> bool:

@@ -35,21 +35,24 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
     amount = positive_or_none(order.get("amount"))
     filled = decimal_or_none(order.get("filled"))
     status = STATUSES.get(str(order.get("status") or "").lower())
-    # Binance and Bybit: stops for a whole position, written with no size of their own.
-    closes_all = "true" in (
-        str(raw.get("closePosition")).lower(),
-        str(raw.get("closeOnTrigger")).lower(),
-    )
-    if amount is None and closes_all:
+    if amount is None and closes_all(raw):
+        # A stop for a whole position has no size of its own.
         amount = Decimal(0)
+    waits = status is OrderStatus.OPEN and any(name in raw for name in _CONDITIONAL)
+    if waits and (filled is None or not _names_fill(client, raw)):
+        # What a condition has yet to allow has no fill, and these rows have no place for one.
+        filled = Decimal(0)
     lacking = [
         name
         for name, bad in (
             ("id", not order_id),
             ("side", side is None),
-            ("amount", amount is None or not _names(client.facts.amount_fields, raw)),
+            (
+                "amount",
+                amount is None or not (closes_all(raw) or _names(client.facts.amount_fields, raw)),
+            ),
             ("status", status is None),
-            ("filled amount", filled is None or not _names_fill(client, raw)),
+            ("filled amount", filled is None or not (waits or _names_fill(client, raw))),
         )
         if bad
     ]
@@ -71,7 +74,7 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
         filled=filled * size,
         average=positive_or_none(order.get("average")),
         price=positive_or_none(order.get("price")),
-        trigger_price=positive_or_none(order.get("triggerPrice")),
+        trigger_price=_trigger(order, raw),
         reduce_only=_reduce_only(order, raw),
         position_side=position_side(raw),
         fee=fee,
@@ -79,6 +82,36 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
         created_at=instant_or_none(order.get("timestamp")),
         updated_at=instant_or_none(order.get("lastUpdateTimestamp")),
     )
+
+
+_CONDITIONAL = ("actualSz", "planType", "initial", "executeCycle")
+"""What only the conditional orders of OKX, Bitget, Gate and MEXC have in their rows."""
+
+
+def closes_all(raw: Mapping[str, Any]) -> bool:
+    """Whether an order closes the whole position, whatever its size.
+
+    Binance closePosition, Bybit closeOnTrigger, KuCoin closeOrder, OKX closeFraction, Bitget's
+    plans of positions, Gate's size of 0.
+    """
+    initial = raw.get("initial")
+    if isinstance(initial, Mapping) and decimal_or_none(initial.get("size")) == 0:
+        return True
+    names = ("closePosition", "closeOnTrigger", "closeOrder")
+    return (
+        "true" in (str(raw.get(name, "")).lower() for name in names)
+        or decimal_or_none(raw.get("closeFraction")) == 1
+        or raw.get("planType") in ("pos_loss", "pos_profit")
+    )
+
+
+def _trigger(order: Mapping[str, Any], raw: Mapping[str, Any]) -> Decimal | None:
+    """The price at which a conditional order fires; of other orders, those are attached prices."""
+    names = ["triggerPrice"]
+    if any(name in raw for name in _CONDITIONAL):
+        names += ["stopLossPrice", "takeProfitPrice"]
+    prices = (positive_or_none(order.get(name)) for name in names)
+    return next((price for price in prices if price is not None), None)
 
 
 def judged(status: OrderStatus, amount: Decimal, filled: Decimal) -> OrderStatus:
