@@ -1,8 +1,9 @@
-"""The stream actor: follows an account's position stream and passes its hints on.
+"""The stream actor: follows an account's stream of positions and orders, and passes hints on.
 
 A hint never decides. It wakes whoever can ask the venue: reconciliation for a leg that went
-flat, the orphans' monitor for one that appeared. Each (re)connect wakes both, since what
-happened before it is not in the stream.
+flat, the orphans' monitor for one that appeared, and the exchange actor's worker for an order
+that it waits for. Each (re)connect wakes both monitors, since what happened before it is not in
+the stream.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class StreamState(msgspec.Struct):
 
 
 class Stream(Actor[StreamState]):
-    """One account's position stream."""
+    """One account's stream of positions and orders."""
 
     def __init__(self, venue: Venue, account: AccountSettings) -> None:
         super().__init__(StreamState(account=account.name))
