@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO
@@ -215,11 +216,24 @@ async def _elsewhere(client: Client, instrument: Instrument, since: datetime) ->
         new = [trade for trade in page if str(trade.get("id")) not in found]
         found.update({str(trade.get("id")): trade for trade in new})
         if taken() < _OTHER_PAGE:
-            return [_fill(client, instrument, trade) for trade in found.values()]
+            return [
+                _fill(client, instrument, trade, closed=_gate_closed(instrument, trade))
+                for trade in found.values()
+            ]
         if not new:
             raise MalformedReplyError("a full page of fills repeats itself")
         at = max(int(trade["timestamp"]) for trade in new)
     raise MalformedReplyError(f"fills did not end after {_MOST_PAGES} pages")
+
+
+def _gate_closed(instrument: Instrument, trade: Trade) -> Decimal | None:
+    """Gate's `close_size` (documentation of my_trades): what of a fill closed, signed as it is.
+
+    In dual mode nothing else tells a buy that opens a long leg from one that closes a short one.
+    """
+    raw = trade.get("info")
+    closed = decimal_or_none(raw.get("close_size")) if isinstance(raw, Mapping) else None
+    return None if closed is None else abs(closed) * instrument.contract_size
 
 
 _READERS = {"bybit": _bybit, "binanceusdm": _binance, "mexc": _mexc}

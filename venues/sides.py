@@ -14,6 +14,7 @@ from messages.values import OrderSide, Side
 Raw = Mapping[str, Any]
 
 _MEXC = {"1": OrderSide.BUY, "2": OrderSide.BUY, "3": OrderSide.SELL, "4": OrderSide.SELL}
+_MEXC_LEGS = {"1": Side.LONG, "2": Side.SHORT, "3": Side.SHORT, "4": Side.LONG}
 _CLOSES = re.compile(r"close[-_](long|short)")
 
 
@@ -40,7 +41,12 @@ def order_side(exchange: str, told: Any, raw: Raw) -> OrderSide | None:
 
 
 def position_side(raw: Raw) -> Side | None:
-    """The leg that an order or fill names; None in one-way mode or where unsaid."""
+    """The leg that an order or fill names; None in one-way mode or where unsaid.
+
+    Only MEXC writes sides as numbers.
+    """
+    if str(raw.get("side")) in _MEXC_LEGS:
+        return _MEXC_LEGS[str(raw.get("side"))]
     index = str(raw.get("positionIdx", ""))
     if index in ("1", "2"):
         return Side.LONG if index == "1" else Side.SHORT

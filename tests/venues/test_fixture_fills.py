@@ -120,6 +120,7 @@ FILL_CASES = (
         # Side 2 closes a short leg.
         (OrderSide.BUY, "0.01", "1208.35", "0.0072501"),
         lambda: market_row("mexc", symbol="ETH_USDT", baseCoin="ETH", contractSize=0.01),
+        leg=Side.SHORT,
     ),
     FillCase(
         "gate",
