@@ -70,10 +70,11 @@ class Bot:
         self._tell = tell
         self.trades: list[Trade] = []
         self.watched_rows: tuple[PositionRow, ...] = ()
+        # Few at Binance, whose request limit lets a close through each two seconds.
         self._free = [
             LegKey(account, symbol, side)
-            for account in (BYBIT, BINANCE)
-            for symbol in SYMBOLS
+            for account, symbols in ((BYBIT, SYMBOLS), (BINANCE, SYMBOLS[:2]))
+            for symbol in symbols
             for side in Side
         ]
         rng.shuffle(self._free)
@@ -96,7 +97,7 @@ class Bot:
         # The two accounts' first legs are due, so that even a short storm has closes to disturb.
         for account in (BYBIT, BINANCE):
             await self.due_at(account)
-        while loop.time() < end and len(self._free) > 4:
+        while loop.time() < end and len(self._free) > 3:
             trade = self._rng.choice((self._due, self._due, self._ghost, self._half, self._orphan))
             await trade(self._free.pop())
             await asyncio.sleep(self._rng.uniform(0.2, 1.2))

@@ -22,7 +22,7 @@ from tests.chaos.small_disk import SmallDisk, mountable
 from tests.chaos.storm import Storm, storm
 from tests.storage.postgres import Server
 
-ROUND = 20.0
+ROUND = 30.0
 """Seconds that one world is stormed before it must come to rest and a fresh one follows."""
 
 

@@ -19,7 +19,13 @@ from messages.settings import Settings
 SERVED = multiprocessing.get_context("forkserver")
 # Imported once by the server, so that a killed guard is back within a second.
 SERVED.set_forkserver_preload(
-    ["ccxt.async_support", "ccxt.pro", "tests.chaos.processes", "tests.chaos.venue_process"]
+    [
+        "ccxt.async_support",
+        "ccxt.pro",
+        "tests.chaos.processes",
+        "tests.chaos.venue_process",
+        "tests.storage.postgres",
+    ]
 )
 
 
@@ -38,6 +44,8 @@ def start_service(settings: Making) -> BaseProcess:
 
 def _service(making: Making) -> None:
     settings = making()
+    # A log that finds its disk full complains to stderr, at length: beside the log, not in between.
+    sys.stderr = (settings.data_dir / "stderr").open("a", encoding="utf-8", buffering=1)
     set_up_logs(settings.data_dir)
     code = asyncio.run(run_service(settings))
     close_logs()

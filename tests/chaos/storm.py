@@ -192,14 +192,15 @@ class Storm:
         await self._hand.clear()
 
     async def _hang_one_account(self) -> None:
-        """Nothing that Bybit's account asks is answered; a leg at Binance must be closed all the
-        same. Guards are left alone meanwhile, so that nothing else explains a delay.
+        """Nothing that Binance's account asks is answered; a leg at Bybit must be closed all the
+        same. Guards are left alone meanwhile, so that nothing else explains a delay. (The other
+        way round Binance's request limit would: a close costs two seconds of it.)
         """
         async with self._guards_left_alone:
             self._revive()
-            hang = Fault(kind=FaultKind.DELAY, account=BYBIT, count=None, seconds=60.0)
+            hang = Fault(kind=FaultKind.DELAY, account=BINANCE, count=None, seconds=60.0)
             await self._hand.order(hang)
-            row_id = await self.bot.due_at(BINANCE)
+            row_id = await self.bot.due_at(BYBIT)
             deadline = asyncio.get_running_loop().time() + OTHERS_WORK
             while row_id is not None:
                 row = await patiently(lambda: self._ledger.row(row_id))
@@ -207,7 +208,7 @@ class Storm:
                     break
                 if asyncio.get_running_loop().time() > deadline:
                     self.broken.append(
-                        f"6: row {row_id} of {BINANCE} waits {OTHERS_WORK:g} s for {BYBIT}"
+                        f"6: row {row_id} of {BYBIT} waits {OTHERS_WORK:g} s for {BINANCE}"
                     )
                     break
                 self._revive()

@@ -12,7 +12,7 @@ from tests.chaos.small_disk import SmallDisk, mountable
 from tests.chaos.storm import storm
 from tests.storage.postgres import Server
 
-SECONDS = 12.0
+SECONDS = 10.0
 
 pytestmark = pytest.mark.timeout(200)
 
