@@ -342,10 +342,9 @@ class LedgerActor(LedgerAccess):
         if lease is None:
             return None
         renewed = await self._through(lambda: self._ledger.renew_lease(lease, message.duration))
-        if renewed is None:
-            self._leases.pop(message.account, None)
-        else:
+        if renewed is not None:
             self._leases[message.account] = renewed
+        # A lost lease is kept: while the account's actors stop, it is what refuses their writes.
         return renewed
 
     @handles

@@ -51,8 +51,8 @@ class LedgerAccess(Actor[LedgerState]):
         try:
             return await self._through(lambda: work(self._leases.get(account)))
         except StaleLease as stale:
+            # The lost lease is kept: without one, the account's next write would go unchecked.
             self.log.error("Another guard has {}: {}", account, stale)
-            self._leases.pop(account, None)
             self.tell(paths.KEEPER, LeaseLost(account=account))
             never: Later[T] = self.later()
             return never

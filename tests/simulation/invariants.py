@@ -67,6 +67,7 @@ class Watch:
         self.closes = 0
         self.lies = 0
         self.doubled: set[str] = set()
+        self.senders: list[tuple[datetime, str]] = []
         self._holders: dict[str, tuple[str, datetime]] = {}
         self.episodes: Counter[str] = Counter()
         self._wrong: set[str] = set()
@@ -109,6 +110,7 @@ class Watch:
 
     def on_send(self, key: LegKey, name: str, guard: str) -> None:
         """2: an order leaves a guard that has not lost the account to another long ago."""
+        self.senders.append((self._now(), guard))
         holder, since = self._holders.get(key.account, (guard, self._now()))
         if holder != guard and self._now() - since > HELD_UP:
             self.break_(f"2: {guard} sends {name}, and {holder} guards {key.account}")

@@ -13,11 +13,21 @@ import pytest
 from loguru import logger
 
 from actors import paths
+from actors.aged_scan import Scan
 from messages.requests import ScanNow
 from messages.values import Side
 from tests.simulation.mutations import DEAD_WORKER, WALL_CLOCK, Mutation
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
-from tests.simulation.world import BYBIT, Template, Trade, World, coarse_ticks, sim_settings, until
+from tests.simulation.world import (
+    BINANCE,
+    BYBIT,
+    Template,
+    Trade,
+    World,
+    coarse_ticks,
+    sim_settings,
+    until,
+)
 from venues.simulator import Exchange, Fault, FaultKind
 
 HOUR = timedelta(hours=1)
@@ -28,12 +38,14 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return Template(tmp_path_factory.mktemp("found"))
 
 
-def told(template: Template, story: Callable[[World], Awaitable[None]]) -> None:
+def told(
+    template: Template, story: Callable[[World], Awaitable[None]], *, lease: timedelta = HOUR
+) -> None:
     """Run a story in a world of its own, whose monitors run when they are asked to."""
 
     async def in_world() -> None:
         path = template.copy()
-        settings = sim_settings(path, every=HOUR, check=HOUR, lease=HOUR, streams=())
+        settings = sim_settings(path, every=HOUR, check=HOUR, lease=lease, streams=())
         world = World(path, settings, seed=1)
         detangle.invariant(world.watch.check_step)
         await story(world)
@@ -134,3 +146,27 @@ def test_fills_of_a_close_that_failed_hide_no_other_difference_of_its_leg(
         assert mismatch in {key for _, key, still in world.alerts() if still}
 
     told(template, story)
+
+
+def test_a_guard_that_has_lost_its_account_writes_nothing_while_its_actors_stop(
+    template: Template,
+) -> None:
+    async def story(world: World) -> None:
+        await world.start_guard()
+        first = world.process
+        assert first is not None
+        await asyncio.sleep(10.0)
+        await world.writable()
+        first.disk.pause()
+        world.process = await world.start_second()
+        await asyncio.sleep(110.0)  # in virtual time: the second takes over within 80 s
+        await world.writable()
+        world.open(BINANCE, "BTC/USDT:USDT", Side.LONG, hours=40.0)
+        first.disk.resume()
+        for guard in (first, world.process):
+            guard.system.tell(f"{paths.aged(BINANCE)}/scan", Scan())
+        await until(lambda: not world.active_rows(), 60, "the leg is closed")
+        assert {guard for _, guard in world.watch.senders} == {world.process.name}
+        await world.kill_one(first)
+
+    told(template, story, lease=timedelta(minutes=1))
