@@ -38,6 +38,7 @@ from messages.requests import (
     DropOrphan,
     FindAlerts,
     FindEvents,
+    FindEventSymbols,
     FindIntents,
     FindRows,
     GetMarkets,
@@ -227,6 +228,10 @@ class LedgerActor(LedgerAccess):
                 newest_first=message.newest_first,
             )
         )
+
+    @handles
+    async def find_event_symbols(self, message: FindEventSymbols) -> tuple[str, ...]:
+        return await self._through(self._ledger.event_symbols)
 
     @handles
     async def count(self, message: Count) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from console.cli_messages import sending
 from console.cli_operating import operating
@@ -90,7 +91,14 @@ app.add_typer(sending)
 def main() -> None:
     """Run the command line; every expected end is one line and an exit code."""
     try:
-        app()
+        # Exits of commands come back as numbers, for typer's own ends to be said in our way.
+        sys.exit(app(standalone_mode=False))
+    except TyperException as mistake:
+        sys.stderr.write(_in_one_line(mistake))
+        sys.exit(Exit.USAGE)
+    except typer.Abort:
+        sys.stderr.write("\nnothing was done: nobody answered\n")
+        sys.exit(Exit.REFUSED)
     except CommandError as ended:
         sys.stderr.write(f"{ended}\n")
         sys.exit(ended.code)
@@ -100,3 +108,15 @@ def main() -> None:
         # `sexton events | head` is no mistake; what is left to flush has no reader.
         sys.stderr.close()
         sys.exit(Exit.OK)
+
+
+def _in_one_line(mistake: TyperException) -> str:
+    """A mistake on the command line, and where to look. Typer's types for it are not public."""
+    # Only from here on does anybody know which command it was about.
+    context = getattr(mistake, "ctx", None)
+    text = str(getattr(mistake, "format_message", mistake.__str__)())
+    if context is None or not text.strip():
+        # A group without a command has shown its help already.
+        return text
+    what = " ".join(text.split()).removesuffix(".").replace("Value error, ", "")
+    return f"{what}: see {context.command_path} --help\n"

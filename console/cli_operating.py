@@ -103,7 +103,7 @@ def close(
     """Close an aged leg at market now, reduce-only."""
     from console.control.protocol import CloseNow
 
-    if not yes and not typer.confirm(f"Close {symbol} at market now?"):
+    if not yes and not _confirmed(f"Close {symbol} at market now?"):
         raise CommandError(Exit.REFUSED, "nothing was closed")
     _carry(config, CloseNow(symbol=symbol, side=_side(side), account=account), as_json=json)
 
@@ -240,6 +240,13 @@ def _report(config: Path, command: Command[Scanned], *, as_json: bool) -> None:
         show.print_table(show.reports_table(reports))
     if any(report.problem for report in reports.values()):
         raise typer.Exit(Exit.REFUSED)
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        raise CommandError(Exit.REFUSED, "\nnothing was closed: say yes, or add --yes") from None
 
 
 def _side(text: str | None) -> Side | None:

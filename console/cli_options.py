@@ -49,6 +49,14 @@ AccountOption = Annotated[
         autocompletion=complete_account,
     ),
 ]
+SymbolOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SYMBOL",
+        help="BTCUSDT, BTC/USDT:USDT, BTC-USDT-SWAP, …",
+        autocompletion=complete_symbol,
+    ),
+]
 SideOption = Annotated[
     Literal["long", "short"] | None,
     typer.Option("--side", "-s", help="Needed where both sides are open."),

@@ -18,7 +18,10 @@ from console.cli_options import (
     JsonOption,
     PathArgument,
     SymbolArgument,
+    SymbolOption,
+    complete_path,
 )
+from console.exits import CommandError, Exit
 
 reading = typer.Typer()
 LOOKING = "Looking"
@@ -30,7 +33,7 @@ _AllOption = Annotated[bool, typer.Option("--all", help="Those that are over as 
 def positions(
     config: ConfigOption = DEFAULT_CONFIG,
     account: AccountOption = None,
-    symbol: Annotated[str | None, typer.Option(help="As the ledger's row spells it.")] = None,
+    symbol: SymbolOption = None,
     everything: _AllOption = False,
     limit: _LimitOption = 1000,
     json: JsonOption = False,
@@ -50,7 +53,7 @@ def positions(
 def events(
     config: ConfigOption = DEFAULT_CONFIG,
     account: AccountOption = None,
-    symbol: Annotated[str | None, typer.Option(help="As the event spells it.")] = None,
+    symbol: SymbolOption = None,
     kind: Annotated[str | None, typer.Option(help="Only this kind of event.")] = None,
     since: Annotated[
         str | None, typer.Option(metavar="WHEN", help="Not before: 90m, 1d, or ISO 8601.")
@@ -115,7 +118,10 @@ def tree(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> Non
 )
 def dump(
     path: Annotated[
-        str | None, typer.Argument(metavar="[PATH]", help="One actor; without it, all.")
+        str | None,
+        typer.Argument(
+            metavar="[PATH]", help="One actor; without it, all.", autocompletion=complete_path
+        ),
     ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
     out: Annotated[Path | None, typer.Option(help="Write it to this file instead.")] = None,
@@ -130,8 +136,11 @@ def dump(
     found = ask_service(config, GetDump(path=path)).dump
     if out is None:
         show.print_json(found)
-    else:
+        return
+    try:
         out.write_text(show.as_json(found) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise CommandError(Exit.USAGE, f"{out} can't be written: {error.strerror}") from None
 
 
 @reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py stats --json")

@@ -21,6 +21,7 @@ from console.control.client import CommandRefusedError, ControlClient, NoService
 from console.exits import CommandError, Exit
 from console.ledger_view import since_when
 from messages.ledger import Event
+from rules.symbols import may_be_one
 
 EVERY = 0.3
 """Seconds between two looks, and between two tries while the service is away."""
@@ -102,13 +103,17 @@ class _Follower:
         if self._last is None:
             newest = (await service.call(p.GetEvents(limit=1))).events
             self._last = newest[0].seq if newest else 0
-            self._print((await service.call(self._first)).events)
+            events = (await service.call(self._first)).events
+            self._last = max((self._last, *(event.seq for event in events)))
+            self._print(events)
         while True:
+            # The symbol is looked for here: which spellings there are is dear to find out.
             command = msgspec.structs.replace(
-                self._first, after_seq=self._last, since=None, limit=BATCH
+                self._first, after_seq=self._last, since=None, limit=BATCH, symbol=None
             )
             events = (await service.call(command)).events
-            self._print(events)
+            self._print(tuple(event for event in events if self._fits(event)))
+            self._last = max((self._last, *(event.seq for event in events)))
             if len(events) < BATCH:
                 await asyncio.sleep(EVERY)
 
@@ -121,7 +126,10 @@ class _Follower:
         else:
             show.print_events(events)
         sys.stdout.flush()
-        self._last = max(self._last or 0, events[-1].seq)
+
+    def _fits(self, event: Event) -> bool:
+        symbol = self._first.symbol
+        return symbol is None or may_be_one(symbol, event.symbol)
 
 
 def _say(what: str) -> None:

@@ -18,7 +18,9 @@ from console.config_values import Refused, duration
 from console.control.protocol import AddRow
 from console.exits import CommandError, Exit
 from messages.ledger import Alert, Event, NewPosition, PositionRow, RowStatus
+from messages.settings import Settings
 from messages.values import Side
+from rules.symbols import may_be_one
 
 if TYPE_CHECKING:
     from storage import Ledger
@@ -38,9 +40,13 @@ def show_positions(
     status = None if everything else RowStatus.ACTIVE
 
     async def read(ledger: Ledger) -> tuple[PositionRow, ...]:
-        return await ledger.rows(account=account, symbol=symbol, status=status, limit=limit)
+        if symbol is None:
+            return await ledger.rows(account=account, status=status, limit=limit)
+        rows = await ledger.rows(account=account, status=status)
+        return tuple(row for row in rows if may_be_one(symbol, row.symbol))[:limit]
 
     rows = with_ledger(settings, read)
+    _known(settings, account, found=bool(rows))
     if as_json:
         show.print_json(rows)
     else:
@@ -62,16 +68,24 @@ def show_events(
     begin = since_when(since)
 
     async def read(ledger: Ledger) -> tuple[Event, ...]:
-        return await ledger.events(
-            account=account,
-            symbol=symbol,
-            kind=kind,
-            since=begin,
-            limit=limit,
-            newest_first=True,
-        )
+        spellings: tuple[str | None, ...] = (None,)
+        if symbol is not None:
+            known = await ledger.event_symbols()
+            spellings = tuple(name for name in known if may_be_one(symbol, name))
+        found: list[Event] = []
+        for spelling in spellings:
+            found += await ledger.events(
+                account=account,
+                symbol=spelling,
+                kind=kind,
+                since=begin,
+                limit=limit,
+                newest_first=True,
+            )
+        return tuple(sorted(found, key=lambda event: event.seq)[-limit:])
 
-    events = tuple(reversed(with_ledger(settings, read)))
+    events = with_ledger(settings, read)
+    _known(settings, account, found=bool(events))
     if as_json:
         show.print_json(events)
     else:
@@ -91,6 +105,7 @@ def show_alerts(
         return (await ledger.open_alerts(account=account))[:limit]
 
     alerts = with_ledger(settings, read)
+    _known(settings, account, found=bool(alerts))
     if as_json:
         show.print_json(alerts)
     else:
@@ -148,6 +163,14 @@ def add_position(
         show.print_json(row)
     else:
         show.print_table(show.rows_table([row], datetime.now(UTC)))
+
+
+def _known(settings: Settings, account: str | None, *, found: bool) -> None:
+    """Nothing was found for an account: perhaps there is no such one. Raises CommandError."""
+    names = [known.name for known in settings.accounts]
+    if not found and account is not None and account not in names:
+        text = f"no account {account!r}: there is {', '.join(names)}"
+        raise CommandError(Exit.REFUSED, text)
 
 
 def _positive(name: str, text: str) -> Decimal:

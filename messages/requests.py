@@ -308,6 +308,10 @@ class FindEvents(Request[tuple[Event, ...]], frozen=True, kw_only=True):
     newest_first: bool = False
 
 
+class FindEventSymbols(Request[tuple[str, ...]], frozen=True, kw_only=True):
+    """Every symbol that events speak of, as they spell it."""
+
+
 class Count(msgspec.Struct, frozen=True, kw_only=True):
     """Move an account's statistics (`mission.md` A7) by these amounts."""
 

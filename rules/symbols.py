@@ -102,6 +102,11 @@ def may_mean(text: str, symbol: str) -> bool:
     )
 
 
+def may_be_one(one: str, other: str) -> bool:
+    """Whether two spellings, whoever wrote them, may be of one contract. Needs no listing."""
+    return may_mean(one, other) or may_mean(other, one)
+
+
 def _claim(names: dict[_K, str | None], name: _K, symbol: str) -> None:
     """Give a name to a symbol; a name that two symbols claim means neither."""
     names[name] = symbol if names.get(name, symbol) == symbol else None

@@ -72,6 +72,12 @@ class Events:
         wanted = tuple(drafts)
         return await self._db.write(lambda connection: append(connection, wanted), lease=lease)
 
+    async def event_symbols(self) -> tuple[str, ...]:
+        """Every symbol that events speak of, as they spell it."""
+        query = sa.select(events.c.symbol).where(events.c.symbol != "").distinct()
+        found = await self._db.read(lambda connection: connection.execute(query).scalars().all())
+        return tuple(sorted(found))
+
     async def events(
         self,
         *,

@@ -35,6 +35,7 @@ from messages.requests import (
 from messages.requests import (
     Release as ReleaseLeg,
 )
+from messages.settings import Mode
 
 CONTROL = "control"
 """Where the actor that serves the control socket lives."""
@@ -176,7 +177,12 @@ class Operator:
                 return failed(done)
             if isinstance(done, NotReady):
                 return p.Refused(code="not_ready", message=done.why)
-            return p.Carried(message=f"{leg.key}: its actor closes it at market now")
+            does = (
+                "in observe mode nothing is sent; `why` tells what would have been"
+                if self._mode == Mode.OBSERVE
+                else "its actor closes it at market now"
+            )
+            return p.Carried(message=f"{leg.key}: {does}")
         held = isinstance(command, p.Hold)
         if isinstance(command, p.Release):
             self._release_lifecycle(leg, command.by)
@@ -242,6 +248,9 @@ class Operator:
                     return "is started afresh"
                 why = started.reason if isinstance(started, AskFailed) else started.why
                 return p.Refused(code="failed", message=f"{command.path} did not restart: {why}")
+            case p.Kill() if path == "":
+                text = "nobody would start the root again: stop the service with SIGTERM"
+                return p.Refused(code="failed", message=f"{command.path} is not killed: {text}")
             case p.Kill():
                 self._system.kill(path)
                 return "is killed; its supervisor decides what comes next"

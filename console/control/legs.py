@@ -45,7 +45,10 @@ async def find_leg(
             code="ambiguous_leg", message=f"{symbol} may be {names}: say --account and --side"
         )
     if unready:
-        return Refused(code="not_ready", message=f"not connected yet: {', '.join(unready)}")
+        return Refused(
+            code="not_ready",
+            message=f"not connected yet: {', '.join(unready)}; try again in a moment",
+        )
     return Refused(
         code="no_such_leg", message=f"no active row of the ledger is {symbol}: see `positions`"
     )

@@ -42,7 +42,7 @@ class Refused(Reply, frozen=True, kw_only=True):
 
     Codes: `bad_command`, `too_long`, `too_many_clients`, `no_such_path`, `no_such_account`,
     `no_such_leg`, `ambiguous_leg`, `no_such_alert`, `no_such_message`, `bad_field`, `bad_config`,
-    `not_ready`, `failed`.
+    `not_ready`, `nothing_on_record`, `failed`.
     """
 
     code: str

@@ -13,8 +13,16 @@ from actors.runtime import AskFailed, System
 from console.control import protocol as p
 from console.control.legs import markets_of, no_such_account
 from messages.ledger import Event, NewPosition
-from messages.requests import AckAlert, AddPosition, FindAlerts, FindEvents, FindIntents, FindRows
-from rules.symbols import SymbolIndex
+from messages.requests import (
+    AckAlert,
+    AddPosition,
+    FindAlerts,
+    FindEvents,
+    FindEventSymbols,
+    FindIntents,
+    FindRows,
+)
+from rules.symbols import SymbolIndex, may_be_one
 
 
 class Records:
@@ -34,16 +42,7 @@ class Records:
         """The reply to a command about what is on record."""
         match command:
             case p.GetPositions():
-                rows = await self._system.attempt(
-                    paths.LEDGER,
-                    FindRows(
-                        account=command.account,
-                        symbol=command.symbol,
-                        status=command.status,
-                        limit=command.limit,
-                    ),
-                )
-                return failed(rows) if isinstance(rows, AskFailed) else p.Rows(rows=rows)
+                return await self._rows(command)
             case p.GetEvents():
                 return await self._events(command)
             case p.GetAlerts():
@@ -67,24 +66,52 @@ class Records:
                     return p.Refused(code="no_such_alert", message=text)
                 return p.Carried(message=f"alert {acked.id} acknowledged: {acked.title}")
 
-    async def _events(self, command: p.GetEvents) -> p.Reply:
-        # With a starting point the oldest come first, so that a follower misses none.
-        follows = command.after_seq > 0
-        events = await self._system.attempt(
+    async def _rows(self, command: p.GetPositions) -> p.Reply:
+        symbol = command.symbol
+        rows = await self._system.attempt(
             paths.LEDGER,
-            FindEvents(
+            FindRows(
                 account=command.account,
-                symbol=command.symbol,
-                kind=command.kind,
-                after_seq=command.after_seq,
-                since=command.since,
-                limit=command.limit,
-                newest_first=not follows,
+                status=command.status,
+                limit=command.limit if symbol is None else None,
             ),
         )
-        if isinstance(events, AskFailed):
-            return failed(events)
-        return p.Events(events=events if follows else tuple(reversed(events)))
+        if isinstance(rows, AskFailed):
+            return failed(rows)
+        if symbol is not None:
+            rows = tuple(row for row in rows if may_be_one(symbol, row.symbol))[: command.limit]
+        return p.Rows(rows=rows)
+
+    async def _events(self, command: p.GetEvents) -> p.Reply:
+        spellings: tuple[str | None, ...] = (None,)
+        if command.symbol is not None:
+            known = await self._system.attempt(paths.LEDGER, FindEventSymbols())
+            if isinstance(known, AskFailed):
+                return failed(known)
+            spellings = tuple(name for name in known if may_be_one(command.symbol, name))
+        # With a starting point the oldest come first, so that a follower misses none.
+        follows = command.after_seq > 0
+        found: list[Event] = []
+        for symbol in spellings:
+            events = await self._system.attempt(
+                paths.LEDGER,
+                FindEvents(
+                    account=command.account,
+                    symbol=symbol,
+                    kind=command.kind,
+                    after_seq=command.after_seq,
+                    since=command.since,
+                    limit=command.limit,
+                    newest_first=not follows,
+                ),
+            )
+            if isinstance(events, AskFailed):
+                return failed(events)
+            found += events
+        found.sort(key=lambda event: event.seq)
+        return p.Events(
+            events=tuple(found[: command.limit] if follows else found[-command.limit :])
+        )
 
     async def _add_row(self, command: p.AddRow) -> p.Reply:
         if command.account not in self._accounts:
@@ -131,6 +158,15 @@ class Records:
             return failed(alerts)
         if isinstance(intents, AskFailed):
             return failed(intents)
+        if not any(
+            (
+                events,
+                any(row.symbol in spellings for row in rows),
+                any(alert.symbol in spellings for alert in alerts),
+            )
+        ):
+            text = f"nothing is on record about {command.symbol}: see `positions --all`"
+            return p.Refused(code="nothing_on_record", message=text)
         return p.Story(
             symbol=command.symbol,
             rows=tuple(row for row in rows if row.symbol in spellings),
@@ -158,5 +194,7 @@ class Records:
 
 
 def failed(failed: AskFailed) -> p.Refused:
-    """An actor gave no answer."""
-    return p.Refused(code="failed", message=f"{failed.path} did not answer: {failed.reason}")
+    """An actor gave no answer; a time-out's reason names it already."""
+    said = failed.reason.startswith(failed.path)
+    message = failed.reason if said else f"{failed.path} did not answer: {failed.reason}"
+    return p.Refused(code="failed", message=message)

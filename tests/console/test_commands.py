@@ -120,6 +120,13 @@ def test_hold_and_release_are_on_the_row_and_in_the_trail(guard: Guard) -> None:
     [
         (("dump", "nowhere"), 1, "no actor at 'nowhere': see `tree`"),
         (("kill", "nowhere"), 1, "no actor at"),
+        (("kill", "sexton"), 1, "sexton is not killed: nobody would start the root again"),
+        (("why", "NOSUCH"), 1, "nothing is on record about NOSUCH: see `positions --all`"),
+        (("positions", "--account", "x"), 1, "no account 'x': there is bybit-main, binance-main"),
+        (("events", "--account", "x"), 1, "no account 'x'"),
+        (("alerts", "--account", "x"), 1, "no account 'x'"),
+        (("close", "BTCUSDT"), 1, "nothing was closed: say yes, or add --yes"),
+        (("dump", "--out", "/dev/null/x"), 2, "/dev/null/x can't be written: Not a directory"),
         (("hold", "NOSUCH"), 1, "no active row of the ledger is NOSUCH"),
         (("scan", "--account", "x"), 1, "no account 'x': there is bybit-main, binance-main"),
         (("hold",), 2, "Missing argument 'SYMBOL'"),
@@ -142,7 +149,24 @@ def test_a_mistake_on_the_command_line_has_its_exit_code_and_its_line(
     done = command(*arguments, config=guard.config)
     assert done.returncode == code, done.stderr
     assert text in done.stderr
-    assert "Traceback" not in done.stderr
+    # One line that says what, and where to look; a question before it is a line of its own.
+    assert done.stderr.rstrip("\n").count("\n") == (1 if arguments[0] == "close" else 0)
+    if code == 2 and arguments[0] != "position":
+        assert "--help" in done.stderr or "can't be written" in done.stderr
+
+
+def test_symbols_are_found_in_whatever_spelling(guard: Guard) -> None:
+    for spelling in ("ETHUSDT", "ETH/USDT:USDT", "eth-usdt-swap"):
+        (row,) = as_json("positions", "--symbol", spelling, config=guard.config)
+        assert row["symbol"] == "ETHUSDT"
+    assert command("hold", "ETHUSDT", config=guard.config).returncode == 0
+    for spelling in ("ETHUSDT", "ETH/USDT:USDT"):
+        found = as_json("events", "--symbol", spelling, config=guard.config)
+        assert {event["symbol"] for event in found} == {"ETH/USDT:USDT"}
+        code = f"print(len(events(100, symbol={spelling!r})), len(positions(symbol={spelling!r})))"
+        shown = command("repl", "-c", code, config=guard.config)
+        assert shown.stdout == f"{len(found)} 1\n", shown.stderr
+    assert command("release", "ETHUSDT", config=guard.config).returncode == 0
 
 
 def test_a_second_service_is_refused_while_the_first_runs(guard: Guard) -> None:

@@ -82,7 +82,7 @@ def test_a_close_asks_first_and_is_sent_only_after_yes(watched: Guard) -> None:
         told = {event.kind for event in call(watched.socket, p.GetEvents()).events}
         assert "operator_close" not in told
         await pilot.press("c", "y")
-        await shown(app, pilot, "its actor")
+        await shown(app, pilot, "in observe mode")
 
     pressed(watched, job)
 

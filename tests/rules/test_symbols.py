@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messages.venue import Kind
-from rules.symbols import SymbolIndex, may_mean, normalise
+from rules.symbols import SymbolIndex, may_be_one, may_mean, normalise
 from tests.rules.build import instrument, listing, prove
 
 INVERSE, DATED = "BTC/USD:BTC", "BTC/USDT:USDT-261225"
@@ -153,3 +153,20 @@ def test_a_list_entry_means_the_contracts_of_its_pair_and_date(
     text: str, symbol: str, means: bool
 ) -> None:
     assert may_mean(text, symbol) is means
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("BTCUSDT", "BTC/USDT:USDT", True),
+        ("btc-usdt-swap", "BTC/USDT:USDT", True),
+        ("BTCUSDT", "BTC-USDT-SWAP", True),
+        ("BTC/USDT:USDT", "BTC/USDC:USDC", False),
+        ("PEPEUSDT", "1000PEPE/USDT:USDT", False),
+        ("BTCUSDT", "BTC/USDT:USDT-261225", False),
+    ],
+)
+def test_two_spellings_may_be_of_one_contract_whichever_comes_first(
+    one: str, other: str, same: bool
+) -> None:
+    assert may_be_one(one, other) is may_be_one(other, one) is same
