@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test lint simulate chaos bench soak clean
+.PHONY: setup run test lint simulate chaos bench soak docs clean
 
 # Tests mostly wait for processes and venues, so more of them than cores run side by side.
 WORKERS ?= 4
@@ -40,6 +40,11 @@ bench: .venv/ready
 
 soak: .venv/ready
 	$(BIN)/python bench/soak.py --minutes $(MINUTES)
+
+# The samples of output in README.md and docs/, written anew from a real guard.
+docs: .venv/ready
+	$(BIN)/python -m tests.documents.rewrite
+	$(BIN)/python -m console.config_reference
 
 clean:
 	rm -rf .venv var build *.egg-info

@@ -35,6 +35,7 @@ _PHASE = 12
 _FEW = 4
 """Accounts that the heading names."""
 _ROOMY = 70
+_ROOMY_POSITIONS = 79
 """Cells of a panel from which on it shows its second-best columns."""
 
 
@@ -110,7 +111,7 @@ def _actor(node: NodeInfo, width: int, *, words: bool) -> Line:
 def positions(look: Look, width: int) -> Panel:
     """Active rows, in the order of their urgency."""
     columns: tuple[Column, ...]
-    if width < _ROOMY:
+    if width < _ROOMY_POSITIONS:
         columns = (
             Column("account", 8), Column("position", max(8, width - 39)), Column("age", 8),
             Column("phase", 8), Column("target", 9), Column("dist.", 6),
@@ -119,7 +120,7 @@ def positions(look: Look, width: int) -> Panel:
         columns = (
             Column("account", 13), Column("position", 16), Column("quantity", 11),
             Column("age", 9), Column("phase", _PHASE), Column("target", 10), Column("dist.", 8),
-            Column("status", max(0, width - 79)),
+            Column("status", width - _ROOMY_POSITIONS),
         )  # fmt: skip
     return columns, [_position(row, look, columns) for row in look.seen.rows]
 

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 import threading
+from pathlib import Path
 from types import TracebackType
 
 from tests.console.processes import PATIENCE, ROOT, until
@@ -22,18 +23,26 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?<>=]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>78]")
 
 
 class Terminal:
-    """`python supervisor.py …` on a terminal of 100 by 30 cells. Ended with its `with` block."""
+    """`python supervisor.py …` on a terminal of 30 lines. Ended with its `with` block."""
 
-    def __init__(self, *arguments: str, term: str = "xterm-256color") -> None:
+    def __init__(
+        self,
+        *arguments: str,
+        term: str = "xterm-256color",
+        width: int = 100,
+        cwd: Path | None = None,
+    ) -> None:
         self._mine, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SEXTON_")}
         self._process = subprocess.Popen(
             [sys.executable, str(ROOT / "supervisor.py"), *arguments],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env=environment | {"TERM": term},
+            # Without being told, programs take a terminal that cannot draw for 80 columns wide.
+            env=environment | {"TERM": term, "COLUMNS": str(width), "LINES": "30"},
+            cwd=cwd,
             start_new_session=True,
         )
         os.close(theirs)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from console.cli import app
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 COMMAND = re.compile(r"(?:^|[`\s/])python3? supervisor\.py ([^`\n#|]+)", re.MULTILINE)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
