@@ -21,6 +21,7 @@ from rules.verdict import LegFacts, judge
 from tests.venues.bodies import ALL, BY_EXCHANGE, VenueBodies
 from tests.venues.canned import Answer, Seen
 from tests.venues.conftest import Opened, now, run
+from venues.facts import VENUES
 
 Json = Any
 CREDULOUS = VerdictSettings(confirm_after=timedelta(0), settle=timedelta(0))
@@ -74,7 +75,13 @@ def wrong_answers(bodies: VenueBodies) -> dict[str, Answer]:
     row = bodies.row(bodies.size)
     whole = Answer(body=bodies.listed([row])).written
     empty = Answer(body=bodies.listed([])).written
-    return {
+    wrong: dict[str, Answer] = {}
+    success = VENUES[bodies.exchange].success
+    if success is not None:
+        unsaid = dict(bodies.listed([]))
+        unsaid.pop(success[0])
+        wrong["no word of success"] = Answer(body=unsaid)
+    return wrong | {
         "empty body": Answer(text=""),
         "blank body": Answer(text=" \n"),
         "HTML": Answer(text=HTML),
@@ -267,9 +274,7 @@ def test_a_leg_that_is_shown_is_there_whatever_else_is_wrong_with_the_read(
 
 
 @every_venue
-def test_a_venue_that_is_not_there_makes_no_leg_absent(
-    bodies: VenueBodies, opened: Opened
-) -> None:
+def test_a_venue_that_is_not_there_makes_no_leg_absent(bodies: VenueBodies, opened: Opened) -> None:
     async def scenario() -> None:
         async with opened(bodies.exchange, request_timeout=timedelta(seconds=5)) as (canned, venue):
             canned.on(bodies.method, bodies.positions, Answer(body=bodies.listed([])))
