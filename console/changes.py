@@ -17,7 +17,7 @@ RESTART = "needs a restart of the service"
 OTHER_EXCHANGE = (
     "another exchange is another account: give it a name of its own, or restart the service"
 )
-_FIXED = ("mode", "data_dir", "storage", "control", "ledger")
+FIXED = ("mode", "data_dir", "storage", "control", "ledger")
 """What the whole service stands on. Mode among them: nothing begins to act, or ceases to, while
 orders may be under way."""
 
@@ -71,7 +71,7 @@ def fixed(old: Settings, new: Settings) -> dict[str, str]:
         for account in new.accounts
         if exchanges.get(account.name, account.exchange) != account.exchange
     }
-    return dict.fromkeys(_FIXED, RESTART) | moved
+    return dict.fromkeys(FIXED, RESTART) | moved
 
 
 def changes(old: Settings, new: Settings, refused: Mapping[str, str]) -> tuple[Change, ...]:

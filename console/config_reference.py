@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from console.changes import FIXED
 from console.config_keys import Key, tables
 
 FILE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
@@ -33,8 +34,12 @@ is 2.
 
 A key without a default that is not marked *required* may be left out.
 
-A running service keeps the configuration that it was started with: after a change, restart it.
+After a change, `reload` takes what can change at run time; tables that say so need a restart of
+the service instead. See [operating.md](operating.md#changing-the-configuration).
 """
+
+
+_NEEDS_RESTART = "A change needs a restart of the service."
 
 
 def reference() -> str:
@@ -44,7 +49,10 @@ def reference() -> str:
         title = f"## `[{table}]`" if table else "## Outside of any table"
         rows = [_row(key) for key in keys]
         head = ["| key | what for | value | default |", "|---|---|---|---|"]
-        parts.append("\n".join([title, "", *([purpose, ""] if purpose else []), *head, *rows, ""]))
+        # The keys outside of any table are the first two that can't change.
+        stays = not table or table in FIXED
+        said = " ".join(part for part in (purpose, _NEEDS_RESTART if stays else "") if part)
+        parts.append("\n".join([title, "", *([said, ""] if said else []), *head, *rows, ""]))
     return "\n".join(parts)
 
 

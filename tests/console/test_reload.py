@@ -6,6 +6,7 @@ import asyncio
 import json
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from console.config import ConfigError, load_config
 from console.control import protocol as p
 from console.control.client import CommandRefusedError
+from messages.ledger import PositionRow
 from messages.values import Side
 from tests.console.reload_kit import QUICK, XRP, Guard, account, guard, until
 from venues.simulator.faults import Fault, FaultKind
@@ -294,6 +296,43 @@ def test_a_close_under_way_is_finished_once_whatever_the_reload_breaks_off(
             assert len(await g.running.ledger.rows(account="bybit-main")) == 1
 
     asyncio.run(scenario())
+
+
+def test_reloads_without_end_neither_double_a_close_nor_keep_one_from_its_end(
+    tmp_path: Path,
+) -> None:
+    async def scenario() -> None:
+        async with guard(tmp_path, QUICK, "bybit-main") as g:
+            g.venue.faults.order(
+                Fault(kind=FaultKind.DELAY, endpoint="order.create", seconds=0.3, count=None)
+            )
+            row = await g.position(hours=60)
+            for number in range(10):
+                # Every reload is a change, and comes at another moment of the close.
+                seen = _requests(g)
+                await until(partial(_moved_on, g, row, seen + number % 4), "the close moves on")
+                text = QUICK.replace('"3h"', f'"{180 + number}m"')
+                done = await g.reload(text + account("bybit-main", g.venue))
+                assert not done.troubles
+            closed = await g.closed(row)
+            assert closed.exit_source == "fill"
+            intents = await g.running.ledger.intents(account="bybit-main")
+            assert [i.state for i in intents if i.filled] == ["done"]
+            assert sum(i.filled for i in intents) == Decimal(10)
+            ids = [order.params["orderLinkId"] for order in g.venue.requests.orders("bybit-main")]
+            assert len(ids) == len(set(ids))
+
+    asyncio.run(scenario())
+
+
+def _requests(g: Guard) -> int:
+    return sum(sum(counts.values()) for counts in g.venue.requests.counts.values())
+
+
+async def _moved_on(g: Guard, row: PositionRow, seen: int) -> bool:
+    """More requests than those seen, or nothing left to ask for."""
+    found = await g.running.ledger.row(row.id)
+    return _requests(g) > seen or (found is not None and found.status == "closed")
 
 
 def test_alerts_are_told_anew_and_no_account_notices(tmp_path: Path) -> None:
