@@ -1,0 +1,1 @@
+"""What `deploy/` ships works: the image's steps here; rules and dashboard are in `tests/web`."""
