@@ -342,6 +342,7 @@ class AgedLeg(Actor[AgedState]):
                     price=decision.price,
                 )
             ),
+            timeout=300.0,
         )
         return pause
 

@@ -252,6 +252,7 @@ async def _would_close(
                 position_id=list(leg.row_ids),
             )
         ),
+        timeout=300.0,
     )
 
 

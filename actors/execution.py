@@ -102,7 +102,9 @@ class Close:
     async def _remember_earlier_orders(self) -> None:
         """Attempts are numbered across restarts, so that no client order id is used twice."""
         earlier = await self._owner.ask(
-            paths.LEDGER, FindIntents(account=self._order.key.account, key=self._order.key)
+            paths.LEDGER,
+            FindIntents(account=self._order.key.account, key=self._order.key),
+            timeout=300.0,
         )
         mine = [
             i
@@ -268,6 +270,7 @@ class Close:
                             why="it reserved the size of the close",
                         )
                     ),
+                    timeout=300.0,
                 )
         return freed
 
@@ -321,6 +324,7 @@ class Close:
                     details=details,
                 )
             ),
+            timeout=300.0,
         )
 
     def _executed(self) -> Decimal:

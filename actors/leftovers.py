@@ -47,5 +47,6 @@ async def clean_up(
                     left=left,
                 )
             ),
+            timeout=300.0,
         )
     return CleanedUp(cancelled=tuple(cancelled), left=tuple(left))

@@ -75,6 +75,7 @@ class Orders:
         stored = await self._owner.ask(
             paths.LEDGER,
             CommitIntent(intent=intent, event=self._event("order_intent", intent)),
+            timeout=300.0,
         )
         if stored.state is not IntentState.PENDING or stored.created_at != intent.created_at:
             # An earlier incarnation had this very intent: its order may be out already.
@@ -124,6 +125,7 @@ class Orders:
                         intent=intent,
                         event=self._event("order_outcome_unknown", intent, answer=str(error)),
                     ),
+                    timeout=300.0,
                 )
                 return await self.resolve(intent)
 
@@ -197,7 +199,7 @@ class Orders:
     async def settle_open(self, key: LegKey | None, account: str) -> Settled:
         """Bring every open intent (of one leg, or of the account) to its final state."""
         open_intents = await self._owner.ask(
-            paths.LEDGER, FindIntents(account=account, key=key, open_only=True)
+            paths.LEDGER, FindIntents(account=account, key=key, open_only=True), timeout=300.0
         )
         for intent in open_intents:
             self._live.add(intent.key)
@@ -291,7 +293,9 @@ class Orders:
 
     async def _update(self, intent: Intent, kind: str, **details: object) -> None:
         await self._owner.ask(
-            paths.LEDGER, UpdateIntent(intent=intent, event=self._event(kind, intent, **details))
+            paths.LEDGER,
+            UpdateIntent(intent=intent, event=self._event(kind, intent, **details)),
+            timeout=300.0,
         )
 
     def _event(self, kind: str, intent: Intent, **details: object) -> EventDraft:

@@ -29,7 +29,9 @@ async def place_stop(
     verdict = judgement.verdict
     if not isinstance(verdict, Present):
         return StopPlaced(success=False, error=f"the leg is {seen(verdict)}")
-    earlier = await owner.ask(paths.LEDGER, FindIntents(account=key.account, key=key))
+    earlier = await owner.ask(
+        paths.LEDGER, FindIntents(account=key.account, key=key), timeout=300.0
+    )
     number = 1 + max((i.attempt for i in earlier if i.purpose == PURPOSE), default=0)
     outcome = await orders.send(
         Intent(

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from console.control.client import CommandRefusedError, NoServiceError, call
 from console.control.protocol import Kill, Restart
+from console.exits import Exit
 from messages.ledger import RowStatus
 from messages.settings import Mode
 from storage import Ledger, open_ledger
@@ -138,11 +139,11 @@ class Storm:
             if not await asyncio.to_thread(guard.stop):
                 self.broken.append(f"{guard.name} does not stop on SIGTERM")
         outages = sum(self.troubles[each.__name__.strip("_")] for each in self._database_troubles())
-        if self.guard.ended_by_itself > outages or self.watcher.ended_by_itself:
-            self.broken.append(
-                f"guards ended by themselves: {self.guard.ended_by_itself} times in {outages}"
-                f" outages, and the observing one {self.watcher.ended_by_itself} times"
-            )
+        may_end = {Exit.NO_LEDGER} if outages else set()
+        for guard, expected in ((self.guard, may_end), (self.watcher, set())):
+            for code in guard.ended_with:
+                if code not in expected:
+                    self.broken.append(f"{guard.name} ended by itself, with exit code {code}")
         facts = await self._facts()
         self.broken += broken_by(facts)
         self._count(facts)

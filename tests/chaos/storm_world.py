@@ -96,7 +96,8 @@ class Guard:
         self.settings = settings()
         self._making = settings
         self.starts = 0
-        self.ended_by_itself = 0
+        self.ended_with: list[int | None] = []
+        """The exit codes with which it ended by itself."""
         self._process: BaseProcess | None = None
 
     def start(self) -> None:
@@ -107,7 +108,7 @@ class Guard:
         """Start it again if it has ended; returns whether it had."""
         if self._process is None or self._process.is_alive():
             return False
-        self.ended_by_itself += 1
+        self.ended_with.append(self._process.exitcode)
         self.start()
         return True
 

@@ -25,6 +25,12 @@ MAX_LATENCY = 0.004
 LOCK_PATIENCE = 5.0
 """Seconds that a call waits for another process's lock, as the ledger has SQLite wait."""
 
+IN_MEMORY = frozenset({"rollback", "close", "close_and_stop"})
+"""Calls that SQLite carries out without a disk: with a log, nothing was written that is undone."""
+
+GIVING_UP = ("rollback", "close")
+"""Calls that need no disk: SQLite drops a transaction and its lock whatever has failed."""
+
 AT_ONCE = 3
 """Of four calls, how many are answered at once: each latency costs the loop two turns."""
 
@@ -68,9 +74,9 @@ class Disk:
         self._held.append(go_on)
 
     def run(self, function: Callable[[], object]) -> object:
-        """Run one call. Raises sqlite3.OperationalError for an outage."""
+        """Run one call. Raises sqlite3.OperationalError for an outage, if the call needs a disk."""
         self.jobs += 1
-        if self.dead or self.outage:
+        if self.dead or (self.outage and _called(function) not in IN_MEMORY):
             self.refused += 1
             raise _io_error(self.outage or "disk I/O error")
         result = function()
@@ -79,6 +85,11 @@ class Disk:
             result.execute("PRAGMA busy_timeout = 0")
             self._open.append(result)
         return result
+
+
+def _called(function: Callable[[], object]) -> str:
+    """The name of what a job calls."""
+    return str(getattr(getattr(function, "func", function), "__name__", ""))
 
 
 disk_of_process: ContextVar[Disk | None] = ContextVar("disk_of_process", default=None)
@@ -135,8 +146,7 @@ class _JobsOnLoop:
                 return False
             if future is not None and not future.done():
                 future.set_exception(error)
-                if self._disk.dead:
-                    future.exception()  # nobody of a dead process looks at it any more
+                future.exception()  # whoever asked may have died by now, and not look at it
         else:
             if future is not None and not future.done():
                 future.set_result(result)
