@@ -184,8 +184,9 @@ class Keeper(Actor[KeeperState]):
         )
         if answer is None:
             self._stop(account)
-        elif isinstance(answer, Lease):
-            # The supervisor of the accounts forgets its children when it is restarted itself.
+        elif isinstance(answer, Lease) and paths.account(account) not in self.system.cells:
+            # The supervisor of the accounts forgets its children when it is restarted itself. One
+            # that is busy with another account's stop is not waited for: leases would end.
             await self._start(account)
 
     async def _start(self, account: str) -> bool:

@@ -161,7 +161,14 @@ def reload(
     from console.calling import ask_service
     from console.control.protocol import Reload
 
-    done = ask_service(config, Reload(dry_run=dry_run, by=_user()), timeout=600.0)
+    try:
+        done = ask_service(config, Reload(dry_run=dry_run, by=_user()), timeout=600.0)
+    except CommandError as error:
+        if error.code is not Exit.NO_SERVICE:
+            raise
+        # The socket is found by the changed file, and the service listens at the old one.
+        hint = "where the file has a new control.socket or data_dir, restart the service"
+        raise CommandError(error.code, f"{error}; {hint}") from None
     if json:
         show.print_json(done)
     else:

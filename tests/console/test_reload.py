@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import timedelta
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -402,6 +404,30 @@ def test_a_reload_that_was_broken_off_is_made_good_by_the_next(tmp_path: Path) -
             assert "accounts/binance-main" in done.restarted
             third = await g.client.call(p.Reload())
             assert third.restarted == ()
+
+    asyncio.run(scenario())
+
+
+def test_while_an_account_takes_its_time_to_stop_no_lease_ends(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        lease = '[storage]\nlease = "4s"\n'
+        async with guard(tmp_path, QUICK + lease) as g:
+            # As good as a stop that takes long: the supervisor of all accounts does not answer.
+            g.running.system.suspend("accounts")
+            file = tmp_path / "var/sexton.db"
+            ends: set[str] = set()
+
+            def renewed() -> bool:
+                with closing(sqlite3.connect(file, timeout=10)) as connection:
+                    found = connection.execute("SELECT expires_at FROM leases").fetchall()
+                assert len(found) == 2
+                for (end,) in found:
+                    assert datetime.fromisoformat(end).replace(tzinfo=UTC) > datetime.now(UTC)
+                ends.update(end for (end,) in found)
+                return len(ends) >= 8
+
+            await until(renewed, "each lease was prolonged three times")
+            g.running.system.resume("accounts")
 
     asyncio.run(scenario())
 
