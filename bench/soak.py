@@ -2,7 +2,8 @@
 
 The venue is a process of its own and the real ccxt classes talk to it over HTTPS; two legs of an
 account are aged and wait for break-even. Monitors run each `--interval` seconds instead of each
-five minutes, so that a short soak has many rounds. Leaves closes to `bench/close.py`.
+five minutes, so that a short soak has many rounds. Beside it runs a process that does nothing but
+sleep: how late that one wakes is the machine's doing. Leaves closes to `bench/close.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import asyncio
 import json
 import multiprocessing
+import os
 import random
 import resource
 import signal
@@ -107,6 +109,16 @@ def serve(ca_file: Path, told: Connection) -> None:
     asyncio.run(run())
 
 
+def idle(seconds: float, told: Connection) -> None:
+    """The bystander's process: sleeps as the sampled loop does, and tells how late it woke."""
+    late = []
+    end = time.monotonic() + seconds
+    while (begun := time.monotonic()) < end:
+        time.sleep(SAMPLE)
+        late.append((time.monotonic() - begun - SAMPLE) * 1000)
+    told.send(at(sorted(late), 0.99))
+
+
 class Timed(CcxtVenue):
     """The gateway, and when each read of all positions began (seconds, monotonic)."""
 
@@ -175,7 +187,9 @@ async def soak(folder: Path, connect: str, seconds: float, interval: float) -> d
         connected = time.monotonic() - begun
         await asyncio.sleep(WARM_ROUNDS * interval)
         before = rounds(system)
-        late, memory = await sample(seconds)
+        bystander, theirs = FORK.Pipe()
+        FORK.Process(target=idle, args=(seconds, theirs), daemon=True).start()
+        late, memory, load = await sample(seconds)
         done = {path: count - before[path] for path, count in rounds(system).items()}
         half = len(memory) // 2
         first, last = statistics.median(memory[:half]), statistics.median(memory[half:])
@@ -188,6 +202,8 @@ async def soak(folder: Path, connect: str, seconds: float, interval: float) -> d
             "loop_latency_p50_ms": at(late, 0.5),
             "loop_latency_p99_ms": at(late, 0.99),
             "loop_latency_worst_ms": late[-1],
+            "idle_process_latency_p99_ms": await asyncio.to_thread(bystander.recv),
+            "machine_load_mean": statistics.mean(load),
             "memory_first_half_mb": first,
             "memory_second_half_mb": last,
             "memory_growth_percent": (last / first - 1) * 100,
@@ -212,10 +228,14 @@ async def soak(folder: Path, connect: str, seconds: float, interval: float) -> d
         await ledger.close()
 
 
-async def sample(seconds: float) -> tuple[list[float], list[float]]:
-    """How late the loop came to a sleeper (ms, sorted), and resident memory (MB) each second."""
+async def sample(seconds: float) -> tuple[list[float], list[float], list[float]]:
+    """How late the loop came to a sleeper (ms, sorted); each second resident memory (MB) and load.
+
+    The load is that of the last minute: processes that want a core, ours among them.
+    """
     late: list[float] = []
     memory: list[float] = []
+    load: list[float] = []
     end = time.monotonic() + seconds
     while (begun := time.monotonic()) < end:
         await asyncio.sleep(SAMPLE)
@@ -223,12 +243,13 @@ async def sample(seconds: float) -> tuple[list[float], list[float]]:
         if len(memory) < seconds - (end - begun):
             pages = int(Path("/proc/self/statm").read_text().split()[1])  # noqa: ASYNC240  # no disk
             memory.append(pages * resource.getpagesize() / 1e6)
-    return sorted(late), memory
+            load.append(os.getloadavg()[0])
+    return sorted(late), memory, load
 
 
 def ready(system: System, name: str) -> bool:
     path = paths.exchange(name)
-    # An actor that is being restarted has no state.
+    # An actor that waits to be started again has no state; it is counted as a restart.
     state = system.dump(path)["state"] if path in system.cells else None
     return state is not None and state["status"] == "ready"
 
