@@ -14,7 +14,7 @@ from actors.aged_scan import Scan
 from actors.runtime import NoSuchActor, Reason
 from tests.simulation.trouble import Maker, Trouble
 from tests.simulation.venue_troubles import LONGEST, VenueTroubles
-from tests.simulation.world import SYMBOLS
+from tests.simulation.world import SYMBOLS, Trade
 from venues.simulator import Fault, FaultKind
 
 SHORT_LEASE = timedelta(minutes=1)
@@ -38,7 +38,7 @@ class GuardTroubles(Trouble):
             mine += [
                 (3, self.process_killed),
                 (1, self.process_restarted),
-                (2, self.database_away),
+                (3, self.database_away),
                 (2, self.clock_jump),
             ]
             if self.world.settings.storage.lease <= SHORT_LEASE:
@@ -58,7 +58,10 @@ class GuardTroubles(Trouble):
         free = [s for s in SYMBOLS if (account, s) not in taken]
         if free:
             symbol = self.rng.choice(free)
-            self.trades.append(world.open(account, symbol, self.side(), hours=40.0))
+            trade = world.open(account, symbol, self.side(), hours=40.0)
+            self.trades.append(trade)
+            if self.rng.random() < 0.3:
+                self._thin(trade)
         if world.process is not None:
             world.system.tell(f"{paths.aged(account)}/scan", Scan())
         for _ in range(30):
@@ -73,6 +76,13 @@ class GuardTroubles(Trouble):
             await self.process_killed()
         elif world.process is not None:
             await self._end(paths.exchange(account), crash=chance > 0.7)
+
+    def _thin(self, trade: Trade) -> None:
+        """The book takes two thirds of a trade at once, in whole steps."""
+        market = self.world.market
+        exchange = market.accounts[trade.key.account].exchange
+        step = market.listing(exchange, trade.key.symbol).instrument.quantity_step
+        market.set_book_depth(exchange, trade.key.symbol, trade.quantity * 2 // (3 * step) * step)
 
     async def actor_killed(self) -> None:
         await self._end_one(crash=False)

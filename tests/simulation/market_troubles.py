@@ -19,11 +19,11 @@ class MarketTroubles(Trouble):
     def makers(self) -> list[Maker]:
         return [
             (3, self.closed_by_hand),
-            (1, self.more_by_hand),
-            (1, self.flipped_by_hand),
+            (2, self.more_by_hand),
+            (2, self.flipped_by_hand),
             (2, self.an_orphan),
             (2, self.a_slow_open),
-            (1, self.liquidation),
+            (3, self.liquidation),
             (2, self.price_jump),
             (3, self.thin_book),
         ]
@@ -71,7 +71,10 @@ class MarketTroubles(Trouble):
 
     async def thin_book(self) -> None:
         """Orders fill only a few steps at a time, and perhaps seconds later."""
+        trade = self.open_trade()
         account, symbol = self.account(), self.rng.choice(SYMBOLS)
+        if trade is not None:
+            account, symbol = trade.key.account, trade.key.symbol
         exchange = self.world.market.accounts[account].exchange
         step = self.world.market.listing(exchange, symbol).instrument.quantity_step
         self.world.market.set_book_depth(exchange, symbol, step * self.rng.randint(1, 4))

@@ -133,6 +133,8 @@ class Schedule:
         gone = world.open(account, symbols[0], rng.choice(list(Side)), hours=0.5)
         halved = world.open(account, symbols[1], rng.choice(list(Side)), hours=0.5)
         await asyncio.sleep(rng.uniform(10.0, EVERY.total_seconds()))
+        world.lines[account].cut()  # it is to be followed again by the time that it matters
+        await asyncio.sleep(5.0)
         orphan = world.open(account, symbols[2], rng.choice(list(Side)), row=False)
         world.hand_closes(gone)
         world.hand_closes(halved, Decimal("0.5"))

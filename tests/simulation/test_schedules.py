@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 
 import pytest
 
+from tests.simulation.happenings import HAPPENINGS
 from tests.simulation.run import main
 from tests.simulation.schedules import run_schedule
 from tests.simulation.world import BYBIT, Template
 
-BATCH = 30
+BATCH = 50
+BATCHES = 3
+AT_LEAST = 2
+"""How often each kind of trouble must have struck in a batch, at the very least."""
 
 
 @pytest.fixture(scope="module")
@@ -18,12 +23,16 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     return Template(tmp_path_factory.mktemp("schedules"))
 
 
-@pytest.mark.parametrize("first", range(1, 5 * BATCH, BATCH))
+@pytest.mark.parametrize("first", range(1, BATCHES * BATCH, BATCH))
 def test_the_invariants_hold_whatever_goes_wrong(template: Template, first: int) -> None:
     outcomes = [run_schedule(template, seed) for seed in range(first, first + BATCH)]
     broken = [outcome for outcome in outcomes if outcome.broken]
     assert not broken, broken[0].told()
     assert sum(outcome.closes for outcome in outcomes) > BATCH
+    struck: Counter[str] = sum((outcome.faults for outcome in outcomes), Counter())
+    rare = {name: struck[name] for name in HAPPENINGS if struck[name] < AT_LEAST}
+    assert not rare, f"what hardly happens proves nothing: {rare}"
+    assert set(struck) == set(HAPPENINGS)
     assert timedelta(days=sum(outcome.days for outcome in outcomes)) > timedelta(hours=1)
 
 

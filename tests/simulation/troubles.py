@@ -19,7 +19,7 @@ from tests.simulation.market_troubles import MarketTroubles
 from tests.simulation.venue_troubles import VenueTroubles
 from tests.simulation.world import SYMBOLS, Trade, World
 
-PAUSE = 8.0
+PAUSE = 6.0
 """Seconds between two troubles, at most."""
 
 

@@ -35,6 +35,7 @@ FAILING = (
     FaultKind.EMPTY_BODY,
     FaultKind.HTML,
     FaultKind.TRUNCATED,
+    FaultKind.TRUNCATED,
     FaultKind.MISSING_LIST,
     FaultKind.DROP_BEFORE,
     FaultKind.DROP_AFTER,
@@ -63,8 +64,8 @@ class VenueTroubles(Trouble):
         return [
             (6, self.failing_calls),
             (4, self.late_calls),
-            (3, self.refusals),
-            (2, self.a_doubled_request),
+            (5, self.refusals),
+            (4, self.a_doubled_request),
             (2, self.a_lie),
             (2, self.a_lie_of_lists),
             (2, self.a_lie_elsewhere),
@@ -106,7 +107,7 @@ class VenueTroubles(Trouble):
                 endpoint=self.rng.choice(ENDPOINTS),
                 account=self.account(),
                 count=self.rng.randint(1, 3),
-                seconds=self.rng.choice((1.0, LONGEST / 2, LONGEST)),
+                seconds=self.rng.choice((1.0, 2.0, LONGEST / 2, LONGEST)),
             )
         )
 
@@ -195,18 +196,18 @@ class VenueTroubles(Trouble):
         """Hints are late, lost, doubled or overtaken."""
         account = self.account()
         line = self.world.lines[account]
-        kind = self.rng.choice(("late", "lost", "doubled", "overtaken"))
-        count = self.rng.randint(1, 3)
-        self.world.tell(f"the next {count} hints of {account} will be {kind}")
-        match kind:
-            case "late":
-                line.late.extend(self.rng.uniform(0.5, 8.0) for _ in range(count))
-            case "lost":
-                line.lost += count
-            case "doubled":
-                line.doubled += count
-            case _:
-                line.held.extend(self.rng.uniform(0.5, 8.0) for _ in range(count))
+        for kind in self.rng.sample(("late", "late", "lost", "doubled", "overtaken"), 2):
+            count = self.rng.randint(1, 3)
+            self.world.tell(f"{count} of the next hints of {account} will be {kind}")
+            match kind:
+                case "late":
+                    line.late.extend(self.rng.uniform(0.5, 8.0) for _ in range(count))
+                case "lost":
+                    line.lost += count
+                case "doubled":
+                    line.doubled += count
+                case _:
+                    line.held.extend(self.rng.uniform(0.5, 8.0) for _ in range(count))
 
     async def a_lying_hint(self) -> None:
         account = self.account()
