@@ -15,6 +15,7 @@ import json
 import random
 import re
 import statistics
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -334,7 +335,8 @@ def main() -> None:
     given = parser.parse_args()
     logger.remove()
     rounds = []
-    for _ in range(given.rounds):
+    for turn in range(given.rounds):
+        print(f"round {turn + 1} of {given.rounds} ...", file=sys.stderr)
         with tempfile.TemporaryDirectory() as folder:
             rounds.append(asyncio.run(one_round(Path(folder))))
     figures = {name: statistics.median(one[name] for one in rounds) for name in rounds[0]}

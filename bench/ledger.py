@@ -13,6 +13,7 @@ import asyncio
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -196,6 +197,7 @@ async def measure(folder: Path, postgres: str) -> dict[str, float]:
     }
     rounds: dict[str, list[dict[str, float]]] = {name: [] for name in ledgers}
     for turn in range(-1, ROUNDS):
+        print(f"round {turn + 1} of {ROUNDS} ...", file=sys.stderr)
         for name, ledger in ledgers.items():
             figures = await one_round(ledger, turn)
             if turn >= 0:  # the first one warms up
@@ -206,6 +208,7 @@ async def measure(folder: Path, postgres: str) -> dict[str, float]:
     for name, some in rounds.items():
         for figure in some[0]:
             figures[f"{name}_{figure}"] = statistics.median(one[figure] for one in some)
+    print("starts with a long history ...", file=sys.stderr)
     for url in urls.values():
         await make_history(url)
     starts: dict[str, list[float]] = {name: [] for name in urls}

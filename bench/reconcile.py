@@ -13,6 +13,7 @@ import asyncio
 import gc
 import json
 import statistics
+import sys
 import tempfile
 import time
 import tracemalloc
@@ -120,7 +121,8 @@ def measure() -> dict[str, float]:
         _check(_compared(made[size], views[size]), made[size])
     diff: dict[int, list[float]] = {size: [] for size in SIZES}
     rows: dict[int, list[float]] = {size: [] for size in SIZES}
-    for _ in range(ROUNDS):
+    for turn in range(ROUNDS):
+        print(f"round {turn + 1} of {ROUNDS} ...", file=sys.stderr)
         for size in SIZES:
             diff[size].append(_cpu_ms(lambda s=size: _compared(made[s], views[s])))  # type: ignore[misc]  # a bound default has no annotation
             rows[size].append(_cpu_ms(lambda s=size: _legs(made[s], index[s])))  # type: ignore[misc]  # a bound default has no annotation
@@ -278,6 +280,7 @@ def main() -> None:
     figures = measure()
     with tempfile.TemporaryDirectory() as folder:
         for stream in (False, True):
+            print(f"a close by hand, {'with' if stream else 'without'} stream ...", file=sys.stderr)
             figures |= asyncio.run(detect(Path(folder), stream=stream))
     reached = goals(figures)
     if as_json:

@@ -267,7 +267,8 @@ async def _alternating(
     contestants: dict[str, Callable[[], Awaitable[float]]], rounds: int
 ) -> dict[str, float]:
     results: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(rounds):
+    for turn in range(rounds):
+        print(f"round {turn + 1} of {rounds} ...", file=sys.stderr)
         for name, run in contestants.items():
             gc.collect()
             results[name].append(await run())
@@ -291,6 +292,7 @@ def run_all(rounds: int) -> dict[str, Any]:
             rounds,
         )
     )
+    print("10,000 actors ...", file=sys.stderr)
     many = [measure_many_apart() for _ in range(rounds)]
     figures["start_10000"] = statistics.median(run["start"] for run in many)
     figures["memory_10000"] = statistics.median(run["memory"] for run in many)

@@ -13,6 +13,7 @@ import asyncio
 import json
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -160,6 +161,7 @@ async def timed(job: Callable[[], Awaitable[object]]) -> dict[str, float]:
 async def measure(folder: Path) -> dict[str, float]:
     settings, market = make_settings(folder), make_market()
     ledger = await open_ledger(settings.storage.url, now=now, data_dir=folder)
+    print(f"{ACCOUNTS * SYMBOLS} rows and as many actors ...", file=sys.stderr)
     await fill(ledger)
     system = System(now=now, seed=1, slow_handler=3600.0)
     control = ChildSpec(
@@ -170,6 +172,7 @@ async def measure(folder: Path) -> dict[str, float]:
     await system.start(guard_tree(settings, ledger=ledger, venues=venues, extra=(control, page)))
     try:
         await settled(system)
+        print(f"{ROUNDS} looks of each kind ...", file=sys.stderr)
         figures = {
             "actors": float(len(system.tree())),
             "alerts": float(len(await ledger.open_alerts())),

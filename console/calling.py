@@ -16,6 +16,7 @@ from console.config import ConfigError, load_config
 from console.control.client import CommandRefusedError, NoServiceError, call
 from console.control.protocol import Command, Reply
 from console.exits import CommandError, Exit
+from console.waiting import waiting
 from messages.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ def ask_service(config: Path, command: Command[R], *, timeout: float = 120.0) ->
 def ask_socket(path: Path, command: Command[R], *, timeout: float = 120.0) -> R:
     """Send a command to the service at this socket; `timeout` is seconds."""
     try:
-        return call(path, command, timeout=timeout)
+        with waiting("waiting for the service ..."):
+            return call(path, command, timeout=timeout)
     except NoServiceError as error:
         raise CommandError(Exit.NO_SERVICE, str(error)) from None
     except CommandRefusedError as error:
@@ -79,7 +81,8 @@ async def _with_ledger(settings: Settings, job: Callable[[Ledger], Awaitable[T]]
 
     url = settings.storage.url
     try:
-        ledger = await open_ledger(url, now=_utc_now, data_dir=settings.data_dir)
+        with waiting("opening the ledger, and bringing it up to date ..."):
+            ledger = await open_ledger(url, now=_utc_now, data_dir=settings.data_dir)
         try:
             return await job(ledger)
         finally:

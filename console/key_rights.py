@@ -38,6 +38,9 @@ async def withdrawal_keys(
     asked = [account for account in accounts if not account.allow_withdraw]
     if mode is not Mode.ENFORCE:
         return {}
+    if asked:
+        names = ", ".join(account.name for account in asked)
+        logger.info(f"Asking whether keys may withdraw: {names}")
     found = await asyncio.gather(*(_rights(account, now) for account in asked))
     return {
         account.name: f"{WITHDRAWS}: {withdrawal_cure(account)}"

@@ -76,6 +76,7 @@ async def serving(settings: Settings, config: Path | None = None) -> AsyncIterat
     ensure_free(settings.control.socket)
     channels = open_channels(settings.alerts)
     async with AsyncExitStack() as opened:
+        logger.info("Opening the ledger")
         ledger = await open_ledger(settings.storage.url, now=utc_now, data_dir=settings.data_dir)
         opened.push_async_callback(ledger.close)
         source = await open_source(settings.ledger) if settings.ledger is not None else None
