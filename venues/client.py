@@ -31,6 +31,10 @@ _with_markets: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """An instance with loaded markets for each exchange, so that accounts share one copy of them."""
 
 
+SHAPES = (TypeError, KeyError, IndexError, AttributeError, ValueError, ArithmeticError)
+"""What ccxt raises for a reply of a shape that it did not foresee."""
+
+
 class VenueCallError(Exception):
     """A call's typed failure on its way out of the gateway; it never leaves it.
 
@@ -217,9 +221,8 @@ class Client:
                 self.counts[name] += len(capture.sent)
 
     def _expected(self) -> tuple[type[Exception], ...]:
-        shapes = (TypeError, KeyError, IndexError, AttributeError, ValueError, ArithmeticError)
         weather = (aiohttp.ClientError, TimeoutError, OSError)
-        return (self._ccxt.BaseError, MalformedReplyError, *weather, *shapes)
+        return (self._ccxt.BaseError, MalformedReplyError, *weather, *SHAPES)
 
     def by_venue_id(self, venue_id: str) -> Instrument | None:
         """The derivative that the venue calls so; spot markets of the same name are passed over."""

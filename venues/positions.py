@@ -19,7 +19,7 @@ from messages.venue import (
     VenuePosition,
 )
 from venues.attached import attached
-from venues.client import Client, VenueCallError
+from venues.client import SHAPES, Client, VenueCallError
 from venues.facts import VenueFacts
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.rows import Row, RowReading
@@ -122,7 +122,7 @@ async def _read_pages(client: Client, name: str, params: dict[str, Any], read: _
     cursors: set[str] = set()
     for _ in range(_MOST_PAGES):
         async with client.call(name) as capture:
-            parsed = await client.exchange.fetch_positions(None, {**params, **extra})
+            parsed = await _as_ccxt_reads(client, {**params, **extra}, read)
             rows, body = _rows(facts, capture)
             _take(client, rows, parsed, read)
             if facts.page == "cursor":
@@ -138,6 +138,20 @@ async def _read_pages(client: Client, name: str, params: dict[str, Any], read: _
             else:
                 return
     read.problems.append(_problem(f"positions did not end after {_MOST_PAGES} pages"))
+
+
+async def _as_ccxt_reads(
+    client: Client, params: dict[str, Any], read: _Read
+) -> list[Mapping[str, Any]]:
+    """One page as ccxt reads it. A row that it stumbles over leaves its prices out, and a problem.
+
+    It gives up all rows for one; those of the others are judged by their own words all the same.
+    """
+    try:
+        return list(await client.exchange.fetch_positions(None, params))
+    except SHAPES as error:
+        read.problems.append(_problem(f"ccxt cannot read a page of positions: {error!r}"))
+        return []
 
 
 async def _read_by_symbol(client: Client, instrument: Instrument, read: _Read) -> None:
@@ -223,7 +237,10 @@ def _instrument(client: Client, symbol: Any, row: Row) -> Instrument | None:
     if symbol in client.instruments:
         return client.instruments[str(symbol)]
     # Where ccxt dropped the row, the venue's own name leads to the market.
-    return client.by_venue_id(_venue_symbol(row))
+    name = _venue_symbol(row)
+    if client.facts.exchange == "hyperliquid":
+        return client.instruments.get(str(client.exchange.coin_to_market_id(name)))
+    return client.by_venue_id(name)
 
 
 def _position(

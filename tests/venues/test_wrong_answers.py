@@ -259,6 +259,10 @@ def test_a_leg_that_is_shown_is_there_whatever_else_is_wrong_with_the_read(
     row = bodies.row(bodies.size)
     spoilt = {
         "beside a row of no market": Answer(body=bodies.listed([row, bodies.stranger(row)])),
+        "beside a size that is no number": Answer(
+            body=bodies.listed([row, with_size(bodies, "NaN")])
+        ),
+        "beside a size that is a list": Answer(body=bodies.listed([row, with_size(bodies, [])])),
         "beside a row without a size": Answer(body=bodies.listed([row, with_size(bodies, None)])),
     }
 
