@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import ReturningInsert, ReturningUpdate
 
 from messages.ledger import Alert, AlertDraft, AlertRaised, AlertType, Lease, NoticeKind
 from storage.database import Database, insert
@@ -17,6 +17,17 @@ from storage.tables import alerts
 SAID_ONCE = "said once"
 # The same non-lasting draft again within this time is a repeat after a lost reply, not news.
 REPEAT_WINDOW = timedelta(minutes=1)
+
+# Made once: each aged leg that ends resolves whatever may have been said of it.
+_RESOLVING = (
+    sa.update(alerts)
+    .where(alerts.c.dedup_key == sa.bindparam("wanted"), alerts.c.resolved_at.is_(None))
+    .values(
+        resolved_at=sa.bindparam("resolved_at", type_=alerts.c.resolved_at.type),
+        resolution=sa.bindparam("resolution", type_=alerts.c.resolution.type),
+    )
+    .returning(alerts)
+)
 
 
 def raise_in(
@@ -147,13 +158,8 @@ class Alerts:
         self, dedup_key: str, resolution: str, *, lease: Lease | None = None
     ) -> Alert | None:
         """Resolve the open alert of this key; None where there is none."""
-        return await self._told(
-            sa.update(alerts)
-            .where(alerts.c.dedup_key == dedup_key, alerts.c.resolved_at.is_(None))
-            .values(resolved_at=self._db.now(), resolution=resolution),
-            NoticeKind.RESOLVED,
-            lease,
-        )
+        said = {"wanted": dedup_key, "resolved_at": self._db.now(), "resolution": resolution}
+        return await self._told(_RESOLVING, NoticeKind.RESOLVED, lease, said)
 
     async def ack_alert(self, alert_id: int, by: str) -> Alert | None:
         """Note who has seen an alert; the first one stays noted. None: there is no such alert."""
@@ -165,7 +171,8 @@ class Alerts:
                     alerts.c.acked_at, sa.literal(self._db.now(), alerts.c.acked_at.type)
                 ),
                 acked_by=sa.case((alerts.c.acked_at.is_(None), by), else_=alerts.c.acked_by),
-            ),
+            )
+            .returning(alerts),
             None,
             None,
         )
@@ -175,18 +182,23 @@ class Alerts:
         await self._told(
             sa.update(alerts)
             .where(alerts.c.id == alert_id)
-            .values(reminded_at=self._db.now(), reminders=alerts.c.reminders + 1),
+            .values(reminded_at=self._db.now(), reminders=alerts.c.reminders + 1)
+            .returning(alerts),
             NoticeKind.REMINDER,
             lease,
         )
 
     async def _told(
-        self, statement: sa.Update, kind: NoticeKind | None, lease: Lease | None
+        self,
+        statement: ReturningUpdate[tuple[object, ...]],
+        kind: NoticeKind | None,
+        lease: Lease | None,
+        values: dict[str, object] | None = None,
     ) -> Alert | None:
         now = self._db.now()
 
         def job(connection: Connection) -> Alert | None:
-            row = connection.execute(statement.returning(alerts)).mappings().one_or_none()
+            row = connection.execute(statement, values).mappings().one_or_none()
             if row is None:
                 return None
             if kind is not None:
