@@ -148,11 +148,6 @@ def run_week(template: Template, seed: int) -> tuple[World, Week]:
         logger.enable("actors")
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    return Template(tmp_path_factory.mktemp("week"))
-
-
 def fingerprint(world: World) -> str:
     return hashlib.sha256(repr((world.story, world.trail())).encode()).hexdigest()
 

@@ -33,11 +33,6 @@ from venues.simulator import Exchange, Fault, FaultKind
 HOUR = timedelta(hours=1)
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    return Template(tmp_path_factory.mktemp("found"))
-
-
 def told(
     template: Template, story: Callable[[World], Awaitable[None]], *, lease: timedelta = HOUR
 ) -> None:

@@ -15,11 +15,6 @@ SEEDS = 60
 """Within so many schedules each mutation must be caught; most are within five."""
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    return Template(tmp_path_factory.mktemp("mutations"))
-
-
 def caught_by(template: Template, mutation: Mutation) -> int | None:
     """The first of the seeds that shows the bug, in the way that it must show."""
     with mutation.applied():

@@ -12,15 +12,10 @@ from tests.simulation.run import main
 from tests.simulation.schedules import run_schedule
 from tests.simulation.world import BYBIT, Template
 
-BATCH = 50
-BATCHES = 3
-AT_LEAST = 2
+BATCH = 40
+BATCHES = 2
+AT_LEAST = 4
 """How often each kind of trouble must have struck in a batch, at the very least."""
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
-    return Template(tmp_path_factory.mktemp("schedules"))
 
 
 @pytest.mark.parametrize("first", range(1, BATCHES * BATCH, BATCH))
@@ -37,7 +32,7 @@ def test_the_invariants_hold_whatever_goes_wrong(template: Template, first: int)
 
 
 def test_trouble_on_one_account_never_delays_another(template: Template) -> None:
-    for seed in (seed for seed in range(500, 516) if seed % 16 != 15):
+    for seed in range(500, 508):
         outcome = run_schedule(template, seed, only=BYBIT)
         assert not outcome.broken, outcome.told()
 

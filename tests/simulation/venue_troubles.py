@@ -38,6 +38,7 @@ FAILING = (
     FaultKind.TRUNCATED,
     FaultKind.MISSING_LIST,
     FaultKind.DROP_BEFORE,
+    FaultKind.DROP_BEFORE,
     FaultKind.DROP_AFTER,
 )
 LYING = (FaultKind.EMPTY_LIST, FaultKind.SHORT_LIST, FaultKind.STALE)
