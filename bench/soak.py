@@ -191,7 +191,7 @@ async def soak(folder: Path, connect: str, seconds: float, interval: float) -> d
         FORK.Process(target=idle, args=(seconds, theirs), daemon=True).start()
         late, memory, load = await sample(seconds)
         done = {path: count - before[path] for path, count in rounds(system).items()}
-        half = len(memory) // 2
+        half, quarter = len(memory) // 2, len(memory) // 4
         first, last = statistics.median(memory[:half]), statistics.median(memory[half:])
         reads = [b - a for venue in venues.values() for a, b in pairwise(venue.reads)]
         return {
@@ -207,6 +207,8 @@ async def soak(folder: Path, connect: str, seconds: float, interval: float) -> d
             "memory_first_half_mb": first,
             "memory_second_half_mb": last,
             "memory_growth_percent": (last / first - 1) * 100,
+            "memory_growth_in_the_last_quarter_mb": statistics.median(memory[-quarter:])
+            - statistics.median(memory[-2 * quarter : -quarter]),
             "reads": float(sum(len(venue.reads) for venue in venues.values())),
             "shortest_time_between_reads_s": min(reads),
             "reads_within_a_window": float(
