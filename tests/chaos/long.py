@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -54,6 +55,8 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="folder for what broken storms leave behind")
     given = parser.parse_args()
     logger.remove()
+    # Stopped from outside, a storm still ends its processes and unmounts its disk.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not mountable():
         print("Only root may mount a disk that runs full: PostgreSQL alone is stormed.")
     server = Server()
