@@ -83,6 +83,7 @@ class Keeper(Actor[KeeperState]):
         self._accounts = accounts()
         self._running: set[str] = set()
         self._letting_go: dict[str, list[Later[Done]]] = {}
+        self._lost: set[str] = set()
         self._next: Timer | None = None
 
     def on_start(self) -> None:
@@ -107,8 +108,9 @@ class Keeper(Actor[KeeperState]):
         for account in self._accounts:
             if account in self._running:
                 await self._prolong(account)
-            elif not self._letting_go:
-                # What is let go may be the same login under another name: one after the other.
+            elif not self._letting_go and account not in self._lost:
+                # What is let go may be the same login under another name, and actors that are still
+                # stopping must not write under a lease of their successors: one after the other.
                 starting = not await self._take(account) or starting
         if self._next is not None:
             self._next.cancel()
@@ -133,10 +135,16 @@ class Keeper(Actor[KeeperState]):
 
     @handles
     async def stopped(self, message: Worked) -> None:
-        """The actors of an account have stopped; one that was let go is anybody's now."""
+        """The actors of an account have stopped; one that was let go is anybody's now.
+
+        One that was lost is asked for again at the next round.
+        """
         if not isinstance(message.tag, str):
             return
-        answers = self._letting_go.pop(message.tag)
+        self._lost.discard(message.tag)
+        answers = self._letting_go.pop(message.tag, None)
+        if answers is None:
+            return
         await self.attempt(paths.LEDGER, ReleaseLease(account=message.tag), timeout=5.0)
         self._show()
         for answer in answers:
@@ -217,7 +225,8 @@ class Keeper(Actor[KeeperState]):
         self.log.error("The lease of {} was lost to another guard: stopping its actors", account)
         self.state.lost += 1
         self._forget(account)
-        self.work(self._stopped(account), name=f"stop {account}")
+        self._lost.add(account)
+        self.work(self._stopped(account), account, name=f"stop {account}")
 
     async def _stopped(self, account: str) -> None:
         await self.attempt(paths.ACCOUNTS, StopChild(account), timeout=300.0)
