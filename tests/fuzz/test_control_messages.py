@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -23,6 +24,8 @@ COMMANDS = (
     p.GetDump(),
     p.GetPositions(),
     p.GetEvents(),
+    p.GetEvents(since=datetime(2026, 1, 1, tzinfo=UTC)),
+    p.Reload(dry_run=True),
     p.GetAlerts(),
     p.GetFigures(),
     p.Why(symbol="BTC/USDT:USDT"),
