@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 
 from venues.simulator import Fault, FaultBook, FaultKind
 
@@ -60,10 +61,20 @@ HAPPENINGS = (
 
 
 class CountedFaults(FaultBook):
-    """A book of faults that counts those that struck. `timeout` is the client's, in seconds."""
+    """A book of faults that counts those that struck, and tells of them.
 
-    def __init__(self, rng: random.Random, happened: Counter[str], timeout: float) -> None:
+    `timeout` is the client's, in seconds.
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        happened: Counter[str],
+        timeout: float,
+        tell: Callable[[str], None],
+    ) -> None:
         super().__init__(rng)
+        self._tell = tell
         self._happened = happened
         self._timeout = timeout
 
@@ -72,6 +83,7 @@ class CountedFaults(FaultBook):
     ) -> tuple[Fault, ...]:
         struck = super().strike(endpoint, account, path=path, page=page)
         for fault in struck:
+            self._tell(f"{fault.kind} strikes {path or endpoint} of {account}")
             if fault.kind in LATE:
                 late = fault.seconds >= self._timeout
                 self._happened["timeout" if late else "slow reply"] += 1

@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 from tests.simulation.happenings import HAPPENINGS
 from tests.simulation.schedules import Outcome, run_schedule
-from tests.simulation.world import ACCOUNTS, Template
+from tests.simulation.templates import Template, folder_in_memory
+from tests.simulation.world import ACCOUNTS
 
 PROGRESS = 10.0
 """Seconds between two lines of progress."""
@@ -73,8 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     covered = Covered()
     begun = told = time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
-        template = Template(Path(folder))
+    with folder_in_memory() as folder:
+        template = Template(folder)
         for seed in range(wanted.first, wanted.first + wanted.seeds):
             outcome = run_schedule(template, seed, only=wanted.only, keep_story=wanted.story)
             covered.add(outcome)

@@ -20,13 +20,13 @@ from messages.settings import Mode, OnUnknown, Settings, VerdictSettings
 from messages.values import Side
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
 from tests.simulation.story import about, timeline
+from tests.simulation.templates import Template
 from tests.simulation.troubles import Troubles
 from tests.simulation.world import (
     ACCOUNTS,
     BINANCE,
     BYBIT,
     SYMBOLS,
-    Template,
     Trade,
     World,
     coarse_ticks,

@@ -13,6 +13,8 @@ from tests.simulation.world import SYMBOLS, World
 
 DULL = {"client_order_id", "order_type", "purpose", "attempt", "exchange", "evidence"}
 """Details of events that the line has already, or that nobody reads first."""
+WIDEST = 160
+"""Characters of an event's details: enough to know it by."""
 
 
 def timeline(world: World) -> list[str]:
@@ -41,4 +43,4 @@ def _stamp(at: datetime) -> str:
 def _told(details: object) -> str:
     known = json.loads(str(details)) if details else {}
     said = [f"{name}={value}" for name, value in known.items() if name not in DULL and value]
-    return ": " + " ".join(said) if said else ""
+    return (": " + " ".join(said))[:WIDEST] if said else ""

@@ -20,10 +20,10 @@ from loguru import logger
 
 from messages.values import Side
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
+from tests.simulation.templates import Template
 from tests.simulation.world import (
     ACCOUNTS,
     SYMBOLS,
-    Template,
     Trade,
     World,
     coarse_ticks,

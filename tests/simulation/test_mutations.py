@@ -9,7 +9,7 @@ import pytest
 
 from tests.simulation.mutations import ALL, Mutation
 from tests.simulation.schedules import run_schedule
-from tests.simulation.world import Template
+from tests.simulation.templates import Template
 
 SEEDS = 60
 """Within so many schedules each mutation must be caught; most are within five."""

@@ -10,7 +10,8 @@ import pytest
 from tests.simulation.happenings import HAPPENINGS
 from tests.simulation.run import main
 from tests.simulation.schedules import run_schedule
-from tests.simulation.world import BYBIT, Template
+from tests.simulation.templates import Template
+from tests.simulation.world import BYBIT
 
 BATCH = 40
 BATCHES = 2
@@ -18,6 +19,7 @@ AT_LEAST = 4
 """How often each kind of trouble must have struck in a batch, at the very least."""
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("first", range(1, BATCHES * BATCH, BATCH))
 def test_the_invariants_hold_whatever_goes_wrong(template: Template, first: int) -> None:
     outcomes = [run_schedule(template, seed) for seed in range(first, first + BATCH)]
@@ -48,3 +50,5 @@ def test_the_long_runner_sums_up_what_it_covered(capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().out
     assert "2 schedules" in said
     assert "broken: none" in said
+    for covered in ("simulated days", "messages", "faults", "rows closed"):
+        assert covered in said

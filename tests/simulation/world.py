@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -41,7 +40,6 @@ from messages.settings import (
     VerdictSettings,
 )
 from messages.values import LegKey, Secret, Side
-from storage import open_ledger
 from tests.simulation.happenings import CountedFaults
 from tests.simulation.invariants import Watch, WatchedLog
 from tests.simulation.process import REPLY_TIMEOUT, Process
@@ -124,7 +122,8 @@ class World:
         for owner in self.market.accounts.values():
             owner.leverage = Decimal(2)  # so that a stop may be far enough away to be left alone
         self.happened: Counter[str] = Counter()
-        self.faults = CountedFaults(random.Random(seed + 1), self.happened, REPLY_TIMEOUT)
+        rng = random.Random(seed + 1)
+        self.faults = CountedFaults(rng, self.happened, REPLY_TIMEOUT, self.tell)
         self.lines = {name: Line(self.happened) for name in self.market.accounts}
         self.bugs: Counter[str] = Counter()
         self.to_double: Counter[str] = Counter()
@@ -427,32 +426,6 @@ def sim_settings(
         reconciliation=ReconciliationSettings(every=every),
     )
     return msgspec.structs.replace(settings, **changes)
-
-
-class Template:
-    """An empty ledger, migrated once, to be copied for each simulated world."""
-
-    def __init__(self, folder: Path) -> None:
-        self._file = folder / "template.db"
-        self._folder = folder
-        self._copies = 0
-
-        async def make() -> None:
-            ledger = await open_ledger(f"sqlite:///{self._file}", now=lambda: START)
-            await ledger.close()
-
-        asyncio.run(make())
-
-    def copy(self) -> Path:
-        self._copies += 1
-        path = self._folder / f"world-{self._copies}.db"
-        shutil.copyfile(self._file, path)
-        return path
-
-    def remove(self, path: Path) -> None:
-        """Delete a copy and all that SQLite and the leases left beside it."""
-        for file in self._folder.glob(f"{path.name}*"):
-            file.unlink()
 
 
 async def until(
