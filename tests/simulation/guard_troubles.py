@@ -12,9 +12,9 @@ from datetime import timedelta
 from actors import paths
 from actors.aged_scan import Scan
 from actors.runtime import NoSuchActor, Reason
+from tests.simulation.scene import SYMBOLS, Trade
 from tests.simulation.trouble import Maker, Trouble
 from tests.simulation.venue_troubles import LONGEST, VenueTroubles
-from tests.simulation.world import SYMBOLS, Trade
 from venues.simulator import Fault, FaultKind
 
 SHORT_LEASE = timedelta(minutes=1)

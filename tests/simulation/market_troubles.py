@@ -8,8 +8,8 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+from tests.simulation.scene import SYMBOLS
 from tests.simulation.trouble import Maker, Trouble
-from tests.simulation.world import SYMBOLS
 from venues.simulator import Exchange
 
 

@@ -34,7 +34,7 @@ from rules.verdict import LegFacts
 from storage import database
 from storage.leases import Leases
 from tests.simulation.process import SimVenue
-from tests.simulation.world import BYBIT
+from tests.simulation.scene import BYBIT
 from venues.simulator import memory
 
 Make = Callable[[Any], Any]

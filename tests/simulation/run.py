@@ -12,9 +12,9 @@ import time
 from collections import Counter
 
 from tests.simulation.happenings import HAPPENINGS
+from tests.simulation.scene import ACCOUNTS
 from tests.simulation.schedules import Outcome, run_schedule
 from tests.simulation.templates import Template, folder_in_memory
-from tests.simulation.world import ACCOUNTS
 
 PROGRESS = 10.0
 """Seconds between two lines of progress."""

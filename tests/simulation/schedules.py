@@ -18,21 +18,12 @@ from loguru import logger
 
 from messages.settings import Mode, OnUnknown, Settings, VerdictSettings
 from messages.values import Side
+from tests.simulation.scene import ACCOUNTS, BINANCE, BYBIT, SYMBOLS, Trade
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
 from tests.simulation.story import about, timeline
 from tests.simulation.templates import Template
 from tests.simulation.troubles import Troubles
-from tests.simulation.world import (
-    ACCOUNTS,
-    BINANCE,
-    BYBIT,
-    SYMBOLS,
-    Trade,
-    World,
-    coarse_ticks,
-    sim_settings,
-    until,
-)
+from tests.simulation.world import World, coarse_ticks, sim_settings, until
 
 EVERY = timedelta(seconds=90)
 TROUBLE = 120.0

@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterable
 from datetime import datetime
 
-from tests.simulation.world import SYMBOLS, World
+from tests.simulation.scene import SYMBOLS
+from tests.simulation.world import World
 
 DULL = {"client_order_id", "order_type", "purpose", "attempt", "exchange", "evidence"}
 """Details of events that the line has already, or that nobody reads first."""

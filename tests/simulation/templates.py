@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from storage import open_ledger
-from tests.simulation.world import START
+from tests.simulation.scene import START
 
 IN_MEMORY = Path("/dev/shm")
 """A disk costs a simulation half of its time, and a killed process needs none to be simulated."""

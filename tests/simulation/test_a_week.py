@@ -19,18 +19,10 @@ import pytest
 from loguru import logger
 
 from messages.values import Side
+from tests.simulation.scene import ACCOUNTS, SYMBOLS, Trade, true_now
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
 from tests.simulation.templates import Template
-from tests.simulation.world import (
-    ACCOUNTS,
-    SYMBOLS,
-    Trade,
-    World,
-    coarse_ticks,
-    sim_settings,
-    true_now,
-    until,
-)
+from tests.simulation.world import World, coarse_ticks, sim_settings, until
 
 EVERY = timedelta(hours=1)
 TRADING_DAYS = 5.5

@@ -13,9 +13,10 @@ from loguru import logger
 
 from messages.values import Side
 from rules.ids import is_ours
+from tests.simulation.scene import BYBIT
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
 from tests.simulation.templates import Template
-from tests.simulation.world import BYBIT, World, coarse_ticks, sim_settings, until
+from tests.simulation.world import World, coarse_ticks, sim_settings, until
 
 HOUR = timedelta(hours=1)
 FILLED_AFTER = timedelta(seconds=4.8)

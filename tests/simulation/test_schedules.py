@@ -9,9 +9,9 @@ import pytest
 
 from tests.simulation.happenings import HAPPENINGS
 from tests.simulation.run import main
+from tests.simulation.scene import BYBIT
 from tests.simulation.schedules import run_schedule
 from tests.simulation.templates import Template
-from tests.simulation.world import BYBIT
 
 BATCH = 40
 BATCHES = 2

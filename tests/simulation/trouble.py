@@ -6,7 +6,8 @@ import random
 from collections.abc import Awaitable, Callable
 
 from messages.values import Side
-from tests.simulation.world import SYMBOLS, Trade, World
+from tests.simulation.scene import SYMBOLS, Trade
+from tests.simulation.world import World
 
 Maker = tuple[int, Callable[[], Awaitable[None]]]
 """A trouble that acts on the world once, and how often it is drawn."""

@@ -16,8 +16,9 @@ from messages.ledger import AlertDraft, AlertLevel, AlertType
 from messages.requests import RaiseAlert
 from tests.simulation.guard_troubles import GuardTroubles
 from tests.simulation.market_troubles import MarketTroubles
+from tests.simulation.scene import SYMBOLS, Trade
 from tests.simulation.venue_troubles import VenueTroubles
-from tests.simulation.world import SYMBOLS, Trade, World
+from tests.simulation.world import World
 
 PAUSE = 6.0
 """Seconds between two troubles, at most."""

@@ -12,8 +12,8 @@ import detangle
 
 from messages.values import ZERO, LegKey, Side
 from messages.venue import Hint, OrderHint, OrderStatus, PositionHint
+from tests.simulation.scene import SYMBOLS, true_now
 from tests.simulation.trouble import Maker, Trouble
-from tests.simulation.world import SYMBOLS, true_now
 from venues.simulator import Exchange, Fault, FaultKind
 
 ENDPOINTS = (
