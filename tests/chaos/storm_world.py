@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -99,6 +100,8 @@ class Guard:
         self.ended_with: list[int | None] = []
         """The exit codes with which it ended by itself."""
         self._process: BaseProcess | None = None
+        # Killing waits in a thread, and nobody is to bring the killed one back meanwhile.
+        self._one_hand = threading.RLock()
 
     def start(self) -> None:
         self.starts += 1
@@ -106,18 +109,20 @@ class Guard:
 
     def revive(self) -> bool:
         """Start it again if it has ended; returns whether it had."""
-        if self._process is None or self._process.is_alive():
-            return False
-        self.ended_with.append(self._process.exitcode)
-        self.start()
-        return True
+        with self._one_hand:
+            if self._process is None or self._process.is_alive():
+                return False
+            self.ended_with.append(self._process.exitcode)
+            self.start()
+            return True
 
     def kill(self) -> None:
         """`kill -9`, and at once the next start."""
-        self.signal(signal.SIGKILL)
-        assert self._process is not None
-        self._process.join()
-        self.start()
+        with self._one_hand:
+            self.signal(signal.SIGKILL)
+            assert self._process is not None
+            self._process.join()
+            self.start()
 
     def signal(self, number: signal.Signals) -> None:
         self.revive()

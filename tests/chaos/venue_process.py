@@ -113,7 +113,16 @@ async def _serve(
     venue.desk.log = _Told(writer.on_request)
     await venue.start()
     orders: asyncio.Queue[str] = asyncio.Queue()
-    loop.add_reader(line.fileno(), lambda: orders.put_nowait(line.recv()))
+
+    def hear() -> None:
+        try:
+            orders.put_nowait(line.recv())
+        except EOFError:
+            # Whoever started the storm is gone, and with it the reason for an exchange.
+            loop.remove_reader(line.fileno())
+            stopped.set()
+
+    loop.add_reader(line.fileno(), hear)
     obeying = asyncio.create_task(_obey(line, orders, venue))
     line.send(venue.connect)
     await stopped.wait()
