@@ -14,8 +14,10 @@ from loguru import logger
 from actors import paths
 from messages.requests import CloseByOrder, ScanNow
 from messages.values import Side
+from tests.simulation.scene import BYBIT
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
-from tests.simulation.world import BYBIT, Template, World, sim_settings, until
+from tests.simulation.templates import Template
+from tests.simulation.world import World, sim_settings, until
 
 HOUR = timedelta(hours=1)
 SOON = timedelta(seconds=10)
