@@ -6,8 +6,9 @@ import json
 
 from tests.venues.payloads import FILES, FIXTURES, here
 from tests.venues.test_fixture_fills import FILL_CASES
-from tests.venues.test_fixture_orders import OPEN_CASES, ORDER_CASES
+from tests.venues.test_fixture_orders import ORDER_CASES
 from tests.venues.test_fixture_positions import POSITIONS
+from tests.venues.test_fixture_resting import OPEN_CASES
 
 pytestmark = here
 
