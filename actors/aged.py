@@ -16,16 +16,15 @@ import msgspec
 
 from actors import paths
 from actors.aged_alerts import close_failed, insufficient_balance, operator_needed, told
+from actors.bookkeeping import ask_ledger, note
 from actors.ending import AGED_GHOST, Ended, NotEnded, end_leg
 from actors.evidence import seen
 from actors.judging import judge
-from actors.records import event
 from actors.runtime import Actor, AskFailed, handles
 from actors.views import Blind, ledger_view, markets_of
 from messages.execution import ErrorCode, ExecutionResult
 from messages.ledger import AgedRecord, AlertDraft, LedgerLeg
 from messages.requests import (
-    AppendEvent,
     CloseByOrder,
     CloseLeg,
     Count,
@@ -327,22 +326,15 @@ class AgedLeg(Actor[AgedState]):
     async def _would_close(self, leg: LedgerLeg, decision: CloseNow, pause: timedelta) -> timedelta:
         self.state.status = f"observe: would close ({decision.why})"
         rows = ",".join(map(str, leg.row_ids))
-        await self.ask(
-            paths.LEDGER,
-            AppendEvent(
-                draft=event(
-                    "would_close",
-                    self.now(),
-                    actor=self.path,
-                    key=self._key,
-                    event_id=f"would-close:{self._key.account}:{rows}:{decision.phase.value}",
-                    phase=decision.phase.value,
-                    why=decision.why,
-                    target=decision.target,
-                    price=decision.price,
-                )
-            ),
-            timeout=300.0,
+        await note(
+            self,
+            "would_close",
+            self._key,
+            event_id=f"would-close:{self._key.account}:{rows}:{decision.phase.value}",
+            phase=decision.phase.value,
+            why=decision.why,
+            target=decision.target,
+            price=decision.price,
         )
         return pause
 
@@ -352,15 +344,15 @@ class AgedLeg(Actor[AgedState]):
         """A new incarnation reads back what its forerunner knew."""
         if self._recalled:
             return
-        record = await self.ask(paths.LEDGER, ReadAged(key=self._key), timeout=300.0)
+        record = await ask_ledger(self, ReadAged(key=self._key))
         if record is not None:
             self.state.failures = record.attempts
             self.state.operator_needed = record.operator_needed
         self._recalled = True
 
     async def _remember(self) -> None:
-        await self.ask(
-            paths.LEDGER,
+        await ask_ledger(
+            self,
             SaveAged(
                 record=AgedRecord(
                     key=self._key,
@@ -371,12 +363,11 @@ class AgedLeg(Actor[AgedState]):
                     updated_at=self.now(),
                 )
             ),
-            timeout=300.0,
         )
 
     async def _end(self, why: str) -> None:
         self.state.status = f"ended: {why}"
-        await self.ask(paths.LEDGER, DropAged(key=self._key), timeout=300.0)
+        await ask_ledger(self, DropAged(key=self._key))
         for kind in ("operator", "close_failed", "insufficient"):
             self.tell(
                 paths.ALERTS,
@@ -402,13 +393,7 @@ class AgedLeg(Actor[AgedState]):
         self.tell(paths.LEDGER, Count(account=self._key.account, counters={name: 1}))
 
     async def _note(self, kind: str, **details: object) -> None:
-        await self.ask(
-            paths.LEDGER,
-            AppendEvent(
-                draft=event(kind, self.now(), actor=self.path, key=self._key, details=details)
-            ),
-            timeout=300.0,
-        )
+        await note(self, kind, self._key, details)
 
 
 def _ordered(leg: LedgerLeg) -> CloseNow:

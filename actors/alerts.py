@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from actors import paths
+from actors.bookkeeping import ask_ledger
 from actors.runtime import Actor, handles
 from messages.ledger import Alert, AlertDraft, AlertLevel, AlertType
 from messages.requests import (
@@ -73,7 +74,7 @@ class Alerts(Actor[AlertsState]):
 
     @handles
     async def raised(self, message: RaiseAlert) -> None:
-        stored = await self.ask(paths.LEDGER, StoreAlert(draft=message.draft), timeout=300.0)
+        stored = await ask_ledger(self, StoreAlert(draft=message.draft))
         if stored.new:
             self._say("ALERT", message.draft)
         else:
@@ -86,10 +87,8 @@ class Alerts(Actor[AlertsState]):
 
     @handles
     async def resolved(self, message: ResolveAlert) -> None:
-        alert = await self.ask(
-            paths.LEDGER,
-            StoreResolution(dedup_key=message.dedup_key, resolution=message.resolution),
-            timeout=300.0,
+        alert = await ask_ledger(
+            self, StoreResolution(dedup_key=message.dedup_key, resolution=message.resolution)
         )
         if alert is None:
             return
@@ -99,18 +98,16 @@ class Alerts(Actor[AlertsState]):
 
     @handles
     async def acked(self, message: AckAlert) -> Alert | None:
-        return await self.ask(
-            paths.LEDGER, StoreAck(alert_id=message.alert_id, by=message.by), timeout=300.0
-        )
+        return await ask_ledger(self, StoreAck(alert_id=message.alert_id, by=message.by))
 
     @handles
     async def tick(self, message: Tick) -> None:
-        open_alerts = await self.ask(paths.LEDGER, FindAlerts(open_only=True), timeout=300.0)
+        open_alerts = await ask_ledger(self, FindAlerts(open_only=True))
         now = self.now()
         for alert in open_alerts:
             if self._wants_reminder(alert) and _due(alert, now, self._every(alert)):
                 self.state.reminded += 1
-                await self.ask(paths.LEDGER, StoreReminder(alert_id=alert.id), timeout=300.0)
+                await ask_ledger(self, StoreReminder(alert_id=alert.id))
                 self._say("REMINDER", alert)
         self._arm()
 

@@ -13,6 +13,7 @@ from datetime import timedelta
 import msgspec
 
 from actors import paths
+from actors.bookkeeping import ask_ledger
 from actors.notices import Channel, notice_of
 from actors.runtime import Actor, Down, Worked, handles
 from actors.summary import Summaries
@@ -90,7 +91,7 @@ class Deliverer(Actor[DelivererState]):
     @handles
     async def look(self, message: Look) -> None:
         await self._all()
-        waiting = await self.ask(paths.LEDGER, PendingDeliveries(limit=1_000), timeout=300.0)
+        waiting = await ask_ledger(self, PendingDeliveries(limit=1_000))
         strangers = [d.channel for d in waiting if d.channel not in self._channels]
         if strangers and not self.state.elsewhere:
             self.log.warning(
@@ -123,9 +124,7 @@ class Deliverer(Actor[DelivererState]):
         if name in self.state.sending or self.state.channels[name].resting:
             return
         while True:
-            waiting = await self.ask(
-                paths.LEDGER, PendingDeliveries(channel=name, limit=BATCH), timeout=300.0
-            )
+            waiting = await ask_ledger(self, PendingDeliveries(channel=name, limit=BATCH))
             wanted = [d for d in waiting if not self._outdated(d, waiting)]
             for delivery in waiting:
                 if delivery not in wanted:
@@ -198,11 +197,7 @@ class Deliverer(Actor[DelivererState]):
     async def _refused(self, delivery: Delivery, why: str) -> None:
         name = delivery.channel
         why = self.system.scrubber.text(why)
-        await self.ask(
-            paths.LEDGER,
-            NoteDeliveryFailed(delivery_id=delivery.id, channel=name, why=why),
-            timeout=300.0,
-        )
+        await ask_ledger(self, NoteDeliveryFailed(delivery_id=delivery.id, channel=name, why=why))
         state = self.state.channels[name]
         state.failed += 1
         state.refusals += 1
@@ -216,11 +211,7 @@ class Deliverer(Actor[DelivererState]):
         self.after(timedelta(seconds=delay), WorkOff(channel=name))
 
     async def _done_with(self, delivery: Delivery) -> None:
-        await self.ask(
-            paths.LEDGER,
-            NoteDelivered(delivery_id=delivery.id, channel=delivery.channel),
-            timeout=300.0,
-        )
+        await ask_ledger(self, NoteDelivered(delivery_id=delivery.id, channel=delivery.channel))
 
 
 def _choose(wanted: list[Delivery]) -> Delivery:

@@ -13,12 +13,12 @@ from typing import Any
 import msgspec
 
 from actors import paths
+from actors.bookkeeping import ask_ledger, note
 from actors.records import event
 from actors.runtime import Actor, AskFailed
 from messages.ledger import AlertDraft, AlertLevel, AlertType, ExitSource, Intent, LedgerLeg
 from messages.requests import (
     AlertStored,
-    AppendEvent,
     CleanUp,
     CloseRows,
     FindIntents,
@@ -108,8 +108,8 @@ async def end_leg(
     if settings.mode is Mode.OBSERVE:
         await _would_close(actor, leg, reason, alert)
         return NotEnded(why="mode is observe: the row stays as it is", observed=True)
-    closed = await actor.ask(
-        paths.LEDGER,
+    closed = await ask_ledger(
+        actor,
         CloseRows(
             account=leg.key.account,
             closes=split_exit(leg, exit_, reason=reason, closed_at=actor.now(), kind=kind),
@@ -133,7 +133,6 @@ async def end_leg(
             settles=tuple(msgspec.structs.replace(i, booked=True) for i in own),
             counters=counters,
         ),
-        timeout=300.0,
     )
     by_us = bool(closed.changed)
     if by_us and alert is not None:
@@ -154,10 +153,8 @@ async def _own_orders(actor: Actor[Any], leg: LedgerLeg) -> tuple[Intent, ...] |
         return NotEnded(why=f"our own orders cannot be settled: {settled.why}")
     if settled.unresolved:
         return NotEnded(why="an order of ours for this leg has no known outcome yet")
-    intents = await actor.ask(
-        paths.LEDGER,
-        FindIntents(account=leg.key.account, key=leg.key, unbooked_only=True),
-        timeout=300.0,
+    intents = await ask_ledger(
+        actor, FindIntents(account=leg.key.account, key=leg.key, unbooked_only=True)
     )
     rows = set(leg.row_ids)
     return tuple(i for i in intents if i.filled > ZERO and rows & set(i.row_ids))
@@ -239,20 +236,13 @@ async def _would_close(
         draft = msgspec.structs.replace(ghost, done=done, lasting=True)
         actor.tell(paths.ALERTS, RaiseAlert(draft=draft))
     rows = ",".join(map(str, leg.row_ids))
-    await actor.ask(
-        paths.LEDGER,
-        AppendEvent(
-            draft=event(
-                "would_close_row",
-                actor.now(),
-                actor=actor.path,
-                key=leg.key,
-                event_id=f"would-end:{leg.key.account}:{rows}:{reason}",
-                reason=reason,
-                position_id=list(leg.row_ids),
-            )
-        ),
-        timeout=300.0,
+    await note(
+        actor,
+        "would_close_row",
+        leg.key,
+        event_id=f"would-end:{leg.key.account}:{rows}:{reason}",
+        reason=reason,
+        position_id=list(leg.row_ids),
     )
 
 

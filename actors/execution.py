@@ -15,14 +15,13 @@ from typing import Any
 
 import msgspec
 
-from actors import paths
+from actors.bookkeeping import ask_ledger, note
 from actors.evidence import Inquiry, seen
 from actors.orders import Orders, Unresolved
-from actors.records import event
 from actors.runtime import Actor
 from messages.execution import ErrorCode, ExecutionResult
 from messages.ledger import Intent
-from messages.requests import AppendEvent, CloseLeg, FindIntents, JudgeLeg, Markets
+from messages.requests import CloseLeg, FindIntents, JudgeLeg, Markets
 from messages.settings import OnUnknown, OrderSettings
 from messages.values import ZERO
 from messages.venue import Fill, OpenOrders, Quote, Refused, VenueError
@@ -101,10 +100,8 @@ class Close:
 
     async def _remember_earlier_orders(self) -> None:
         """Attempts are numbered across restarts, so that no client order id is used twice."""
-        earlier = await self._owner.ask(
-            paths.LEDGER,
-            FindIntents(account=self._order.key.account, key=self._order.key),
-            timeout=300.0,
+        earlier = await ask_ledger(
+            self._owner, FindIntents(account=self._order.key.account, key=self._order.key)
         )
         mine = [
             i
@@ -258,19 +255,12 @@ class Close:
             )
             if not isinstance(answer, VenueError):
                 freed = True
-                await self._owner.ask(
-                    paths.LEDGER,
-                    AppendEvent(
-                        draft=event(
-                            "resting_order_cancelled",
-                            self._now(),
-                            actor=self._owner.path,
-                            key=order.key,
-                            order_id=record.order_id,
-                            why="it reserved the size of the close",
-                        )
-                    ),
-                    timeout=300.0,
+                await note(
+                    self._owner,
+                    "resting_order_cancelled",
+                    order.key,
+                    order_id=record.order_id,
+                    why="it reserved the size of the close",
                 )
         return freed
 
@@ -310,21 +300,14 @@ class Close:
         )
 
     async def _note(self, kind: str, error: VenueError, answer: Answer, **details: object) -> None:
-        await self._owner.ask(
-            paths.LEDGER,
-            AppendEvent(
-                draft=event(
-                    kind,
-                    self._now(),
-                    actor=self._owner.path,
-                    key=self._order.key,
-                    answer=str(error),
-                    code=answer.code.value,
-                    text=answer.text,
-                    details=details,
-                )
-            ),
-            timeout=300.0,
+        await note(
+            self._owner,
+            kind,
+            self._order.key,
+            details,
+            answer=str(error),
+            code=answer.code.value,
+            text=answer.text,
         )
 
     def _executed(self) -> Decimal:

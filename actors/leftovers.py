@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors import paths
+from actors.bookkeeping import note
 from actors.reads import SharedReads
-from actors.records import event
 from actors.runtime import Actor
-from messages.requests import AppendEvent, CleanedUp, CleanUp, Markets
+from messages.requests import CleanedUp, CleanUp, Markets
 from messages.venue import OpenOrders, VenueError
 from rules.leftovers import leftover_orders
 from venues.port import Venue
@@ -35,18 +34,5 @@ async def clean_up(
         # A failed cancel is never "cancelled": the order is named as left.
         (left if isinstance(answer, VenueError) else cancelled).append(record.order_id)
     if cancelled or left:
-        await owner.ask(
-            paths.LEDGER,
-            AppendEvent(
-                draft=event(
-                    "leftovers_cancelled",
-                    owner.now(),
-                    actor=owner.path,
-                    key=key,
-                    cancelled=cancelled,
-                    left=left,
-                )
-            ),
-            timeout=300.0,
-        )
+        await note(owner, "leftovers_cancelled", key, cancelled=cancelled, left=left)
     return CleanedUp(cancelled=tuple(cancelled), left=tuple(left))

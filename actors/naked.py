@@ -10,11 +10,11 @@ from decimal import Decimal
 from typing import Any
 
 from actors import paths
-from actors.records import event
+from actors.bookkeeping import ask_ledger, note
 from actors.runtime import Actor, AskFailed
 from actors.views import READ_TIMEOUT, View
 from messages.ledger import AlertDraft, AlertLevel, AlertType
-from messages.requests import AppendEvent, FindAlerts, RaiseAlert, ReadPositions, ResolveAlert
+from messages.requests import FindAlerts, RaiseAlert, ReadPositions, ResolveAlert
 from messages.values import LegKey, Side
 from messages.venue import Protection, VenuePosition
 from rules.protection import Cover, Coverage, coverage
@@ -71,8 +71,8 @@ class NakedWatch:
     async def _recall(self) -> dict[LegKey, Cover]:
         """What is known to be naked; at first, what an earlier life has left an alert of."""
         if self._known is None:
-            alerts = await self._owner.ask(
-                paths.LEDGER, FindAlerts(open_only=True, account=self._account), timeout=300.0
+            alerts = await ask_ledger(
+                self._owner, FindAlerts(open_only=True, account=self._account)
             )
             self._known = {
                 LegKey(a.account, a.symbol, Side(a.side)): (
@@ -107,19 +107,12 @@ class NakedWatch:
             else "NO STOP LOSS"
         )
         self._owner.log.critical("NAKED POSITION DETECTED: {} {}, {}", key, position.quantity, said)
-        await self._owner.ask(
-            paths.LEDGER,
-            AppendEvent(
-                draft=event(
-                    "naked_detected",
-                    self._owner.now(),
-                    actor=self._owner.path,
-                    key=key,
-                    quantity=position.quantity,
-                    covered=cover.quantity,
-                )
-            ),
-            timeout=300.0,
+        await note(
+            self._owner,
+            "naked_detected",
+            key,
+            quantity=position.quantity,
+            covered=cover.quantity,
         )
         self._owner.tell(
             paths.ALERTS,

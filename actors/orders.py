@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from actors import paths
+from actors.bookkeeping import ask_ledger
 from actors.records import event
 from actors.runtime import Actor
 from messages.ledger import EventDraft, Intent, IntentState
@@ -72,10 +72,8 @@ class Orders:
     async def send(self, intent: Intent) -> Intent | Refused | Unresolved:
         """Commit, send once, follow. Returns the settled intent, a refusal, or Unresolved."""
         self._live.add(intent.key)
-        stored = await self._owner.ask(
-            paths.LEDGER,
-            CommitIntent(intent=intent, event=self._event("order_intent", intent)),
-            timeout=300.0,
+        stored = await ask_ledger(
+            self._owner, CommitIntent(intent=intent, event=self._event("order_intent", intent))
         )
         if stored.state is not IntentState.PENDING or stored.created_at != intent.created_at:
             # An earlier incarnation had this very intent: its order may be out already.
@@ -119,13 +117,12 @@ class Orders:
                     intent.client_order_id,
                     error,
                 )
-                await self._owner.ask(
-                    paths.LEDGER,
+                await ask_ledger(
+                    self._owner,
                     UpdateIntent(
                         intent=intent,
                         event=self._event("order_outcome_unknown", intent, answer=str(error)),
                     ),
-                    timeout=300.0,
                 )
                 return await self.resolve(intent)
 
@@ -198,8 +195,8 @@ class Orders:
 
     async def settle_open(self, key: LegKey | None, account: str) -> Settled:
         """Bring every open intent (of one leg, or of the account) to its final state."""
-        open_intents = await self._owner.ask(
-            paths.LEDGER, FindIntents(account=account, key=key, open_only=True), timeout=300.0
+        open_intents = await ask_ledger(
+            self._owner, FindIntents(account=account, key=key, open_only=True)
         )
         for intent in open_intents:
             self._live.add(intent.key)
@@ -292,10 +289,8 @@ class Orders:
         return gone
 
     async def _update(self, intent: Intent, kind: str, **details: object) -> None:
-        await self._owner.ask(
-            paths.LEDGER,
-            UpdateIntent(intent=intent, event=self._event(kind, intent, **details)),
-            timeout=300.0,
+        await ask_ledger(
+            self._owner, UpdateIntent(intent=intent, event=self._event(kind, intent, **details))
         )
 
     def _event(self, kind: str, intent: Intent, **details: object) -> EventDraft:

@@ -9,11 +9,12 @@ from decimal import Decimal
 from typing import Any
 
 from actors import paths
+from actors.bookkeeping import ask_ledger, note
 from actors.records import event
 from actors.runtime import Actor, AskFailed
 from actors.views import View
 from messages.ledger import AlertDraft, AlertLevel, AlertType, NewPosition
-from messages.requests import AddPosition, AppendEvent, CloseLeg, PlaceStop, RaiseAlert
+from messages.requests import AddPosition, CloseLeg, PlaceStop, RaiseAlert
 from messages.settings import OrphanPolicy
 from messages.values import LegKey
 from messages.venue import VenuePosition
@@ -50,8 +51,8 @@ async def _adopt(owner: Actor[Any], position: VenuePosition) -> str:
     key = position.key
     if position.opened_at is None or position.entry_price is None:
         return ""
-    row = await owner.ask(
-        paths.LEDGER,
+    row = await ask_ledger(
+        owner,
         AddPosition(
             new=NewPosition(
                 account=key.account,
@@ -71,7 +72,6 @@ async def _adopt(owner: Actor[Any], position: VenuePosition) -> str:
                 opened_at=position.opened_at,
             ),
         ),
-        timeout=300.0,
     )
     owner.log.warning("Orphan {} adopted as ledger row {}", key, row.id)
     return f"adopted as row {row.id}"
@@ -92,7 +92,7 @@ async def _protect(
     if isinstance(placed, AskFailed) or not placed.success:
         _failed(owner, key, f"no stop could be placed: {failure}")
         return ""
-    await _note(owner, "orphan_protected", key, trigger_price=price, order_id=placed.order_id)
+    await note(owner, "orphan_protected", key, trigger_price=price, order_id=placed.order_id)
     owner.log.warning("Orphan {} protected by a stop at {}", key, price)
     return f"protected by a stop at {price}"
 
@@ -115,7 +115,7 @@ async def _close(owner: Actor[Any], position: VenuePosition) -> str:
         why = result.why if isinstance(result, AskFailed) else result.error_message
         _failed(owner, key, f"it could not be closed: {why}")
         return ""
-    await _note(
+    await note(
         owner, "orphan_closed", key, executed=result.executed, average_price=result.average_price
     )
     return f"closed {result.executed} at {result.average_price}"
@@ -139,12 +139,4 @@ def _failed(owner: Actor[Any], key: LegKey, why: str) -> None:
                 next_step="deal with the orphan by hand, or mend the cause",
             )
         ),
-    )
-
-
-async def _note(owner: Actor[Any], kind: str, key: LegKey, **details: object) -> None:
-    await owner.ask(
-        paths.LEDGER,
-        AppendEvent(draft=event(kind, owner.now(), actor=owner.path, key=key, details=details)),
-        timeout=300.0,
     )

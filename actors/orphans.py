@@ -13,15 +13,14 @@ from decimal import Decimal
 import msgspec
 
 from actors import paths
+from actors.bookkeeping import ask_ledger, note
 from actors.naked import NakedWatch
 from actors.orphan_policy import carry_out
 from actors.pace import first_wait
-from actors.records import event
 from actors.runtime import Actor, AskFailed, handles
 from actors.views import Blind, Differences, View, differences
 from messages.ledger import AlertDraft, AlertLevel, AlertType, OrphanRecord
 from messages.requests import (
-    AppendEvent,
     CountOrphanActions,
     DropOrphan,
     FindOpening,
@@ -125,9 +124,7 @@ class Orphans(Actor[OrphansState]):
 
     async def _recall(self) -> dict[LegKey, OrphanRecord]:
         if self._known is None:
-            records = await self.ask(
-                paths.LEDGER, ReadOrphans(account=self._account.name), timeout=300.0
-            )
+            records = await ask_ledger(self, ReadOrphans(account=self._account.name))
             self._known = {record.key: record for record in records}
         return self._known
 
@@ -158,10 +155,8 @@ class Orphans(Actor[OrphansState]):
             await self._announce(position, cover)
         elif record.action:
             return 0
-        actions = await self.ask(
-            paths.LEDGER,
-            CountOrphanActions(account=key.account, since=self.now() - timedelta(hours=1)),
-            timeout=300.0,
+        actions = await ask_ledger(
+            self, CountOrphanActions(account=key.account, since=self.now() - timedelta(hours=1))
         )
         position = await self._dated(position, view)
         decided = orphan_action(
@@ -177,7 +172,7 @@ class Orphans(Actor[OrphansState]):
             record = msgspec.structs.replace(record, action=done, acted_at=self.now())
             self.state.actions += 1
         known[key] = record
-        await self.ask(paths.LEDGER, SaveOrphan(record=record), timeout=300.0)
+        await ask_ledger(self, SaveOrphan(record=record))
         return 1 if done else 0
 
     async def _dated(self, position: VenuePosition, view: View) -> VenuePosition:
@@ -261,7 +256,7 @@ class Orphans(Actor[OrphansState]):
                 continue
             self.log.info("Orphan {} resolved: {}", key, resolution)
             await self._note("orphan_resolved", key, resolution=resolution)
-            await self.ask(paths.LEDGER, DropOrphan(key=key), timeout=300.0)
+            await ask_ledger(self, DropOrphan(key=key))
             del known[key]
             self._undatable.discard(key)
             for dedup_key in (_orphan_key(key), f"orphan_action:{key}"):
@@ -270,11 +265,7 @@ class Orphans(Actor[OrphansState]):
     async def _note(self, kind: str, key: LegKey, **details: object) -> None:
         details.pop("symbol", None)
         details.pop("side", None)
-        await self.ask(
-            paths.LEDGER,
-            AppendEvent(draft=event(kind, self.now(), actor=self.path, key=key, details=details)),
-            timeout=300.0,
-        )
+        await note(self, kind, key, details)
 
 
 def _stop_text(cover: Coverage) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors import paths
+from actors.bookkeeping import ask_ledger
 from actors.evidence import Inquiry, seen
 from actors.orders import Orders, Unresolved
 from actors.runtime import Actor
@@ -29,9 +29,7 @@ async def place_stop(
     verdict = judgement.verdict
     if not isinstance(verdict, Present):
         return StopPlaced(success=False, error=f"the leg is {seen(verdict)}")
-    earlier = await owner.ask(
-        paths.LEDGER, FindIntents(account=key.account, key=key), timeout=300.0
-    )
+    earlier = await ask_ledger(owner, FindIntents(account=key.account, key=key))
     number = 1 + max((i.attempt for i in earlier if i.purpose == PURPOSE), default=0)
     outcome = await orders.send(
         Intent(

@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from actors import paths
+from actors.bookkeeping import ask_ledger, note
 from actors.ending import RECONCILED
 from actors.pace import first_wait
-from actors.records import event
 from actors.runtime import Actor, handles
 from actors.suspects import Suspect, bury_if_gone
 from actors.views import (
@@ -26,7 +26,6 @@ from actors.views import (
 )
 from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
 from messages.requests import (
-    AppendEvent,
     Count,
     FindAlerts,
     LookAt,
@@ -175,9 +174,7 @@ class Reconciliation(Actor[ReconciliationState]):
 
     async def _reported_earlier(self) -> dict[LegKey, str]:
         """What an earlier life has alerted: its legs have an open alert."""
-        alerts = await self.ask(
-            paths.LEDGER, FindAlerts(open_only=True, account=self._account.name), timeout=300.0
-        )
+        alerts = await ask_ledger(self, FindAlerts(open_only=True, account=self._account.name))
         return {
             LegKey(a.account, a.symbol, Side(a.side)): a.seen
             for a in alerts
@@ -192,22 +189,15 @@ class Reconciliation(Actor[ReconciliationState]):
                 paths.LEDGER,
                 Count(account=self._account.name, counters={"quantity_mismatches": 1}),
             )
-        await self.ask(
-            paths.LEDGER,
-            AppendEvent(
-                draft=event(
-                    "reconciliation_mismatch",
-                    self.now(),
-                    actor=self.path,
-                    key=leg.key,
-                    ledger_side=leg.key.side.value,
-                    venue_side=position.key.side.value,
-                    ledger_quantity=leg.quantity,
-                    venue_quantity=position.quantity,
-                    position_id=list(leg.row_ids),
-                )
-            ),
-            timeout=300.0,
+        await note(
+            self,
+            "reconciliation_mismatch",
+            leg.key,
+            ledger_side=leg.key.side.value,
+            venue_side=position.key.side.value,
+            ledger_quantity=leg.quantity,
+            venue_quantity=position.quantity,
+            position_id=list(leg.row_ids),
         )
         self.tell(
             paths.ALERTS,

@@ -11,6 +11,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from actors import paths
+from actors.bookkeeping import ask_ledger
 from actors.records import event
 from actors.runtime import Actor
 from messages.ledger import AlertDraft, AlertLevel, AlertType, Event
@@ -43,17 +44,15 @@ class Summaries:
             return CHECK_EVERY
         now = self._actor.now()
         due = last_due(now, at)
-        found = await self._actor.ask(
-            paths.LEDGER, FindEvents(kind=KIND, newest_first=True, limit=1), timeout=300.0
-        )
+        found = await ask_ledger(self._actor, FindEvents(kind=KIND, newest_first=True, limit=1))
         if not found or found[0].at < due:
             await self._raise(now, due, found[0] if found else None)
         return min(due + timedelta(days=1) - now, CHECK_EVERY)
 
     async def _raise(self, now: datetime, due: datetime, last: Event | None) -> None:
-        rows = await self._actor.ask(paths.LEDGER, ActiveRows(), timeout=300.0)
-        alerts = await self._actor.ask(paths.LEDGER, FindAlerts(open_only=True), timeout=300.0)
-        counters = await self._actor.ask(paths.LEDGER, ReadCounters(), timeout=300.0)
+        rows = await ask_ledger(self._actor, ActiveRows())
+        alerts = await ask_ledger(self._actor, FindAlerts(open_only=True))
+        counters = await ask_ledger(self._actor, ReadCounters())
         total: Counter[str] = Counter()
         for statistics in counters.values():
             total.update(statistics)
@@ -80,7 +79,7 @@ class Summaries:
             event_id=f"{KIND}:{due.isoformat()}",
             details={"counters": dict(total)},
         )
-        await self._actor.ask(paths.LEDGER, AppendEvent(draft=noted), timeout=300.0)
+        await ask_ledger(self._actor, AppendEvent(draft=noted))
 
 
 def last_due(now: datetime, at: time) -> datetime:

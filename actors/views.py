@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from actors import paths
+from actors.bookkeeping import ask_ledger
 from actors.runtime import Actor, AskFailed
 from messages.ledger import LedgerLeg, PositionRow
 from messages.requests import (
@@ -79,7 +80,7 @@ async def markets_of(actor: Actor[Any], account: str) -> Markets | Blind:
 
 async def ledger_view(actor: Actor[Any], account: str, markets: Markets) -> LedgerView:
     """The ledger's legs of an account, and the rows that cannot be used."""
-    rows = await actor.ask(paths.LEDGER, ActiveRows(account=account), timeout=300.0)
+    rows = await ask_ledger(actor, ActiveRows(account=account))
     return _legs_of(rows, account, _index_of(markets.instruments))
 
 
@@ -186,9 +187,7 @@ async def _own_orders(
 
     An order for rows that are active no more says nothing of the leg that has come after them.
     """
-    intents = await actor.ask(
-        paths.LEDGER, FindIntents(account=account, unbooked_only=True), timeout=300.0
-    )
+    intents = await ask_ledger(actor, FindIntents(account=account, unbooked_only=True))
     active = {row_id for leg in ledger.legs.values() for row_id in leg.row_ids}
     filled: dict[LegKey, Decimal] = {}
     for intent in intents:

@@ -71,7 +71,7 @@ def ago(hours: float) -> datetime:
 
 
 async def until(
-    condition: Callable[[], Awaitable[bool] | bool], what: str, seconds: float = 20.0
+    condition: Callable[[], Awaitable[bool] | bool], what: str, seconds: float = 60.0
 ) -> None:
     """Wait for a condition; say what did not come."""
     deadline = asyncio.get_running_loop().time() + seconds
