@@ -99,7 +99,8 @@ async def test_where_told_to_wait_nothing_is_sent_until_a_read_succeeds(tmp_path
 
 @scenario
 async def test_a_position_that_is_there_is_closed_with_one_shared_read(tmp_path: Path) -> None:
-    one_window = VerdictSettings(settle=timedelta(seconds=30), fresh=timedelta(seconds=60))
+    # The window is long enough for a busy machine to get from the validation to the order.
+    one_window = VerdictSettings(settle=timedelta(seconds=30), fresh=timedelta(seconds=3))
     async with world(tmp_path, verdict=one_window) as guard:
         row = await guard.both(XRP, Side.LONG, "10")
         before = guard.reads()
