@@ -86,7 +86,7 @@ class Stream(Actor[StreamState]):
         if not isinstance(error, VenueError):
             raise TypeError(f"the stream ended with {error!r}")
         self.state.why = str(error)
-        if error.kind is VenueErrorKind.OTHER and self.state.connects == 0:
+        if error.kind is VenueErrorKind.UNSUPPORTED:
             self.state.status = "not available"
             self.log.info("No position stream for {}: {}", self._account.name, error.message)
             return

@@ -56,7 +56,10 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueErrorKind(StrEnum):
-    """What a venue's error means, classified by the venue's own code (`venues.md` section 3)."""
+    """What a venue's error means, classified by the venue's own code (`venues.md` section 3).
+
+    UNSUPPORTED is the gateway's own word: it does not do this at this venue, and nothing was sent.
+    """
 
     NOTHING_TO_REDUCE = "nothing_to_reduce"
     REDUCE_ONLY_RESERVED = "reduce_only_reserved"
@@ -74,6 +77,7 @@ class VenueErrorKind(StrEnum):
     NOT_TRADABLE = "not_tradable"
     NETWORK = "network"
     MALFORMED = "malformed"
+    UNSUPPORTED = "unsupported"
     OTHER = "other"
 
 

@@ -34,6 +34,7 @@ _CODES = {
     VenueErrorKind.NOT_TRADABLE: ErrorCode.NOT_TRADABLE,
     VenueErrorKind.NETWORK: ErrorCode.NETWORK,
     VenueErrorKind.MALFORMED: ErrorCode.UNKNOWN,
+    VenueErrorKind.UNSUPPORTED: ErrorCode.NOT_TRADABLE,
     VenueErrorKind.OTHER: ErrorCode.UNKNOWN,
 }
 
@@ -62,6 +63,7 @@ _PERMANENT = frozenset(
         VenueErrorKind.RIGHTS,
         VenueErrorKind.SIZE,
         VenueErrorKind.NOT_TRADABLE,
+        VenueErrorKind.UNSUPPORTED,
     }
 )
 _SLOW = frozenset({VenueErrorKind.RATE_LIMIT, VenueErrorKind.MAINTENANCE, VenueErrorKind.CLOCK})

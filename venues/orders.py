@@ -61,7 +61,7 @@ async def place(client: Client, order: OrderRequest) -> Placement:
             # ccxt would send the order without its trigger: a market close at once.
             return Refused(
                 error=VenueError(
-                    kind=VenueErrorKind.OTHER,
+                    kind=VenueErrorKind.UNSUPPORTED,
                     message=f"stops are not placed on {client.facts.exchange}; nothing was sent",
                 )
             )

@@ -33,7 +33,7 @@ async def watch(client: Client, on_hint: OnHint, on_connected: OnConnected) -> V
     """
     if not client.facts.streams:
         return VenueError(
-            kind=VenueErrorKind.OTHER,
+            kind=VenueErrorKind.UNSUPPORTED,
             message=f"{client.facts.exchange} has no position stream here; REST reads go on",
         )
     try:

@@ -230,7 +230,7 @@ def test_where_a_stop_would_go_out_as_a_market_close_nothing_is_sent(opened: Ope
             )
             placed = await venue.place(stop)
             assert isinstance(placed, Refused)
-            assert placed.error.kind is VenueErrorKind.OTHER
+            assert placed.error.kind is VenueErrorKind.UNSUPPORTED
             assert [seen for seen in canned.seen if seen.method == "POST"] == []
 
     run(scenario())

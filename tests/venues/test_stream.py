@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from messages.values import LegKey
-from messages.venue import Hint, PositionHint, VenueError
+from messages.venue import Hint, PositionHint, VenueError, VenueErrorKind
 from tests.venues.conftest import Opened, run
 from tests.venues.simulated import BTC, LONG, SHORT, simulated
 from venues.simulator import Exchange, Fault, FaultKind
@@ -94,6 +94,7 @@ def test_a_venue_without_a_stream_says_so_at_once(opened: Opened) -> None:
         async with opened("okx") as (canned, venue):
             ended = await venue.watch(lambda hint: None, lambda: None)
             assert "no position stream" in ended.message
+            assert ended.kind is VenueErrorKind.UNSUPPORTED
             assert canned.seen == []
 
     run(scenario())
