@@ -1,7 +1,7 @@
-"""Commands for the time before the guard goes live: init, show-config, doctor.
+"""Commands for the time before the guard goes live: init, show-config, venues, doctor.
 
 None of them needs the running service, and only `init` writes anything. Leaves the work to
-`console.init_config`, `console.config_keys` and `console.doctor`.
+`console.init_config`, `console.config_keys`, `console.venue_list` and `console.doctor`.
 """
 
 from __future__ import annotations
@@ -51,6 +51,14 @@ def show_config(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False)
         show.print_json(shown)
     else:
         typer.echo(as_toml(shown))
+
+
+@setting_up.command(rich_help_panel=SETTING_UP, epilog="python supervisor.py venues --json")
+def venues(json: JsonOption = False) -> None:
+    """The supported exchanges, and what the guard can do at each."""
+    from console.venue_list import list_venues
+
+    list_venues(as_json=json)
 
 
 @setting_up.command(rich_help_panel=SETTING_UP, epilog="python supervisor.py doctor --json")

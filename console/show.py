@@ -94,7 +94,8 @@ def clock(at: datetime | None) -> str:
     return at.astimezone(UTC).strftime("%m-%d %H:%M:%S") if at is not None else "-"
 
 
-def _table(*columns: str, right: Iterable[str] = ()) -> Table:
+def table_of(*columns: str, right: Iterable[str] = ()) -> Table:
+    """An empty table in the house style; `right` names the columns of figures."""
     table = Table(box=None, pad_edge=False)
     numeric = set(right)
     for column in columns:
@@ -111,7 +112,7 @@ def _table(*columns: str, right: Iterable[str] = ()) -> Table:
 def tree_table(nodes: Sequence[NodeInfo], *, wide: bool = True) -> Table:
     """The actors, indented below their parents; their classes where there is room."""
     counts = ("restarts", "mailbox", "handled", "uptime")
-    table = _table("actor", "status", *counts, *(("class",) if wide else ()), right=counts)
+    table = table_of("actor", "status", *counts, *(("class",) if wide else ()), right=counts)
     for node in nodes:
         depth = node.path.count("/") + 1 if node.path else 0
         name = node.path.rpartition("/")[2] or "sexton"
@@ -135,7 +136,7 @@ def rows_table(rows: Sequence[PositionRow], now: datetime) -> Table:
     figures = ("id", "quantity", "entry", "age", "exit", "pnl")
     columns = ["id", "account", "symbol", "side", "quantity", "entry", "age", "status"]
     over = any(row.closed_at is not None for row in rows)
-    table = _table(*columns, *(("exit", "pnl", "reason") if over else ()), right=figures)
+    table = table_of(*columns, *(("exit", "pnl", "reason") if over else ()), right=figures)
     for row in rows:
         ending = (number(row.exit_price, ""), number(row.realized_pnl, ""), row.exit_reason or "")
         end = row.closed_at or now
@@ -185,7 +186,7 @@ def _detail(key: str, value: object) -> str:
 
 def alerts_table(alerts: Sequence[Alert]) -> Table:
     """Alerts with their numbers; titles may take more than one line."""
-    table = _table("id", "level", "raised (UTC)", "state", right=("id",))
+    table = table_of("id", "level", "raised (UTC)", "state", right=("id",))
     table.add_column("alert", header_style="dim", overflow="fold")
     for alert in alerts:
         table.add_row(
@@ -208,7 +209,7 @@ def alert_state(alert: Alert) -> str:
 
 def figures_table(accounts: Mapping[str, AccountFigures], total: Mapping[str, int]) -> Table:
     """One line a figure, one column an account."""
-    table = _table("figure", *accounts, "total", right=(*accounts, "total"))
+    table = table_of("figure", *accounts, "total", right=(*accounts, "total"))
     for name in sorted({key for found in accounts.values() for key in found.statistics}):
         counts = [str(found.statistics.get(name, 0)) for found in accounts.values()]
         table.add_row(name, *counts, str(total.get(name, 0)))
@@ -225,7 +226,7 @@ def figures_table(accounts: Mapping[str, AccountFigures], total: Mapping[str, in
 
 def reports_table(reports: Mapping[str, ScanReport]) -> Table:
     counts = ("checked", "found", "acted", "errors")
-    table = _table("monitor", *counts, "problem", right=counts)
+    table = table_of("monitor", *counts, "problem", right=counts)
     for path, report in reports.items():
         table.add_row(
             path,
@@ -240,7 +241,7 @@ def reports_table(reports: Mapping[str, ScanReport]) -> Table:
 
 def legs_table(legs: Sequence[LegView]) -> Table:
     """Aged legs: prices in quote currency."""
-    table = _table(
+    table = table_of(
         "leg", "phase", "status", "target", "price", "verdict", right=("target", "price")
     )
     for leg in legs:
@@ -252,7 +253,7 @@ def legs_table(legs: Sequence[LegView]) -> Table:
 
 def messages_table(messages: Sequence[MessageInfo]) -> Table:
     """What operators may send: fields (a star: required), the reply, and what it is for."""
-    table = _table("message")
+    table = table_of("message")
     for column in ("fields", "reply", "about"):
         table.add_column(column, header_style="dim", overflow="fold")
     for message in messages:
@@ -263,7 +264,7 @@ def messages_table(messages: Sequence[MessageInfo]) -> Table:
 
 def intents_table(intents: Sequence[Intent]) -> Table:
     figures = ("quantity", "filled", "average")
-    table = _table(
+    table = table_of(
         "client order id", "purpose", "type", "quantity", "filled", "average", "state", "error",
         right=figures,
     )  # fmt: skip
