@@ -16,7 +16,15 @@ from actors import paths
 from actors.bookkeeping import ask_ledger, note
 from actors.records import event
 from actors.runtime import Actor, AskFailed
-from messages.ledger import AlertDraft, AlertLevel, AlertType, ExitSource, Intent, LedgerLeg
+from messages.ledger import (
+    AlertDraft,
+    AlertLevel,
+    AlertType,
+    ExitSource,
+    Intent,
+    LedgerLeg,
+    RowClose,
+)
 from messages.requests import (
     AlertStored,
     CleanUp,
@@ -112,7 +120,9 @@ async def end_leg(
         actor,
         CloseRows(
             account=leg.key.account,
-            closes=split_exit(leg, exit_, reason=reason, closed_at=actor.now(), kind=kind),
+            closes=_as_judged(
+                leg, split_exit(leg, exit_, reason=reason, closed_at=actor.now(), kind=kind)
+            ),
             event=event(
                 "position_closed" if ours else _event_kind(ghost_reason),
                 actor.now(),
@@ -134,6 +144,8 @@ async def end_leg(
             counters=counters,
         ),
     )
+    if closed.moved:
+        return NotEnded(why="a row of it changed while it was judged: it is judged again")
     by_us = bool(closed.changed)
     if by_us and alert is not None:
         _announce_ghost(actor, leg, ghost_reason, evidence)
@@ -142,6 +154,14 @@ async def end_leg(
     if by_us:
         await actor.attempt(paths.exchange(leg.key.account), CleanUp(key=leg.key), timeout=120.0)
     return Ended(reason=reason, by_us=by_us, ghost=not ours, exit=exit_)
+
+
+def _as_judged(leg: LedgerLeg, closes: tuple[RowClose, ...]) -> tuple[RowClose, ...]:
+    """The bot may rewrite a row while it is judged, and then the position lives again."""
+    changed = {row.id: row.updated_at for row in leg.rows}
+    return tuple(
+        msgspec.structs.replace(close, changed_at=changed[close.row_id]) for close in closes
+    )
 
 
 async def _own_orders(actor: Actor[Any], leg: LedgerLeg) -> tuple[Intent, ...] | NotEnded:

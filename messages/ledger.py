@@ -94,7 +94,8 @@ class LedgerLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class RowClose(msgspec.Struct, frozen=True, kw_only=True):
     """How one row is closed. `realized_pnl` is in settle currency, after fees.
 
-    `evidence` is JSON-able facts that prove the closing; it is stored in the closing event.
+    `changed_at` is the row's last change as it was judged: a row that has changed since is another
+    one, and stays. None: whatever it is by now.
     """
 
     row_id: int
@@ -103,6 +104,7 @@ class RowClose(msgspec.Struct, frozen=True, kw_only=True):
     exit_source: ExitSource
     realized_pnl: Decimal
     closed_at: datetime
+    changed_at: datetime | None = None
 
 
 class EventDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -296,6 +298,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClosedRows(msgspec.Struct, frozen=True, kw_only=True):
-    """What a closing write changed: the ids that went from active to closed by this write."""
+    """What a closing write changed: the ids that went from active to closed by this write.
+
+    `moved` are active rows that had changed since they were judged: nothing was written at all.
+    """
 
     changed: tuple[int, ...]
+    moved: tuple[int, ...] = ()

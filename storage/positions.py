@@ -79,6 +79,23 @@ def close_in(
     return tuple(close.row_id for close in in_order if _close(connection, close, event_id, now))
 
 
+def _moved(connection: Connection, closes: Sequence[RowClose]) -> tuple[int, ...]:
+    """Rows that are still active and have changed since they were judged, held until the end.
+
+    Instants are compared here: triggers write them in another spelling than this program.
+    """
+    judged = {close.row_id: close.changed_at for close in closes if close.changed_at is not None}
+    if not judged:
+        return ()
+    query = (
+        sa.select(positions.c.id, positions.c.updated_at)
+        .where(positions.c.id.in_(judged), positions.c.status == RowStatus.ACTIVE)
+        .order_by(positions.c.id)
+        .with_for_update()
+    )
+    return tuple(row.id for row in connection.execute(query) if row.updated_at != judged[row.id])
+
+
 def _close(connection: Connection, close: RowClose, event_id: str, now: datetime) -> bool:
     result = connection.execute(
         _CLOSING,
@@ -194,13 +211,16 @@ class Positions:
     ) -> ClosedRows:
         """Close the rows among `closes` that are still active, with all that belongs to it.
 
-        The event, the alert and the counters (of the event's account) are written
-        only if a row changed; the intents in `settles` are written in any case. Repeated with
+        If one of them has changed since it was judged, nothing is written. The event, the alert
+        and the counters (of the event's account) are written only if a row changed; the intents in `settles` are written in any case. Repeated with
         the same event id, it changes nothing more and names the same rows.
         """
         now = self._db.now()
 
         def job(connection: Connection) -> ClosedRows:
+            moved = _moved(connection, closes)
+            if moved:
+                return ClosedRows(changed=(), moved=moved)
             changed = close_in(connection, closes, event.event_id, now)
             for intent in settles:
                 put_intent(connection, intent)

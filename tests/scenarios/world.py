@@ -189,7 +189,7 @@ class World:
     def alive(self, path: str) -> bool:
         return any(node.path == path for node in self.system.tree())
 
-    async def closed(self, row: PositionRow, seconds: float = 20.0) -> PositionRow:
+    async def closed(self, row: PositionRow, seconds: float = 60.0) -> PositionRow:
         """Wait for a row to be closed, and return it."""
 
         async def is_closed() -> bool:
