@@ -6,10 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pytest_textual_snapshot import SVGImageExtension
 
 from tests.console.processes import Process
 
 DEMO_SECONDS = 40
+
+# The plugin names it as syrupy 4 did, `_file_extension`; without this the stored screens would be
+# `.raw` files, which no viewer opens.
+SVGImageExtension.file_extension = "svg"
 
 
 class Demo:

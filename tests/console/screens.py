@@ -1,21 +1,15 @@
-"""What a textual app shows, as plain lines of text, and the stored screens to compare it with.
+"""What a textual app shows, as plain lines of text.
 
 Read from textual's own screenshot, so that it is what a person sees and not what widgets hold.
 """
 
 from __future__ import annotations
 
-import os
 import re
 import xml.etree.ElementTree as ElementTree
-from pathlib import Path
 from typing import Any
 
 from textual.app import App
-
-STORED = Path(__file__).with_name("stored_screens")
-REWRITE = "SEXTON_REWRITE_SCREENS"
-"""Set in the environment, it makes the tests store what they see; look at the difference then."""
 
 _CELL = 12.2
 """Width of a cell in the screenshot's units."""
@@ -35,11 +29,3 @@ def text_of(app: App[Any]) -> str:
         for offset, character in enumerate(text):
             cells[int(line[1])][start + offset] = character
     return "\n".join("".join(line).rstrip() for line in cells) + "\n"
-
-
-def assert_as_stored(app: App[Any], name: str) -> None:
-    """The screen is the stored one of this name."""
-    shown, file = text_of(app), STORED / f"{name}.txt"
-    if os.environ.get(REWRITE):
-        file.write_text(shown, encoding="utf-8")
-    assert shown == file.read_text(encoding="utf-8")
