@@ -70,27 +70,22 @@ def exit_of(
     used = _accounting(leg, (fill for fill in fills if fill.at >= since), step)
     if not used:
         return _unknown_exit(leg)
-    quantity = sum((taken for _, taken in used), ZERO)
-    settle = settle_currency(leg.key)
-    fees, others = ZERO, dict[str, Decimal]()
-    for fill, taken in used:
-        share = fill.fee * taken / fill.quantity
-        if fill.fee_currency in (None, settle):
-            fees += share
-        elif fill.fee_currency is not None:
-            others[fill.fee_currency] = others.get(fill.fee_currency, ZERO) + share
+    fees, others = fees_apart(
+        leg.key,
+        ((fill.fee_currency, fill.fee * taken / fill.quantity) for fill, taken in used),
+    )
     kinds = {fill.kind for fill, _ in used}
     return _exit(
         leg,
-        quantity=quantity,
-        price=sum((taken * fill.price for fill, taken in used), ZERO) / quantity,
+        quantity=sum((taken for _, taken in used), ZERO),
+        price=mean_price(((taken, fill.price) for fill, taken in used), kind),
         fee=fees,
         at=max(fill.at for fill, _ in used),
         source=ExitSource.VENUE_HISTORY,
         ended=_kind(kinds),
         entry_fee=entry_fee,
         kind=kind,
-        others=tuple(sorted(others.items())),
+        others=others,
     )
 
 
@@ -163,17 +158,69 @@ def settle_currency(key: LegKey) -> str:
     return key.symbol.partition(":")[2].partition("-")[0]
 
 
+def kind_of(symbol: str) -> Kind:
+    """How a unified symbol is margined: one that is settled in its own base is inverse."""
+    pair, _, contract = symbol.partition(":")
+    inverse = contract.partition("-")[0] == pair.partition("/")[0]
+    return Kind.INVERSE if inverse else Kind.LINEAR
+
+
+def mean_price(pairs: Iterable[tuple[Decimal, Decimal]], kind: Kind) -> Decimal:
+    """The one price that stands for several fills of (quantity, price) in any PnL formula.
+
+    An inverse contract's quantity is in quote, so what its fills add up to is base: the mean is
+    the harmonic one. Raises ArithmeticError where there are none.
+    """
+    filled = list(pairs)
+    quantity = sum((quantity for quantity, _ in filled), ZERO)
+    if len({price for _, price in filled}) == 1:
+        return filled[0][1]
+    if kind is Kind.INVERSE:
+        return quantity / sum((quantity / price for quantity, price in filled), ZERO)
+    return sum((quantity * price for quantity, price in filled), ZERO) / quantity
+
+
+def fees_apart(
+    key: LegKey, fees: Iterable[tuple[str | None, Decimal]]
+) -> tuple[Decimal, tuple[tuple[str, Decimal], ...]]:
+    """Fees in the leg's settle currency, and by name those in any other, which are not converted.
+
+    A fee without a currency is taken to be in the settle currency.
+    """
+    own, others = ZERO, dict[str, Decimal]()
+    for currency, fee in fees:
+        if currency in (None, settle_currency(key)):
+            own += fee
+        elif currency is not None:
+            others[currency] = others.get(currency, ZERO) + fee
+    return own, tuple(sorted(others.items()))
+
+
 def _accounting(leg: LedgerLeg, fills: Iterable[Fill], step: Decimal) -> list[tuple[Fill, Decimal]]:
-    """The closing fills that account for the leg, and how much of each, or nothing."""
+    """The closing fills that account for the leg, and how much of each, or nothing.
+
+    A fill whose PnL the venue calls zero either left at the entry price or opened the other side,
+    as after a flip in one-way mode. So such fills count only where the others leave something
+    over, and then from the oldest: the leg was closed before the other side was opened.
+    """
+    of_leg = sorted(
+        (fill for fill in fills if fill.symbol == leg.key.symbol), key=lambda fill: fill.at
+    )
+    sure = [fill for fill in of_leg if not _may_have_opened(fill)]
     owed, used = leg.quantity, list[tuple[Fill, Decimal]]()
-    for fill in sorted(fills, key=lambda fill: fill.at, reverse=True):
-        if fill.symbol != leg.key.symbol:
-            continue
+    for fill in sure[::-1] + [fill for fill in of_leg if _may_have_opened(fill)]:
         closed = min(closed_by(fill, leg.key.side), owed)
         if closed > ZERO:
             used.append((fill, closed))
             owed -= closed
-    return used[::-1] if owed <= ZERO or owed < step else []
+    if owed > ZERO and owed >= step:
+        return []
+    return sorted(used, key=lambda pair: pair[0].at)
+
+
+def _may_have_opened(fill: Fill) -> bool:
+    """Whether nothing but its side says that a fill closed: no leg, no size, no PnL."""
+    return fill.position_side is None and fill.closed_quantity is None and fill.realized_pnl == ZERO
 
 
 def _unknown_exit(leg: LedgerLeg) -> Exit:
