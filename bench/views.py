@@ -26,8 +26,9 @@ from loguru import logger
 
 from actors.runtime import ChildSpec, System
 from actors.tree import guard_tree
+from console.collecting import collecting_gently
 from console.control.server import Control
-from console.http.server import METRICS, Web
+from console.http.server import LASTS, METRICS, Web
 from console.http.tally import Tally
 from console.top import Top
 from console.top_look import look_at
@@ -55,6 +56,7 @@ ENTRY = Decimal(100)
 NEVER = timedelta(days=1)
 GOAL_LOOK_MS = 250.0
 GOAL_EVENT_KB = 256.0
+GOAL_OTHERS_WAIT_MS = 50.0
 SOON = 0.005
 
 
@@ -134,8 +136,11 @@ async def fill(ledger: Ledger) -> None:
         )
 
 
-async def timed(job: Callable[[], Awaitable[object]]) -> dict[str, float]:
-    """A few runs of a job: its milliseconds on the wall, and the loop's worst lateness."""
+async def timed(job: Callable[[], Awaitable[object]], *, apart: float = 0.0) -> dict[str, float]:
+    """A few runs of a job: its milliseconds on the wall, and the loop's worst lateness.
+
+    Each begins `apart` seconds after the one before has ended.
+    """
     walls, late = [], 0.0
     over = False
 
@@ -149,6 +154,7 @@ async def timed(job: Callable[[], Awaitable[object]]) -> dict[str, float]:
     watching = asyncio.create_task(others())
     cpu = time.process_time()
     for _ in range(ROUNDS):
+        await asyncio.sleep(apart)
         begun = time.perf_counter()
         await job()
         walls.append((time.perf_counter() - begun) * 1000)
@@ -156,6 +162,11 @@ async def timed(job: Callable[[], Awaitable[object]]) -> dict[str, float]:
     over = True
     await watching
     return {"wall_ms": statistics.median(walls), "cpu_ms": cpu, "others_wait_ms": late}
+
+
+async def as_in_service(folder: Path) -> dict[str, float]:
+    async with collecting_gently():
+        return await measure(folder)
 
 
 async def measure(folder: Path) -> dict[str, float]:
@@ -189,7 +200,7 @@ async def measure(folder: Path) -> dict[str, float]:
                 async with session.get(f"http://{address}/metrics") as answer:
                     await answer.read()
 
-            metrics = await timed(scrape)
+            metrics = await timed(scrape, apart=LASTS)
         return figures | {f"metrics_{name}": value for name, value in metrics.items()}
     finally:
         await system.stop()
@@ -255,13 +266,16 @@ def main() -> None:
     given = parser.parse_args()
     logger.remove()
     with tempfile.TemporaryDirectory() as name:
-        figures = asyncio.run(measure(Path(name)))
+        figures = asyncio.run(as_in_service(Path(name)))
     goals = [
         {"name": name, "value": figures[name], "goal": f"< {goal:g}", "met": figures[name] < goal}
         for name, goal in (
             ("top_look_wall_ms", GOAL_LOOK_MS),
             ("top_draw_ms", GOAL_LOOK_MS),
             ("page_largest_event_kb", GOAL_EVENT_KB),
+            ("top_look_others_wait_ms", GOAL_OTHERS_WAIT_MS),
+            ("page_others_wait_ms", GOAL_OTHERS_WAIT_MS),
+            ("metrics_others_wait_ms", GOAL_OTHERS_WAIT_MS),
         )
     ]
     if given.json:

@@ -25,6 +25,7 @@ from actors.runtime import ChildSpec, StartFailed, System
 from actors.runtime.events import SupervisionEvent
 from actors.tree import tree_in_force
 from console.channels import ChannelUnusable, open_channels
+from console.collecting import collecting_gently
 from console.control.commands import CONTROL, Operator
 from console.control.server import Control
 from console.control.socket_file import SocketTakenError, ensure_free
@@ -136,7 +137,11 @@ async def run_service(settings: Settings, config: Path | None = None) -> Exit:
     stop = asyncio.Event()
     try:
         await refuse_withdrawal_keys(settings, now=utc_now)
-        async with serving(settings, config) as running, _signals(running, stop):
+        async with (
+            collecting_gently(),
+            serving(settings, config) as running,
+            _signals(running, stop),
+        ):
             names = ", ".join(running.venues)
             logger.info(
                 f"Sexton is ready: {settings.mode} mode; {names}; control {settings.control.socket}"

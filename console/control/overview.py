@@ -5,6 +5,8 @@ Leaves which are the most urgent to `console.urgency`, and the drawing to whoeve
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 
 from actors import paths
@@ -29,10 +31,13 @@ async def overview(system: System, service: p.Service, command: p.GetOverview) -
         return failed(alerts)
     if isinstance(events, AskFailed):
         return failed(events)
+    # Whoever has an order to send comes in between the parts of a long look.
+    await asyncio.sleep(0)
     legs = aged_legs(system)
     aged = {row_id: state for state in legs.values() for row_id in state.row_ids}
     shown = urgent_rows(rows, aged, alerts, command.rows)
     ids = {row.id for row in shown}
+    await asyncio.sleep(0)
     nodes = [node for node in system.tree() if node.kind != "worker"]
     return p.Overview(
         service=service,

@@ -103,10 +103,13 @@ async def gather(system: System, settings: Settings, *, positions: int = 0) -> F
     rows: tuple[PositionRow, ...] = ()
     if positions:
         rows = await _asked(system, FindRows(status=RowStatus.ACTIVE)) or ()
+    # The rows of a large guard took their time to be read, and what follows takes its own.
+    await asyncio.sleep(0)
     legs = aged_legs(system) if positions else {}
     path_of = {row_id: path for path, state in legs.items() for row_id in state.row_ids}
     aged = {row_id: legs[path] for row_id, path in path_of.items()}
     shown = urgent_rows(rows, aged, alerts or (), positions)
+    await asyncio.sleep(0)
     return Facts(
         at=system.now(),
         nodes=system.tree(),

@@ -6,9 +6,11 @@ here. Durable statistics come from the ledger, so those counters survive restart
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import version
+from itertools import chain
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -47,21 +49,25 @@ _CLOSES = {
 }
 
 
-def exposition(facts: Facts, settings: Settings, tally: Tally) -> bytes:
-    """The text that Prometheus scrapes."""
-    registry = CollectorRegistry()
-    registry.register(_Once(_families(facts, settings, tally)))
-    return generate_latest(registry) + generate_latest(tally.registry)
+async def exposition(facts: Facts, settings: Settings, tally: Tally) -> bytes:
+    """The text that Prometheus scrapes. Lets others run after each family: some are long."""
+    texts = []
+    for family in chain(_families(facts, settings, tally), tally.registry.collect()):
+        registry = CollectorRegistry()
+        registry.register(_Once(family))
+        texts.append(generate_latest(registry))
+        await asyncio.sleep(0)
+    return b"".join(texts)
 
 
 class _Once(Collector):
-    """Hands families over that were made beforehand."""
+    """Hands a family over that was made beforehand."""
 
-    def __init__(self, families: Iterable[Metric]) -> None:
-        self._families = list(families)
+    def __init__(self, family: Metric) -> None:
+        self._family = family
 
     def collect(self) -> Iterator[Metric]:
-        return iter(self._families)
+        return iter((self._family,))
 
     def describe(self) -> Iterator[Metric]:
         return iter(())

@@ -19,8 +19,9 @@ from aiohttp.typedefs import Handler, Middleware
 
 from actors.runtime import Actor
 from console.config_values import is_loopback
-from console.http.facts import Facts, gather
+from console.http.facts import gather
 from console.http.metrics import CONTENT_TYPE, exposition
+from console.http.shared import Shared
 from console.http.tally import Tally
 from console.http.view import POSITIONS, view
 from messages.settings import Settings
@@ -31,6 +32,8 @@ METRICS = "metrics"
 MAX_WATCHERS = 16
 LOOK_EVERY = 1.0
 """Seconds between two looks for the pages that are open; one look serves them all."""
+LASTS = LOOK_EVERY / 2
+"""Seconds. Pages wake a little apart: each second's first one looks for all."""
 REST = 4.0
 """A look is followed by a pause of at least so many times its own length."""
 _STATIC = Path(__file__).parent / "static"
@@ -63,11 +66,10 @@ class WebState(msgspec.Struct):
 
 @dataclass(frozen=True)
 class _Seen:
-    """The page's parts as JSON, and until when (the loop's time) they are good enough."""
+    """The page's parts as JSON."""
 
     at: datetime
     parts: dict[str, bytes]
-    until: float
 
 
 class Web(Actor[WebState]):
@@ -82,8 +84,9 @@ class Web(Actor[WebState]):
         super().__init__(WebState(address=address))
         self._settings_now = settings
         self._tally = tally
-        self._turn = asyncio.Lock()
-        self._seen: _Seen | None = None
+        self._page = Shared(self._look, lasts=LASTS, rest=REST)
+        self._figures = Shared(self._scrape, lasts=LASTS)
+        self._readiness = Shared(self._troubles, lasts=LASTS)
 
     @property
     def _settings(self) -> Settings:
@@ -140,18 +143,28 @@ class Web(Actor[WebState]):
         self.state.refused += 1
         return web.Response(status=status, text=why, headers=_HEADERS)
 
-    async def _facts(self, *, positions: int = 0) -> Facts:
-        return await gather(self.system, self._settings, positions=positions)
+    async def _look(self) -> _Seen:
+        facts = await gather(self.system, self._settings, positions=POSITIONS)
+        # Whoever has an order to send comes in between.
+        await asyncio.sleep(0)
+        parts = view(facts, self._settings)
+        return _Seen(facts.at, {name: msgspec.json.encode(part) for name, part in parts.items()})
+
+    async def _scrape(self) -> bytes:
+        facts = await gather(self.system, self._settings)
+        return await exposition(facts, self._settings, self._tally)
+
+    async def _troubles(self) -> list[str]:
+        return (await gather(self.system, self._settings)).troubles(self._settings)
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        body = exposition(await self._facts(), self._settings, self._tally)
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=await self._figures.get(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _health(self, _: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})
 
     async def _ready(self, _: web.Request) -> web.Response:
-        troubles = (await self._facts()).troubles(self._settings)
+        troubles = await self._readiness.get()
         status = "not ready" if troubles else "ready"
         return web.json_response(
             {"status": status, "troubles": troubles}, status=503 if troubles else 200
@@ -161,22 +174,6 @@ class Web(Actor[WebState]):
         name, kind = _FILES[request.path]
         text = (_STATIC / name).read_text(encoding="utf-8")
         return web.Response(text=text, content_type=kind, charset="utf-8")
-
-    async def _latest(self) -> _Seen:
-        """The page's content as it is, or was within the last pause."""
-        loop = asyncio.get_running_loop()
-        async with self._turn:
-            if self._seen is None or loop.time() >= self._seen.until:
-                begun = loop.time()
-                facts = await self._facts(positions=POSITIONS)
-                parts = view(facts, self._settings)
-                self._seen = _Seen(
-                    at=facts.at,
-                    parts={name: msgspec.json.encode(part) for name, part in parts.items()},
-                    # Pages wake a little apart: each second's first one looks for all.
-                    until=loop.time() + max(LOOK_EVERY / 2, REST * (loop.time() - begun)),
-                )
-            return self._seen
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
         """Each part of the page's content whenever it changes, and a sign of life in between."""
@@ -188,7 +185,7 @@ class Web(Actor[WebState]):
             await answer.prepare(request)
             sent: dict[str, bytes] = {}
             while True:
-                seen = await self._latest()
+                seen = await self._page.get()
                 for name, content in seen.parts.items():
                     if content != sent.get(name):
                         await _send(answer, name, content)

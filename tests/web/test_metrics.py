@@ -83,22 +83,24 @@ def test_statistics_outlive_the_process_and_validations_are_timed(tmp_path: Path
 def test_a_validation_lands_in_its_bucket(tmp_path: Path) -> None:
     tally = Tally(("a",))
     tally.judged("a", 0.3)
-    lines = exposition(_nothing(), settings_of(tmp_path), tally).decode().splitlines()
+    lines = _exposed(tmp_path, tally).splitlines()
     name = "aged_close_validation_duration_seconds"
     assert f'{name}_bucket{{account="a",le="0.25"}} 0.0' in lines
     assert f'{name}_bucket{{account="a",le="0.5"}} 1.0' in lines
 
 
 def test_while_the_ledger_is_away_its_counters_are_missing_not_zero(tmp_path: Path) -> None:
-    text = exposition(_nothing(), settings_of(tmp_path), Tally(("a",))).decode()
+    text = _exposed(tmp_path, Tally(("a",)))
     assert "sexton_ledger_available 0.0" in text
     assert "aged_ghost_positions_total" not in text
 
 
-def _nothing() -> Facts:
-    return Facts(
+def _exposed(folder: Path, tally: Tally) -> str:
+    """The figures of a guard that knows nothing."""
+    facts = Facts(
         at=Clock()(), nodes=(), accounts=(), ledger={}, delivery={}, counters=None, alerts=None
     )
+    return asyncio.run(exposition(facts, settings_of(folder), tally)).decode()
 
 
 def test_rules_dashboard_and_documentation_name_only_what_is_exported(exported: str) -> None:
