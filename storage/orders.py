@@ -106,15 +106,21 @@ class Intents:
     async def update_intent(
         self, intent: Intent, *, event: EventDraft | None = None, lease: Lease | None = None
     ) -> None:
-        """Write what has become of a committed intent.
+        """Write what has become of a committed intent. One in its final state stays as it is.
+
+        Of two who followed the same order, the slower one would undo what the other has found
+        out, or what has been booked since. The event is written in any case.
 
         Raises LookupError for one that was never committed: that is a bug of the caller's.
         """
 
         def job(connection: Connection) -> None:
-            if connection.execute(_BY_ID, {"wanted": intent.client_order_id}).first() is None:
+            found = connection.execute(_BY_ID, {"wanted": intent.client_order_id}).mappings()
+            stored = found.one_or_none()
+            if stored is None:
                 raise LookupError(f"intent {intent.client_order_id} was never committed")
-            put_intent(connection, intent)
+            if not intent_of(stored).state.final:
+                put_intent(connection, intent)
             if event is not None:
                 audit.append(connection, (event,))
 

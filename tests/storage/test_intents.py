@@ -73,6 +73,25 @@ async def test_an_update_of_what_was_never_committed_is_a_bug(opened: OpenLedger
         assert await ledger.intents() == ()
 
 
+async def test_a_final_intent_stays_as_it_is_whatever_a_slower_follower_writes(
+    opened: OpenLedger,
+) -> None:
+    done = intent(state=IntentState.DONE, filled=Decimal("0.5"), booked=True)
+    slower = (
+        intent(),
+        intent(state=IntentState.SENT, order_id="venue-1"),
+        intent(state=IntentState.NEVER_ARRIVED, booked=True),
+        intent(state=IntentState.DONE, filled=Decimal("0.5")),
+    )
+    async with opened() as ledger:
+        await ledger.commit_intent(intent())
+        await ledger.update_intent(done)
+        for number, late in enumerate(slower):
+            await ledger.update_intent(late, event=event(f"late {number}"))
+            assert await ledger.intent("sx-1") == done
+        assert len(await ledger.events()) == len(slower)
+
+
 async def test_intents_are_found_by_account_leg_openness_and_booking_oldest_first(
     opened: OpenLedger,
 ) -> None:
