@@ -38,8 +38,9 @@ SHAPES = (TypeError, KeyError, IndexError, AttributeError, ValueError, Arithmeti
 class VenueCallError(Exception):
     """A call's typed failure on its way out of the gateway; it never leaves it.
 
-    `refusal` says that the venue itself said no, so that nothing was done; `sent` are the
-    requests that had left by then, as (HTTP method, path).
+    `refusal` says that the venue itself is known to have said no, so that nothing was done;
+    `answered` that it said something, known or not; `sent` are the requests that had left by
+    then, as (HTTP method, path).
     """
 
     def __init__(
@@ -47,11 +48,13 @@ class VenueCallError(Exception):
         error: VenueError,
         *,
         refusal: bool = False,
+        answered: bool = False,
         sent: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.refusal = refusal
+        self.answered = answered
         self.sent = sent
 
 
@@ -126,7 +129,7 @@ class Client:
                 await self._exchange.privateUtaGetV3AccountSettings()
                 self._exchange.options["uta"] = True
         except VenueCallError as failed:
-            if not failed.refusal or failed.error.kind is not VenueErrorKind.OTHER:
+            if not failed.answered or failed.error.kind is not VenueErrorKind.OTHER:
                 raise
             self._exchange.options["uta"] = False
 
@@ -215,7 +218,10 @@ class Client:
             except self._expected() as error:
                 found = classify(self.settings, self.facts.exchange, error, capture.answer)
                 raise VenueCallError(
-                    found.error, refusal=found.refusal, sent=tuple(capture.sent)
+                    found.error,
+                    refusal=found.refusal,
+                    answered=found.answered,
+                    sent=tuple(capture.sent),
                 ) from error
             finally:
                 self.counts[name] += len(capture.sent)

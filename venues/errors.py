@@ -37,6 +37,22 @@ _BY_CLASS = (
     ("NetworkError", VenueErrorKind.NETWORK),
 )
 
+_NO = frozenset(
+    {
+        "InsufficientFunds",
+        "InvalidOrder",
+        "OperationRejected",
+        "BadSymbol",
+        "AuthenticationError",
+        "InvalidNonce",
+        "RateLimitExceeded",
+        "DDoSProtection",
+    }
+)
+"""ccxt's classes for codes that it lists as refusals. Its others may hide any outcome."""
+
+_TIMED_OUT = re.compile(r"tim(?:e|ed)[ _-]?out")
+
 _SECRET_PAIRS = re.compile(
     r"""(?ix) ( (?:signature|sign|api[-_]?key|access[-_]?key|secret|passphrase|listenkey|x-\w+)
                 [\\"']* \s* [=:] \s* [\\"']* ) [^&\s\\"',}]+"""
@@ -45,10 +61,15 @@ _SECRET_PAIRS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Classified:
-    """An error with its meaning. `refusal`: the venue itself said no, so nothing was done."""
+    """An error with its meaning. `answered`: the venue itself said so, in its own words.
+
+    `refusal`: what it said is known to be a no, so nothing was done. A code that nobody has listed
+    may as well mean that the request timed out inside the venue and took effect.
+    """
 
     error: VenueError
     refusal: bool
+    answered: bool
 
 
 def classify(
@@ -67,21 +88,25 @@ def classify(
             message=text,
             http_status=raised.status or status,
         )
-        return Classified(malformed, refusal=malformed.kind is VenueErrorKind.RATE_LIMIT)
+        slowed = malformed.kind is VenueErrorKind.RATE_LIMIT
+        return Classified(malformed, refusal=slowed, answered=slowed)
     code, kind = read if read is not None else ("", None)
-    said_no = kind is not None or bool(code)
     if kind is None and (reply is None or reply.body is not None):
         kind = _by_words(exchange, text)
-        said_no = said_no or (kind is not None and reply is not None)
+    known = kind is not None and reply is not None
     if kind is None:
         kind = _by_status(exchange, status)
-        said_no = said_no or kind is VenueErrorKind.RATE_LIMIT
+        known = kind is VenueErrorKind.RATE_LIMIT or (kind is VenueErrorKind.KEY and bool(code))
     if kind is None:
         kind = _by_class(raised, code, reply)
+        known = bool(code) and any(cls.__name__ in _NO for cls in type(raised).__mro__)
+    if not any(cls.__name__ == "BaseError" for cls in type(raised).__mro__):
+        # ccxt took the reply for a good one and stumbled over its shape: that is no refusal.
+        known = False
     unsure = (VenueErrorKind.NETWORK, VenueErrorKind.MAINTENANCE, VenueErrorKind.MALFORMED)
-    refusal = said_no and kind not in unsure and (status or 0) < 500
+    answered = (known or bool(code)) and kind not in unsure and (status or 0) < 500
     error = VenueError(kind=kind, message=text or kind.value, code=code, http_status=status)
-    return Classified(error, refusal)
+    return Classified(error, refusal=known and answered, answered=answered)
 
 
 def scrub(settings: AccountSettings, text: str) -> str:
@@ -157,6 +182,8 @@ def _codes(body: Any, depth: int = 0) -> Iterator[str]:
 
 def _by_words(exchange: str, text: str) -> VenueErrorKind | None:
     lower = text.lower()
+    if _TIMED_OUT.search(lower):
+        return VenueErrorKind.NETWORK
     for phrase, kind in (*PHRASES.get(exchange, ()), *PHRASES["*"]):
         if phrase in lower:
             return kind

@@ -123,7 +123,7 @@ CASES: list[Case] = [
         ("110094", "Order does not meet minimum order value 5USDT", K.SIZE),
         ("110003", "Order price exceeds the allowable range.", K.PRICE_BAND),
         ("110074", "This contract is not live", K.NOT_TRADABLE),
-        ("199999", "something new", K.OTHER),
+        ("110009", "The number of stop orders exceeds maximum limit allowed", K.OTHER),
     ),
     *_cases(
         "binanceusdm",
@@ -147,7 +147,6 @@ CASES: list[Case] = [
         ("-1111", "Precision is over the maximum defined for this asset.", K.SIZE),
         ("-4131", "The counterparty's best price is off the filter", K.PRICE_BAND),
         ("-1121", "Invalid symbol.", K.NOT_TRADABLE),
-        ("-9999", "something new", K.OTHER),
     ),
     *_cases(
         "okx",
@@ -161,6 +160,8 @@ CASES: list[Case] = [
         ("51020", "Order amount should be greater than the min available amount.", K.SIZE),
         ("51121", "Order count should be the integer multiples of the lot size.", K.SIZE),
         ("51006", "Order price is not within the price limit", K.PRICE_BAND),
+        ("51134", "Closing failed. Check your holdings and pending orders", K.REDUCE_ONLY_RESERVED),
+        ("51149", "Order timed out. Please try again.", K.NETWORK),
     ),
     *_cases(
         "okx",
@@ -230,6 +231,8 @@ CASES: list[Case] = [
         ("", "Insufficient margin to place order. asset=0", K.MARGIN),
         ("", "Order was never placed, already canceled, or filled. asset=0", K.NO_SUCH_ORDER),
         ("", "Order must have minimum value of $10. asset=0", K.SIZE),
+        ("", "Price must be divisible by tick size. asset=0", K.PRICE_BAND),
+        ("", "Order could not immediately match against any resting orders.", K.PRICE_BAND),
     ),
     *_cases(
         "hyperliquid",
@@ -243,6 +246,8 @@ CASES: list[Case] = [
         ("insufficientAvailableFunds", "", K.MARGIN),
         ("clientOrderIdAlreadyExist", "", K.DUPLICATE_ID),
         ("invalidSize", "", K.SIZE),
+        ("selfFill", "", K.OTHER),
+        ("iocWouldNotExecute", "", K.PRICE_BAND),
     ),
     *_cases(
         "krakenfutures",
@@ -266,6 +271,10 @@ CASES: list[Case] = [
         ("101204", "Insufficient margin", K.MARGIN),
         ("100001", "Signature verification failed", K.KEY),
         ("100421", "timestamp mismatch", K.CLOCK),
+        ("100202", "Insufficient balance", K.MARGIN),
+        ("80012", '{"Code":101253,"Msg":"margin is not enough"}', K.MARGIN),
+        ("101400", "The minimum order amount is 0.0001 BTC.", K.SIZE),
+        ("100410", "The current system is busy, please try again later", K.MAINTENANCE),
     ),
 ]  # fmt: skip
 
