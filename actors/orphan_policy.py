@@ -5,6 +5,7 @@ Which policy applies is `rules.orphans`; this carries it out, and says so in the
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -29,10 +30,13 @@ async def carry_out(
     position: VenuePosition,
     view: View,
     distance: Decimal,
+    *,
+    first_seen_at: datetime,
 ) -> str:
     """Carry a policy out for the monitor `owner`. Returns what was done, or an empty string.
 
-    `distance` is that of a protective stop from the mark, as a fraction.
+    `distance` is that of a protective stop from the mark, as a fraction. `first_seen_at` is the
+    orphan record's: the same action on the same orphan is one, however often it is repeated.
     """
     match decided.policy:
         case OrphanPolicy.ALERT:
@@ -40,14 +44,14 @@ async def carry_out(
                 owner.log.warning("Orphan {}: {}", position.key, decided.why)
             return ""
         case OrphanPolicy.ADOPT:
-            return await _adopt(owner, position)
+            return await _adopt(owner, position, first_seen_at)
         case OrphanPolicy.PROTECT:
             return await _protect(owner, position, view, distance)
         case OrphanPolicy.CLOSE:
             return await _close(owner, position)
 
 
-async def _adopt(owner: Actor[Any], position: VenuePosition) -> str:
+async def _adopt(owner: Actor[Any], position: VenuePosition, first_seen_at: datetime) -> str:
     key = position.key
     if position.opened_at is None or position.entry_price is None:
         return ""
@@ -62,6 +66,7 @@ async def _adopt(owner: Actor[Any], position: VenuePosition) -> str:
                 entry_price=position.entry_price,
                 opened_at=position.opened_at,
                 stop_price=position.stop_loss,
+                request_id=f"adopt:{key}:{first_seen_at.isoformat()}",
             ),
             event=event(
                 "orphan_adopted",

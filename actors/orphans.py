@@ -1,25 +1,27 @@
 """Orphans and naked positions: what is open at the venue and known to nobody, or to no stop.
 
-Each is alerted once when found and resolved when it ends; what else may be done about an orphan
-is the account's policy, which the rules apply. What was done is durable, so a restart neither
-repeats an alert nor an action.
+A position is an orphan once it is old enough that a bot would have written its row. Each is
+alerted once when found and resolved when it ends; what else may be done about it is the account's
+policy, which the rules apply. What was done is durable, so a restart neither repeats an alert nor
+an action.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 import msgspec
 
 from actors import paths
 from actors.bookkeeping import ask_ledger, note
 from actors.naked import NakedWatch
+from actors.orphan_alerts import orphan_found, orphan_key
 from actors.orphan_policy import carry_out
 from actors.pace import first_wait
-from actors.runtime import Actor, AskFailed, handles
-from actors.views import Blind, Differences, View, differences
-from messages.ledger import AlertDraft, AlertLevel, AlertType, OrphanRecord
+from actors.runtime import Actor, AskFailed, Timer, handles
+from actors.sightings import Sighting, Sightings
+from actors.views import Blind, Differences, View, differences, ledger_view
+from messages.ledger import OrphanRecord
 from messages.requests import (
     CountOrphanActions,
     DropOrphan,
@@ -36,20 +38,30 @@ from messages.requests import (
 from messages.settings import AccountSettings, OrphanPolicy, Settings
 from messages.values import LegKey
 from messages.venue import Protection, VenueError, VenueErrorKind, VenuePosition
-from rules.orphans import orphan_action
-from rules.protection import Cover, Coverage, coverage
+from rules.orphans import action_at, news_at, orphan_action
+from rules.protection import Coverage, coverage
 
 NOT_READY_RETRY = timedelta(seconds=1)
+
+LOOK_AGAIN = timedelta(seconds=5)
+"""How soon a look that was due and could not be had is tried again, the interval permitting."""
 
 
 class Scan(msgspec.Struct, frozen=True):
     """Sent to itself: look for orphans and naked positions."""
 
 
+class LookAgain(msgspec.Struct, frozen=True):
+    """Sent to itself: a position that was too young is old enough now."""
+
+
 class OrphansState(msgspec.Struct):
+    """`fresh` are positions that no row knows yet: too young to be called orphans."""
+
     account: str
     scans: int = 0
     orphans: list[str] = []
+    fresh: list[str] = []
     naked: list[str] = []
     actions: int = 0
     last_problem: str = ""
@@ -65,6 +77,9 @@ class Orphans(Actor[OrphansState]):
         self._known: dict[LegKey, OrphanRecord] | None = None
         self._undatable: set[LegKey] = set()
         self._went_round = False
+        self._sightings = Sightings()
+        self._due: list[datetime] = []
+        self._again: Timer | None = None
         self._naked = NakedWatch(self, account.name, settings.verdict.settle)
 
     def on_start(self) -> None:
@@ -89,7 +104,27 @@ class Orphans(Actor[OrphansState]):
         """The stream says that a leg was opened or ended: scan now, by a read after that."""
         await self._scan(self.now())
 
+    @handles
+    async def look_again(self, message: LookAgain) -> None:
+        await self._scan(self.now())
+
     async def _scan(self, not_before: datetime | None = None) -> ScanReport:
+        report = await self._one_scan(not_before)
+        self._plan(failed=bool(report.errors))
+        return report
+
+    def _plan(self, *, failed: bool) -> None:
+        """Look again by itself when the first of the young positions is old enough."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        if self._due:
+            wait = max(min(self._due) - self.now(), timedelta(milliseconds=1))
+            if failed:
+                wait = max(wait, min(LOOK_AGAIN, self._settings.orphans.every))
+            self._again = self.after(wait, LookAgain())
+
+    async def _one_scan(self, not_before: datetime | None) -> ScanReport:
         known = await self._recall()
         found = await differences(
             self,
@@ -101,23 +136,27 @@ class Orphans(Actor[OrphansState]):
             self.state.last_problem = found.why
             return ScanReport(problem=found.why, errors=1)
         protection = await self._protection(found.view)
+        self._due = []
         acted = 0
         for position in found.orphans:
             acted += await self._orphan(position, protection, found.view)
         await self._ended(found, known)
         self.state.naked = list(await self._naked.look(found.view, protection))
         self.state.scans += 1
-        self.state.orphans = sorted(str(p.key) for p in found.orphans)
+        orphans = [p.key for p in found.orphans if p.key in known]
+        self.state.orphans = sorted(map(str, orphans))
+        self.state.fresh = sorted(str(p.key) for p in found.orphans if p.key not in known)
         self.state.last_problem = "; ".join(str(p) for p in found.view.snapshot.problems)
         self.log.info(
-            "Orphan scan complete: positions={} orphans={} naked={}",
+            "Orphan scan complete: positions={} orphans={} fresh={} naked={}",
             len(found.view.snapshot.positions),
-            len(found.orphans),
+            len(orphans),
+            len(self.state.fresh),
             len(self.state.naked),
         )
         return ScanReport(
             checked=len(found.view.snapshot.positions),
-            found=len(found.orphans),
+            found=len(orphans),
             acted=acted,
             problem=self.state.last_problem,
         )
@@ -148,32 +187,69 @@ class Orphans(Actor[OrphansState]):
         known = await self._recall()
         key = position.key
         record = known.get(key)
+        sighting = self._sightings.see(position, record, self.now())
         instrument = view.markets.instruments[key.symbol]
         cover = coverage(position, protection, step=instrument.quantity_step)
+        settle = self._settings.verdict.settle
         if record is None:
-            record = OrphanRecord(key=key, first_seen_at=self.now())
+            if self._too_soon(news_at(position, sighting.first_seen_at, settle)):
+                return 0
             await self._announce(position, cover)
-        elif record.action:
+            # Before anything is done about it, so that what is done twice is done for one record.
+            record = OrphanRecord(key=key, first_seen_at=sighting.first_seen_at)
+            known[key] = record
+            await ask_ledger(self, SaveOrphan(record=record))
+        if record.action or self._account.orphans is OrphanPolicy.ALERT:
             return 0
+        done = await self._act(sighting, cover, view)
+        if done:
+            record = msgspec.structs.replace(record, action=done, acted_at=self.now())
+            self.state.actions += 1
+            known[key] = record
+            await ask_ledger(self, SaveOrphan(record=record))
+        return 1 if done else 0
+
+    def _too_soon(self, due: datetime) -> bool:
+        """Whether an instant is still to come. Then there will be another look at that time."""
+        if due <= self.now():
+            return False
+        self._due.append(due)
+        return True
+
+    async def _act(self, sighting: Sighting, cover: Coverage, view: View) -> str:
+        """Carry the policy out if it is time. Returns what was done, or an empty string."""
+        key = sighting.position.key
+        rule = self._settings.verdict
+        if self._too_soon(action_at(sighting.first_seen_at, sighting.same_since, rule.settle)):
+            return ""
+        if self.now() - view.snapshot.finished_at > rule.stale_after:
+            # What was done about other orphans took its time: this one is looked at anew.
+            self._due.append(self.now() + LOOK_AGAIN)
+            return ""
         actions = await ask_ledger(
             self, CountOrphanActions(account=key.account, since=self.now() - timedelta(hours=1))
         )
-        position = await self._dated(position, view)
+        position = await self._dated(sighting.position, view)
+        ledger = await ledger_view(self, key.account, view.markets)
+        if key in ledger.legs or key in ledger.doubtful:
+            self.log.info("{} is in the ledger since this look began: nothing is done", key)
+            return ""
         decided = orphan_action(
             position,
             cover,
             self._account,
             actions,
             self._settings.mode,
-            ledger_doubt=view.ledger.nameless,
+            ledger_doubt=ledger.nameless,
         )
-        done = await carry_out(self, decided, position, view, self._account.protect_distance)
-        if done:
-            record = msgspec.structs.replace(record, action=done, acted_at=self.now())
-            self.state.actions += 1
-        known[key] = record
-        await ask_ledger(self, SaveOrphan(record=record))
-        return 1 if done else 0
+        return await carry_out(
+            self,
+            decided,
+            position,
+            view,
+            self._account.protect_distance,
+            first_seen_at=sighting.first_seen_at,
+        )
 
     async def _dated(self, position: VenuePosition, view: View) -> VenuePosition:
         """For adoption, with the instant of its opening where the venue's fills tell it."""
@@ -199,67 +275,25 @@ class Orphans(Actor[OrphansState]):
         return msgspec.structs.replace(position, opened_at=answer.at)
 
     async def _announce(self, position: VenuePosition, cover: Coverage) -> None:
-        key = position.key
-        stop = _stop_text(cover)
-        details: dict[str, object] = {
-            "exchange": self._account.exchange,
-            "symbol": key.symbol,
-            "side": key.side.value,
-            "contracts": str(position.contracts),
-            "quantity": str(position.quantity),
-            "entry_price": _text(position.entry_price),
-            "mark_price": _text(position.mark_price),
-            "unrealized_pnl": _text(position.unrealized_pnl),
-            "leverage": _text(position.leverage),
-            "liquidation_price": _text(position.liquidation_price),
-            "stop_loss": stop,
-            "detected_at": self.now().isoformat(),
-        }
-        self.log.critical(
-            "ORPHANED POSITION DETECTED: {} {} at {}, {}",
-            key,
-            position.quantity,
-            position.entry_price,
-            stop,
-        )
-        await self._note("orphan_detected", key, **details)
-        self.tell(
-            paths.ALERTS,
-            RaiseAlert(
-                draft=AlertDraft(
-                    type=AlertType.ORPHANED_POSITION,
-                    level=AlertLevel.CRITICAL,
-                    dedup_key=_orphan_key(key),
-                    title=f"ORPHANED POSITION DETECTED: {key}",
-                    account=key.account,
-                    symbol=key.symbol,
-                    side=key.side.value,
-                    seen=f"{position.quantity} open at {position.entry_price}, {stop}; "
-                    "no ledger row knows it",
-                    done=f"the account's policy for orphans is {self._account.orphans}",
-                    next_step="add it to the ledger, or close it",
-                    details=details,
-                )
-            ),
-        )
+        draft = orphan_found(position, cover, self._account, self.now())
+        self.log.critical("{}, {}", draft.title, draft.seen)
+        await self._note("orphan_detected", position.key, **draft.details)
+        self.tell(paths.ALERTS, RaiseAlert(draft=draft))
 
     async def _ended(self, found: Differences, known: dict[LegKey, OrphanRecord]) -> None:
         """Orphans that are orphans no more: gone from the venue, or known to the ledger."""
-        now = {p.key for p in found.view.comparison.orphans}
-        doubtful = {p.key for p in found.view.comparison.doubtful}
-        for key in [k for k in known if k not in now and k not in doubtful]:
-            if key in found.view.ledger.legs:
-                resolution = "the ledger knows it now"
-            elif found.view.snapshot.complete and found.view.snapshot.find(key) is None:
-                resolution = "it is no longer on the exchange"
-            else:
+        for key in dict.fromkeys((*known, *self._sightings.keys)):
+            resolution = _over(key, found.view)
+            if not resolution:
+                continue
+            self._sightings.forget((key,))
+            self._undatable.discard(key)
+            if known.pop(key, None) is None:
                 continue
             self.log.info("Orphan {} resolved: {}", key, resolution)
             await self._note("orphan_resolved", key, resolution=resolution)
             await ask_ledger(self, DropOrphan(key=key))
-            del known[key]
-            self._undatable.discard(key)
-            for dedup_key in (_orphan_key(key), f"orphan_action:{key}"):
+            for dedup_key in (orphan_key(key), f"orphan_action:{key}"):
                 self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=resolution))
 
     async def _note(self, kind: str, key: LegKey, **details: object) -> None:
@@ -268,21 +302,13 @@ class Orphans(Actor[OrphansState]):
         await note(self, kind, key, details)
 
 
-def _stop_text(cover: Coverage) -> str:
-    match cover.level:
-        case Cover.COVERED:
-            return f"stop loss {cover.stop_price}"
-        case Cover.PARTLY:
-            return f"stop loss {cover.stop_price} for {cover.quantity} only"
-        case Cover.NAKED:
-            return "NO STOP LOSS"
-        case Cover.CANNOT_TELL:
-            return "stops cannot be read"
-
-
-def _text(number: Decimal | None) -> str | None:
-    return None if number is None else str(number)
-
-
-def _orphan_key(key: LegKey) -> str:
-    return f"orphan:{key}"
+def _over(key: LegKey, view: View) -> str:
+    """Why a leg is no orphan (any more) by this look; empty where it is one, or may be."""
+    if any(p.key == key for p in (*view.comparison.orphans, *view.comparison.doubtful)):
+        return ""
+    if key in view.ledger.legs:
+        return "the ledger knows it now"
+    read = view.snapshot
+    if read.complete and read.scope.covers(key.symbol) and read.find(key) is None:
+        return "it is no longer on the exchange"
+    return ""

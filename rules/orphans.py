@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -23,6 +24,32 @@ class OrphanAction(msgspec.Struct, frozen=True, kw_only=True):
     policy: OrphanPolicy
     wanted: OrphanPolicy
     why: str
+
+
+def news_at(position: VenuePosition, first_seen_at: datetime, settle: timedelta) -> datetime:
+    """From when on a position that no row knows is called an orphan: once it is `settle` old.
+
+    Its age is the venue's word, or without one counts from the first look that showed it.
+    """
+    told = position.opened_at or position.updated_at
+    born = first_seen_at if told is None else min(told, first_seen_at)
+    return born + settle
+
+
+def action_at(first_seen_at: datetime, same_since: datetime, settle: timedelta) -> datetime:
+    """From when on an orphan may be acted on: seen, and seen unchanged, for `settle`."""
+    return max(first_seen_at, same_since) + settle
+
+
+def same_position(one: VenuePosition, other: VenuePosition) -> bool:
+    """Whether two looks at a leg show one position that nobody has traded in between."""
+    reopened = None not in (one.opened_at, other.opened_at) and one.opened_at != other.opened_at
+    return (
+        not reopened
+        and one.key == other.key
+        and one.quantity == other.quantity
+        and one.entry_price == other.entry_price
+    )
 
 
 def orphan_action(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 import msgspec
@@ -12,7 +13,14 @@ from hypothesis import strategies as st
 from messages.settings import AccountSettings, Mode, OrphanPolicy
 from messages.values import LegKey, Secret, Side
 from messages.venue import VenuePosition
-from rules.orphans import OrphanAction, orphan_action, protect_price
+from rules.orphans import (
+    OrphanAction,
+    action_at,
+    news_at,
+    orphan_action,
+    protect_price,
+    same_position,
+)
 from rules.protection import Cover, Coverage, plausible
 from tests.rules.build import BTC, SHORT, T0, D, decimals, instrument, position, prove, sides
 
@@ -170,3 +178,48 @@ def test_a_stop_that_is_placed_is_one_that_counts(
     if price is not None:
         assert plausible(price, there)
         assert price % D(step) == 0
+
+
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("opened", "updated", "due"),
+    [(None, None, 1), (-5, None, -4), (None, -5, -4), (-5, 0, -4), (0, -5, 1), (9, None, 1)],
+    ids=["no age", "opened", "unchanged", "opened, added to", "opened anew", "clock ahead"],
+)
+def test_a_position_is_news_once_it_is_old_enough_by_the_venues_word_or_by_the_first_look(
+    opened: int | None, updated: int | None, due: int
+) -> None:
+    there = msgspec.structs.replace(
+        position(),
+        opened_at=None if opened is None else T0 + opened * MINUTE,
+        updated_at=None if updated is None else T0 + updated * MINUTE,
+    )
+    assert news_at(there, T0, MINUTE) == T0 + due * MINUTE
+
+
+def test_nothing_is_done_about_an_orphan_before_it_was_seen_unchanged_for_settle() -> None:
+    assert action_at(T0, T0, MINUTE) == T0 + MINUTE
+    assert action_at(T0, T0 + 5 * MINUTE, MINUTE) == T0 + 6 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("changes", "same"),
+    [
+        ({}, True),
+        ({"mark_price": D(1), "stop_loss": D(1), "updated_at": T0}, True),
+        ({"opened_at": None}, True),
+        ({"quantity": D("0.001")}, False),
+        ({"entry_price": D(99)}, False),
+        ({"opened_at": T0 + MINUTE}, False),
+        ({"key": SHORT}, False),
+    ],
+)
+def test_a_position_is_the_same_until_somebody_trades_it(
+    changes: dict[str, object], same: bool
+) -> None:
+    one = position(opened_at=T0)
+    other = msgspec.structs.replace(one, **changes)
+    assert same_position(one, other) is same
+    assert same_position(other, one) is same

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from messages.settings import OrphanPolicy
+from messages.settings import OrphanPolicy, VerdictSettings
 from messages.values import OrderSide, Side
-from tests.scenarios.world import AVL, BTC, ETH, XRP, ago, scenario, until, world
+from tests.scenarios.world import AVL, BTC, ETH, XRP, World, ago, scenario, until, world
 from venues.simulator.state import Order, OrderSpec
+
+SOON = VerdictSettings(
+    confirm_after=timedelta(seconds=0.5),
+    settle=timedelta(seconds=1),
+    fresh=timedelta(seconds=0.2),
+)
+"""An orphan is acted on a second after it was first seen."""
+
+
+async def acted(guard: World, account: str, count: int = 1) -> None:
+    """Wait until the monitor has acted on so many orphans; it looks again by itself."""
+    path = f"accounts/{account}/orphans"
+    await until(lambda: guard.state(path)["actions"] >= count, f"{count} orphans are acted on")
 
 
 @scenario
 async def test_an_orphan_is_alerted_once_with_all_that_is_known(tmp_path: Path) -> None:
     async with world(tmp_path) as guard:
-        guard.market.open_position("bybit-main", AVL, Side.LONG, Decimal(86), leverage=Decimal(10))
+        guard.market.open_position(
+            "bybit-main", AVL, Side.LONG, Decimal(86), opened_at=ago(1), leverage=Decimal(10)
+        )
         report = await guard.scan("orphans")
         assert report.found == 1
         (alert,) = await guard.alerted("orphaned_position")
@@ -46,7 +62,7 @@ async def test_an_orphan_that_stays_is_said_once_and_resolved_when_it_goes(
     tmp_path: Path,
 ) -> None:
     async with world(tmp_path) as guard:
-        guard.market.open_position("bybit-main", AVL, Side.LONG, Decimal(86))
+        guard.market.open_position("bybit-main", AVL, Side.LONG, Decimal(86), opened_at=ago(1))
         for _ in range(3):
             await guard.scan("orphans")
         (alert,) = await guard.alerted("orphaned_position")
@@ -84,13 +100,14 @@ async def test_an_adopted_orphan_keeps_the_venues_open_time_and_is_adopted_once(
 ) -> None:
     """Bybit's position row tells it, Binance's fills do; an earlier life of the leg tells not."""
     policy = {"orphans": OrphanPolicy.ADOPT}
-    async with world(tmp_path, accounts=(account,), account=policy) as guard:
+    async with world(tmp_path, accounts=(account,), account=policy, verdict=SOON) as guard:
         opened = ago(1)
         guard.market.open_position(account, XRP, Side.LONG, Decimal(30), opened_at=ago(48))
         guard.market.close_by_hand(account, XRP, Side.LONG, closed_at=ago(47))
         guard.market.open_position(account, XRP, Side.LONG, Decimal(20), opened_at=opened)
         guard.market.open_position(account, XRP, Side.LONG, Decimal(30), opened_at=ago(0.5))
         await guard.scan("orphans", account)
+        await acted(guard, account)
         await guard.scan("orphans", account)
         (row,) = await guard.ledger.rows()
         assert (row.symbol, row.side, row.quantity) == (XRP, "long", Decimal(50))
@@ -103,13 +120,19 @@ async def test_a_leg_whose_opening_the_fills_do_not_show_is_not_adopted_but_aler
     tmp_path: Path,
 ) -> None:
     policy = {"orphans": OrphanPolicy.ADOPT}
-    async with world(tmp_path, accounts=("binance-main",), account=policy) as guard:
+    settings = {"accounts": ("binance-main",), "account": policy, "verdict": SOON}
+    async with world(tmp_path, **settings) as guard:
         guard.market.open_position(
             "binance-main", XRP, Side.LONG, Decimal(50), opened_at=ago(24 * 120)
         )
         await guard.scan("orphans", "binance-main")
-        assert await guard.ledger.rows() == ()
+        await until(
+            lambda: guard.venue.requests.count("fills", "binance-main") > 0,
+            "its fills are asked for",
+        )
         await guard.alerted("orphaned_position")
+        await guard.scan("orphans", "binance-main")
+        assert await guard.ledger.rows() == ()
         asked = guard.venue.requests.count("fills", "binance-main")
         await guard.scan("orphans", "binance-main")
         assert guard.venue.requests.count("fills", "binance-main") == asked
@@ -120,12 +143,14 @@ async def test_an_hourly_cap_of_one_closes_one_of_three_orphans_and_alerts_all(
     tmp_path: Path,
 ) -> None:
     policy = {"orphans": OrphanPolicy.CLOSE, "orphan_actions_per_hour": 1}
-    async with world(tmp_path, account=policy) as guard:
+    async with world(tmp_path, account=policy, verdict=SOON) as guard:
         for symbol, quantity in ((BTC, "0.01"), (ETH, "0.1"), (XRP, "50")):
-            guard.market.open_position("bybit-main", symbol, Side.LONG, Decimal(quantity))
+            guard.market.open_position(
+                "bybit-main", symbol, Side.LONG, Decimal(quantity), None, ago(1)
+            )
         report = await guard.scan("orphans")
         assert report.found == 3
-        assert report.acted == 1
+        await acted(guard, "bybit-main")
         await guard.scan("orphans")
         held = [s for s in (BTC, ETH, XRP) if guard.held(s, Side.LONG)]
         assert len(held) == 2
@@ -135,9 +160,11 @@ async def test_an_hourly_cap_of_one_closes_one_of_three_orphans_and_alerts_all(
 
 @scenario
 async def test_a_protected_orphan_gets_one_reduce_only_stop(tmp_path: Path) -> None:
-    async with world(tmp_path, account={"orphans": OrphanPolicy.PROTECT}) as guard:
+    policy = {"orphans": OrphanPolicy.PROTECT}
+    async with world(tmp_path, account=policy, verdict=SOON) as guard:
         guard.market.open_position("bybit-main", XRP, Side.LONG, Decimal(50))
         await guard.scan("orphans")
+        await acted(guard, "bybit-main")
         await guard.scan("orphans")
         (order,) = guard.orders()
         assert order.params["reduceOnly"] in (True, "true")
@@ -148,7 +175,7 @@ async def test_a_protected_orphan_gets_one_reduce_only_stop(tmp_path: Path) -> N
 @scenario
 async def test_after_a_restart_an_orphan_is_not_announced_again(tmp_path: Path) -> None:
     async with world(tmp_path) as guard:
-        guard.market.open_position("bybit-main", AVL, Side.LONG, Decimal(86))
+        guard.market.open_position("bybit-main", AVL, Side.LONG, Decimal(86), opened_at=ago(1))
         await guard.scan("orphans")
         await guard.alerted("orphaned_position")
         for path in ("accounts/bybit-main/orphans", "alerts"):
@@ -176,7 +203,7 @@ STOPS = [
 async def test_an_orphans_stops_are_seen_wherever_the_venue_keeps_them(
     tmp_path: Path, account: str, how: str, said: str
 ) -> None:
-    async with world(tmp_path, accounts=(account,)) as guard:
+    async with world(tmp_path, accounts=(account,), verdict=SOON) as guard:
         owner = guard.market.accounts[account]
         listing = guard.market.listing(owner.exchange, AVL)
         price = guard.price(AVL, account)
@@ -185,7 +212,12 @@ async def test_an_orphans_stops_are_seen_wherever_the_venue_keeps_them(
             listing.to_tick(price * Decimal("1.03")),
         )
         guard.market.open_position(
-            account, AVL, Side.LONG, Decimal(86), stop_loss=below if how == "attached" else None
+            account,
+            AVL,
+            Side.LONG,
+            Decimal(86),
+            opened_at=ago(1),
+            stop_loss=below if how == "attached" else None,
         )
         if how != "attached":
             wrong = how == "wrong side"

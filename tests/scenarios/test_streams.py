@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from messages.settings import VerdictSettings
 from messages.values import Side
 from tests.scenarios.world import AVL, XRP, World, scenario, until, world
 from venues.simulator.faults import FaultKind
@@ -42,10 +44,16 @@ async def test_a_manual_close_is_noticed_by_the_stream_and_judged_by_a_read(
 
 @pytest.mark.parametrize("account", ACCOUNTS)
 @scenario
-async def test_a_position_opened_by_hand_is_an_orphan_as_soon_as_the_stream_shows_it(
+async def test_a_position_opened_by_hand_is_an_orphan_once_it_has_settled_without_an_interval(
     tmp_path: Path, account: str
 ) -> None:
-    async with world(tmp_path, accounts=(account,), account={"stream": True}) as guard:
+    soon = VerdictSettings(
+        confirm_after=timedelta(seconds=0.5),
+        settle=timedelta(seconds=2),
+        fresh=timedelta(seconds=0.2),
+    )
+    stream = {"stream": True}
+    async with world(tmp_path, accounts=(account,), account=stream, verdict=soon) as guard:
         await connected(guard, account)
         guard.market.open_position(account, AVL, Side.LONG, Decimal(86))
         (alert,) = await guard.alerted("orphaned_position")

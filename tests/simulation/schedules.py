@@ -26,6 +26,7 @@ from tests.simulation.troubles import Troubles
 from tests.simulation.world import World, coarse_ticks, sim_settings, until
 
 EVERY = timedelta(seconds=90)
+SETTLE = timedelta(seconds=30)
 TROUBLE = 120.0
 A_LOOK = 10.0
 """Seconds that a look takes at most: two reads, `confirm_after` apart, and what they wait for."""
@@ -110,7 +111,8 @@ class Schedule:
     async def _find_at_once(self) -> None:
         """5: with nothing else wrong, an orphan, a ghost and a mismatch are found in an interval.
 
-        Where the account's stream runs, an orphan and a ghost are found in seconds.
+        Where the account's stream runs, a ghost is found in seconds, and an orphan as soon as it
+        is old enough to be one.
         """
         world, rng = self.world, self.world.rng
         account = rng.choice(ACCOUNTS)
@@ -132,7 +134,7 @@ class Schedule:
         soon = IN_SECONDS if streams else EVERY.total_seconds() + A_LOOK
         ghost = f"ghost:{gone.key}:{gone.row_id}"
         for key, seconds in (
-            (f"orphan:{orphan.key}", soon),
+            (f"orphan:{orphan.key}", max(soon, SETTLE.total_seconds() + IN_SECONDS)),
             (ghost, soon),
             (f"mismatch:{halved.key}", EVERY.total_seconds() + A_LOOK),
         ):
@@ -181,7 +183,7 @@ def _settings(path: Path, seed: int, *, everywhere: bool) -> Settings:
         streams=ACCOUNTS if everywhere else ((BYBIT,), ACCOUNTS, (BYBIT,), ())[seed % 4],
         mode=Mode.OBSERVE if seed % 16 == 15 else Mode.ENFORCE,
         account={"on_unknown": OnUnknown.PROCEED if seed % 4 == 1 else OnUnknown.WAIT},
-        verdict=VerdictSettings(settle=timedelta(seconds=30)),
+        verdict=VerdictSettings(settle=SETTLE),
     )
 
 
