@@ -35,6 +35,7 @@ from messages.values import Secret, Side
 from storage import Ledger, open_ledger
 from storage.sources import open_source
 from venues.gateway import open_venue
+from venues.port import Venue
 from venues.simulator.desk import LoggedRequest
 from venues.simulator.faults import Fault, FaultKind
 from venues.simulator.market import Market
@@ -295,9 +296,13 @@ async def world(
     *,
     accounts: tuple[str, ...] = ("bybit-main",),
     before: Callable[[World], Awaitable[Any]] | None = None,
+    wrap: Callable[[Venue], Venue] | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
-    """A running guard. `before` prepares market and ledger before the tree starts."""
+    """A running guard. `before` prepares market and ledger before the tree starts.
+
+    `wrap` stands between the actors and each gateway, for what the simulated venue cannot say.
+    """
     async with SimulatedVenue(seed=7) as venue:
         settings = settings_for(tmp_path, venue, accounts, **changes)
         ledger = await open_ledger(settings.storage.url, now=now, data_dir=tmp_path)
@@ -307,7 +312,10 @@ async def world(
         guard = World(venue, ledger, system, settings)
         if before is not None:
             await before(guard)
-        tree = guard_tree(settings, ledger=ledger, venues=venues, source=source)
+        shown: dict[str, Venue] = {
+            name: wrap(gateway) if wrap is not None else gateway for name, gateway in venues.items()
+        }
+        tree = guard_tree(settings, ledger=ledger, venues=shown, source=source)
         await system.start(tree)
         try:
             await guard.ready(*accounts)
