@@ -92,8 +92,10 @@ class Reconciliation(Actor[ReconciliationState]):
             return
         view = await ledger_view(self, self._account.name, markets)
         leg = view.legs.get(message.key)
-        if leg is not None:
-            await self._fix_if_gone(leg, markets, self.now())
+        if leg is None:
+            return
+        if await self._fix_if_gone(leg, markets, self.now()) is Suspect.TURNED:
+            await self._reconcile(self.now())
 
     async def _reconcile(self, not_before: datetime | None = None) -> ScanReport:
         found = await differences(

@@ -17,10 +17,14 @@ from messages.verdict import Absent, Unknown
 
 
 class Suspect(StrEnum):
-    """What became of a suspect. BURIED: by this very call; a second burier finds nothing."""
+    """What became of a suspect. BURIED: by this very call; a second burier finds nothing.
+
+    TURNED: left, since the venue holds the other side of it, which needs a person (D2).
+    """
 
     BURIED = "buried"
     LEFT = "left"
+    TURNED = "turned"
     NOT_JUDGED = "not judged"
 
 
@@ -39,6 +43,8 @@ async def bury_if_gone(
     """
     judgement = await judge(actor, leg, not_before=not_before)
     verdict = judgement.verdict
+    if isinstance(verdict, Unknown) and verdict.other_side:
+        return Suspect.TURNED
     if isinstance(verdict, Unknown):
         return Suspect.NOT_JUDGED if verdict.failed else Suspect.LEFT
     if not isinstance(verdict, Absent):

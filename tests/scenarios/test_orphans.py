@@ -120,8 +120,8 @@ async def test_a_leg_whose_opening_the_fills_do_not_show_is_not_adopted_but_aler
     tmp_path: Path,
 ) -> None:
     policy = {"orphans": OrphanPolicy.ADOPT}
-    settings = {"accounts": ("binance-main",), "account": policy, "verdict": SOON}
-    async with world(tmp_path, **settings) as guard:
+    names = ("binance-main",)
+    async with world(tmp_path, accounts=names, account=policy, verdict=SOON) as guard:
         guard.market.open_position(
             "binance-main", XRP, Side.LONG, Decimal(50), opened_at=ago(24 * 120)
         )

@@ -53,7 +53,7 @@ def test_a_mismatch_that_a_damaged_look_did_not_show_is_not_called_over(
     async def story(world: World) -> None:
         halved = world.open(BYBIT, "BTC/USDT:USDT", Side.LONG, hours=0.5)
         world.hand_closes(halved, Decimal("0.5"))
-        orphan = world.open(BYBIT, "AVL/USDT:USDT", Side.LONG, row=False)
+        orphan = world.open(BYBIT, "AVL/USDT:USDT", Side.LONG, row=False, hours=0.5)
         await world.start_guard()
         wanted = {f"mismatch:{halved.key}", f"orphan:{orphan.key}"}
         await until(lambda: wanted <= {key for _, key, _ in world.alerts()}, 60, "both are alerted")
