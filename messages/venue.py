@@ -189,7 +189,8 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An order about to be sent. Always reduce-only: there is no field to say otherwise.
 
     `price` goes with the limit types, `trigger_price` with the stop. `hedged` makes the gateway
-    pass the venue's position side.
+    pass the venue's position side. `not_after` is the last instant (aware UTC) at which the
+    request may leave; one that is held up longer, by the rate limiter say, is not sent at all.
     """
 
     key: LegKey
@@ -199,6 +200,7 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     price: Decimal | None = None
     trigger_price: Decimal | None = None
     hedged: bool = False
+    not_after: datetime | None = None
 
 
 class Accepted(msgspec.Struct, frozen=True, kw_only=True):

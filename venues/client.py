@@ -24,7 +24,13 @@ from messages.venue import Instrument, VenueError, VenueErrorKind
 from venues.errors import classify
 from venues.facts import VENUES, VenueFacts
 from venues.markets import read_instruments
-from venues.strict import Capture, MalformedReplyError, capturing, demand_strict_replies
+from venues.strict import (
+    Capture,
+    MalformedReplyError,
+    TooLateError,
+    capturing,
+    demand_strict_replies,
+)
 from venues.transport import loopback_session
 
 _with_markets: WeakValueDictionary[str, Any] = WeakValueDictionary()
@@ -204,17 +210,26 @@ class Client:
         return exchange
 
     @asynccontextmanager
-    async def call(self, name: str) -> AsyncIterator[Capture]:
+    async def call(self, name: str, *, not_after: datetime | None = None) -> AsyncIterator[Capture]:
         """Run ccxt calls inside: count their requests under `name`, turn failures into one type.
+
+        Past `not_after` (aware UTC) nothing but questions is sent.
 
         Raises `VenueCallError` only. Type and key errors are turned too: ccxt raises them for
         replies of an unforeseen shape, and a damaged reply is not a crash.
         """
-        with capturing() as capture:
+        with capturing(lambda: not_after is None or self.now() <= not_after) as capture:
             try:
                 yield capture
             except VenueCallError:
                 raise
+            except TooLateError as late:
+                message = f"nothing was sent: it waited too long in the rate limiter ({late})"
+                raise VenueCallError(
+                    VenueError(kind=VenueErrorKind.RATE_LIMIT, message=message),
+                    refusal=True,
+                    sent=tuple(capture.sent),
+                ) from late
             except self._expected() as error:
                 found = classify(self.settings, self.facts.exchange, error, capture.answer)
                 raise VenueCallError(

@@ -33,6 +33,7 @@ from venues.lookups import all_open, by_client_id, by_order_id
 from venues.numbers import plain
 from venues.order_params import order_kind, order_params
 from venues.records import read_record
+from venues.strict import is_question
 
 _CANCEL_READS = 5
 _CANCEL_PAUSE = 0.1
@@ -42,7 +43,8 @@ async def place(client: Client, order: OrderRequest) -> Placement:
     """Send one reduce-only order once.
 
     Quantity is base units and must be a whole number of the instrument's steps, or nothing is
-    sent. Prices off the tick are rounded to it by ccxt.
+    sent. Prices off the tick are rounded to it by ccxt. Past the order's `not_after` nothing is
+    sent either, and the answer is a refusal of the kind RATE_LIMIT.
     """
     name = "place"
     try:
@@ -72,7 +74,7 @@ async def place(client: Client, order: OrderRequest) -> Placement:
         # Only what comes before the order was asked for: the order itself never left.
         return Refused(error=failed.error)
     try:
-        async with client.call(name):
+        async with client.call(name, not_after=order.not_after):
             reply = await client.exchange.create_order(
                 order.key.symbol,
                 order_kind(client, order),
@@ -125,7 +127,7 @@ async def _slipping_price(client: Client, order: OrderRequest) -> Decimal:
 
 def _left(sent: tuple[tuple[str, str], ...]) -> bool:
     """Whether an order may have left: anything was sent but questions."""
-    return any(method != "GET" and path != "/info" for method, path in sent)
+    return any(not is_question(*request) for request in sent)
 
 
 def _placed(client: Client, order: OrderRequest, reply: Any) -> Placement:

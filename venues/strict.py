@@ -7,7 +7,7 @@ section 1), and an empty list closes ledger rows. Left to others: what the rows 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -15,6 +15,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from venues.facts import Place, VenueFacts
+
+
+class TooLateError(Exception):
+    """A request that was held up until nobody should send it any more. Nothing was sent."""
 
 
 class MalformedReplyError(Exception):
@@ -37,8 +41,12 @@ class Reply:
 
 @dataclass(slots=True)
 class Capture:
-    """What one call of ours sent and got, in order. `sent` holds (HTTP method, path)."""
+    """What one call of ours sent and got, in order. `sent` holds (HTTP method, path).
 
+    `may_leave` is asked last before anything but a question is sent.
+    """
+
+    may_leave: Callable[[], bool] = lambda: True
     sent: list[tuple[str, str]] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
 
@@ -52,9 +60,12 @@ _capture: ContextVar[Capture | None] = ContextVar("capture", default=None)
 
 
 @contextmanager
-def capturing() -> Iterator[Capture]:
-    """Collect the requests and replies of the ccxt calls made inside."""
-    capture = Capture()
+def capturing(may_leave: Callable[[], bool] = lambda: True) -> Iterator[Capture]:
+    """Collect the requests and replies of the ccxt calls made inside.
+
+    `TooLateError` leaves it where `may_leave` says no.
+    """
+    capture = Capture(may_leave)
     token = _capture.set(capture)
     try:
         yield capture
@@ -128,7 +139,11 @@ def demand_strict_replies(exchange: Any, facts: VenueFacts) -> None:
     async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
         capture = _capture.get()
         if capture is not None:
-            capture.sent.append((method, urlsplit(url).path))
+            request = (method, urlsplit(url).path)
+            # Here the request has been through ccxt's rate limiter: only the socket is left.
+            if not is_question(*request) and not capture.may_leave():
+                raise TooLateError(f"{method} {request[1]} was held up for too long")
+            capture.sent.append(request)
         return await send(url, method, headers, body)
 
     def handle_errors(
@@ -169,6 +184,11 @@ def demand_strict_replies(exchange: Any, facts: VenueFacts) -> None:
 
 def _exact_json(text: str) -> Any:
     return json.loads(text, parse_float=str)
+
+
+def is_question(method: str, path: str) -> bool:
+    """Whether a request only reads. Hyperliquid asks by POST too."""
+    return method == "GET" or path == "/info"
 
 
 def endpoint_of(url: str, request_body: Any) -> str:

@@ -56,7 +56,9 @@ class Opened:
         side: Side = LONG,
         symbol: str = BTC,
         client_order_id: str = FIRST_ID,
-        **prices: Decimal,
+        *,
+        price: Decimal | None = None,
+        trigger_price: Decimal | None = None,
     ) -> OrderRequest:
         return OrderRequest(
             key=LegKey("main", symbol, side),
@@ -64,7 +66,8 @@ class Opened:
             type=kind,
             quantity=Decimal(quantity),
             hedged=self.hedged,
-            **prices,
+            price=price,
+            trigger_price=trigger_price,
         )
 
 

@@ -200,6 +200,9 @@ class MemoryVenue:
         if spec.quantity % listing.instrument.amount_step:
             message = f"{order.quantity} is no whole number of steps of {order.key.symbol}"
             return Refused(error=VenueError(kind=VenueErrorKind.SIZE, message=message))
+        if order.not_after is not None and self._now() > order.not_after:
+            message = "nothing was sent: it waited too long"
+            return Refused(error=VenueError(kind=VenueErrorKind.RATE_LIMIT, message=message))
 
         def effect(_: Strikes) -> Order | Rejection:
             return self._market.place(self._owner, spec)

@@ -15,7 +15,7 @@ from messages.venue import VenueError, VenueErrorKind
 from venues.simulator.desk import LoggedRequest, RequestLog
 from venues.simulator.faults import Fault, FaultBook, FaultKind
 from venues.simulator.market import Market
-from venues.simulator.memory_words import error_of
+from venues.simulator.memory_words import error_of, is_refusal
 from venues.simulator.state import Account
 
 T = TypeVar("T")
@@ -160,8 +160,7 @@ class Wire:
                 kind, refused = VenueErrorKind.NETWORK, False
             case FaultKind.ERROR_CODE:
                 error = error_of(self._owner.exchange, fault.code, fault.message)
-                unsure = (VenueErrorKind.NETWORK, VenueErrorKind.MALFORMED)
-                return Failed(error, refused=error.kind not in unsure)
+                return Failed(error, refused=is_refusal(self._owner.exchange, error))
             case _:
                 kind, refused = VenueErrorKind.MALFORMED, False
         status = fault.status if fault.kind is FaultKind.STATUS else None

@@ -53,6 +53,13 @@ def error_of(exchange: Exchange, code: str, message: str) -> VenueError:
     return VenueError(kind=kind, message=message, code=code)
 
 
+def is_refusal(exchange: Exchange, error: VenueError) -> bool:
+    """Whether the gateway would know an error for a refusal: by a listed code, of a sure kind."""
+    unsure = (VenueErrorKind.NETWORK, VenueErrorKind.MALFORMED, VenueErrorKind.MAINTENANCE)
+    listed = error.code in KINDS[exchange] or error.code in set(VenueErrorKind)
+    return listed and error.kind not in unsure
+
+
 def refusal(exchange: Exchange, rejection: Rejection) -> VenueError:
     code, message = WORDS[exchange][rejection.reason]
     return error_of(exchange, code, f"{message} ({rejection.detail})")
