@@ -37,12 +37,14 @@ def leftover_orders(
 
     `others` are the legs open now. In one-way mode any open leg of the symbol stays every order
     that does not carry the guard's own id, since it may be that leg's; if the leg itself is open
-    again, nothing is a leftover.
+    again, nothing is a leftover. While an order rests that may open the leg anew, an order that
+    is not the guard's may be there for that: a bot places the stop of its next entry with it.
     """
     if key in others:
         return ()
-    taken = not hedged and any(
-        other.account == key.account and other.symbol == key.symbol for other in others
+    taken = any(_may_open(order, key) for order in resting.orders) or (
+        not hedged
+        and any(other.account == key.account and other.symbol == key.symbol for other in others)
     )
     orders = [
         order
@@ -74,6 +76,17 @@ def _belongs(order: OrderRecord, key: LegKey, *, hedged: bool) -> bool:
     if hedged and order.position_side is None:
         return False
     return order.reduce_only is True or (hedged and order.position_side is key.side)
+
+
+def _may_open(order: OrderRecord, key: LegKey) -> bool:
+    """Whether a working order can bring the leg back, as far as its record tells."""
+    return (
+        not order.status.final
+        and order.symbol == key.symbol
+        and order.side is not key.side.closing
+        and order.position_side is not key.side.opposite
+        and order.reduce_only is not True
+    )
 
 
 def _own(order: OrderRecord) -> bool:

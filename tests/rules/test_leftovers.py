@@ -75,6 +75,36 @@ def test_a_leg_that_is_open_again_has_no_leftovers() -> None:
     assert leftover_orders(LONG, resting(order(client=OURS)), others=(LONG,), hedged=False) == ()
 
 
+@pytest.mark.parametrize("hedged", [False, True])
+def test_while_an_entry_rests_the_stop_beside_it_is_the_bots_and_only_ours_goes(
+    hedged: bool,
+) -> None:
+    stop = order("bot", trigger="95", position_side=Side.LONG if hedged else None)
+    ours = order("ours", client=OURS)
+    for entry in (
+        order("entry", side=OrderSide.BUY, reduce_only=False),
+        order("entry", side=OrderSide.BUY, reduce_only=None),
+        order("entry", side=OrderSide.BUY, reduce_only=False, trigger="105"),
+    ):
+        assert ids(leftover_orders(LONG, resting(entry, stop, ours), hedged=hedged)) == ["ours"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        order("x", side=OrderSide.BUY, reduce_only=True),
+        order("x", side=OrderSide.BUY, reduce_only=False, position_side=Side.SHORT),
+        order("x", side=OrderSide.BUY, reduce_only=False, status=OrderStatus.FILLED),
+        order("x", side=OrderSide.BUY, reduce_only=False, symbol="ETH/USDT:USDT"),
+        order("x", side=OrderSide.SELL, reduce_only=False),
+    ],
+    ids=["reduces", "closes the short", "final", "other symbol", "opens the short"],
+)
+def test_what_cannot_open_the_leg_again_spares_no_leftover(other: OrderRecord) -> None:
+    stop = order("stop", trigger="95", position_side=Side.LONG)
+    assert ids(leftover_orders(LONG, resting(other, stop), hedged=True)) == ["stop"]
+
+
 def test_before_a_close_a_resting_take_profit_goes_and_the_stop_stays() -> None:
     some = resting(order("stop", trigger="95"), order("tp"), order("far", trigger="120"))
     assert ids(reserving_orders(LONG, some, hedged=False, mark=D(100))) == ["tp", "far"]
