@@ -38,7 +38,7 @@ def run(config: ConfigOption = Path("sexton.toml")) -> None:
     from console.calling import settings_from
     from console.service import run_from_cli
 
-    raise typer.Exit(run_from_cli(settings_from(config, keys=True), config))
+    run_from_cli(settings_from(config, keys=True), config)
 
 
 @app.command(

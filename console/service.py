@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 from loguru import logger
 
@@ -29,10 +30,11 @@ from console.collecting import collecting_gently
 from console.control.commands import CONTROL, Operator
 from console.control.server import Control
 from console.control.socket_file import SocketTakenError, ensure_free
-from console.exits import Exit
+from console.exits import CommandError, Exit
 from console.http.server import METRICS, Web
 from console.http.tally import Tally
 from console.key_rights import KeyRefusedError, refuse_withdrawal_keys
+from console.leaving import run_and_leave
 from console.logs import close_logs, set_up_logs
 from console.notify import keep_watchdog_fed, notify
 from console.reloading import RELOAD, Reload, Reloading
@@ -169,17 +171,14 @@ async def run_service(settings: Settings, config: Path | None = None) -> Exit:
     return Exit.OK if stop.is_set() else Exit.FAILED
 
 
-def run_from_cli(settings: Settings, config: Path) -> Exit:
-    """`run`: the service with its logs."""
+def run_from_cli(settings: Settings, config: Path) -> NoReturn:
+    """`run`: the service with its logs. Raises CommandError where they can't be written."""
     try:
         set_up_logs(settings.data_dir, terminal=sys.stderr)
     except OSError as error:
-        sys.stderr.write(f"{settings.data_dir} can't be written: {error.strerror}\n")
-        return Exit.FAILED
-    try:
-        return asyncio.run(run_service(settings, config.absolute()))
-    finally:
-        close_logs()
+        text = f"{settings.data_dir} can't be written: {error.strerror}"
+        raise CommandError(Exit.FAILED, text) from None
+    run_and_leave(run_service(settings, config.absolute()), closing=close_logs)
 
 
 @asynccontextmanager
