@@ -1,7 +1,8 @@
 """Finds aged legs and starts one actor for each; validates them all from one read.
 
 The scan starts what is old enough; periodic validation looks whether what the ledger calls aged
-is still at the venue. Neither closes a position: that is the leg's own actor.
+is still at the venue. Neither closes a position: that is the leg's own actor. What is remembered
+of legs that ended while nobody looked is forgotten by the first scan.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 
 from actors import paths
 from actors.aged import AgedLeg
+from actors.aged_past import forget_the_ended
 from actors.ending import PERIODIC_GHOST
 from actors.pace import first_wait
 from actors.runtime import (
@@ -85,6 +87,7 @@ class AgedScan(Actor[AgedScanState]):
         self._known: frozenset[str] = frozenset()
         self._unusable: frozenset[int] = frozenset()
         self._went_round = False
+        self._tidied = False
 
     def on_start(self) -> None:
         self.tell_self(Scan())
@@ -137,6 +140,9 @@ class AgedScan(Actor[AgedScanState]):
             return ScanReport(problem=markets.why)
         view = await ledger_view(self, self._account.name, markets)
         self._report_unusable(view)
+        if not self._tidied:
+            await forget_the_ended(self, self._account.name, view)
+            self._tidied = True
         aged = self._aged(view)
         started = 0
         for leg in aged:
