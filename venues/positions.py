@@ -120,11 +120,12 @@ async def _read_pages(client: Client, name: str, params: dict[str, Any], read: _
     facts = client.facts
     extra: dict[str, Any] = {"limit": facts.page_size} if facts.page == "offset" else {}
     cursors: set[str] = set()
+    last: Row | None = None
     for _ in range(_MOST_PAGES):
         async with client.call(name) as capture:
             parsed = await _as_ccxt_reads(client, {**params, **extra}, read)
             rows, body = _rows(facts, capture)
-            _take(client, rows, parsed, read)
+            _take(client, rows if last is None else _after(facts, last, rows), parsed, read)
             if facts.page == "cursor":
                 cursor = _cursor(body, full=len(rows) >= facts.page_size)
                 if not cursor:
@@ -134,10 +135,26 @@ async def _read_pages(client: Client, name: str, params: dict[str, Any], read: _
                 cursors.add(cursor)
                 extra = {"cursor": cursor}
             elif facts.page == "offset" and len(rows) >= facts.page_size:
-                extra["offset"] = extra.get("offset", 0) + len(rows)
+                # One row comes again: where it is another, rows have moved between the pages.
+                last = rows[-1]
+                extra["offset"] = extra.get("offset", 0) + len(rows) - 1
             else:
                 return
     read.problems.append(_problem(f"positions did not end after {_MOST_PAGES} pages"))
+
+
+def _after(facts: VenueFacts, last: Row, rows: list[Row]) -> list[Row]:
+    """A page without the row that it repeats. Raises `MalformedReplyError` where it does not.
+
+    A leg that closes between two pages moves all later ones up, and one would never be shown.
+    """
+    if not rows or _leg_of(facts, rows[0]) != _leg_of(facts, last):
+        raise MalformedReplyError("positions have moved between two pages")
+    return rows[1:]
+
+
+def _leg_of(facts: VenueFacts, row: Row) -> tuple[str, str, RowReading | None]:
+    return _venue_symbol(row), str(row.get("mode")), facts.read_row(row)
 
 
 async def _as_ccxt_reads(

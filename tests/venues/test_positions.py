@@ -160,8 +160,8 @@ def test_gate_is_read_page_by_page(opened: Opened) -> None:
     def answer(request: Seen) -> Answer:
         assert request.query["limit"] == "100"
         assert request.query["holding"] == "true"
-        second = request.query.get("offset") == "100"
-        return Answer(body=[BY_EXCHANGE["gate"].row("15")] if second else [flat] * 100)
+        second = request.query.get("offset") == "99"
+        return Answer(body=[flat, BY_EXCHANGE["gate"].row("15")] if second else [flat] * 100)
 
     async def scenario() -> None:
         async with opened("gate") as (canned, venue):
@@ -169,6 +169,36 @@ def test_gate_is_read_page_by_page(opened: Opened) -> None:
             snapshot = await venue.fetch_positions()
             assert snapshot.complete
             assert [p.quantity for p in snapshot.positions] == [Decimal("0.0015")]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("closed", [0, 50, 99, None])
+def test_a_leg_that_closes_between_two_pages_of_gate_hides_no_other(
+    closed: int | None, opened: Opened
+) -> None:
+    rows = [
+        {**BY_EXCHANGE["gate"].row("1"), "contract": f"C{number}_USDT"} for number in range(150)
+    ]
+
+    def answer(request: Seen) -> Answer:
+        start = int(request.query.get("offset", "0"))
+        shown = rows[start : start + 100]
+        if closed is not None and start == 0:
+            del rows[closed]
+        return Answer(body=shown)
+
+    async def scenario() -> None:
+        async with opened("gate") as (canned, venue):
+            market = BY_EXCHANGE["gate"].markets[0]
+            listed = [{**market[2][0], "name": row["contract"]} for row in rows]
+            canned.on(market[0], market[1], listed)
+            canned.on("GET", "/futures/usdt/positions", answer)
+            snapshot = await venue.fetch_positions()
+            assert snapshot.complete is (closed is None), snapshot.problems
+            assert len({p.key for p in snapshot.positions}) == len(snapshot.positions)
+            if closed is None:
+                assert len(snapshot.positions) == 150
 
     run(scenario())
 

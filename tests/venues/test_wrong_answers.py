@@ -213,7 +213,8 @@ def test_no_wrong_second_page_makes_a_leg_absent(exchange: str, opened: Opened) 
                 key_of(bodies),
                 venue.fetch_positions,
                 say,
-                Answer(body=bodies.listed([])),
+                # Gate's next page begins with the row that the last one ended with.
+                Answer(body=bodies.listed(full[-1:] if exchange == "gate" else [])),
                 wrong_answers(bodies),
             )
 
