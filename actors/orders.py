@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -24,6 +23,7 @@ from messages.settings import OrderSettings
 from messages.values import ZERO, LegKey
 from messages.venue import (
     Accepted,
+    Canceled,
     Fills,
     NoSuchOrder,
     OrderHint,
@@ -36,10 +36,19 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
+from rules.own_orders import Outcome, is_record_of, outcome_of_fills, outcome_of_record
 from venues.port import Venue
 
 LONG_AGO = 30
 """How many arrival limits are more than a wall clock's jump explains."""
+
+FORGOTTEN_AFTER = timedelta(hours=6)
+"""How old an order is that the venue took and no record knows: venues forget ended orders.
+
+Long enough for any record to have come, and well before a leg has waited for a day.
+"""
+
+_PROTECTING = (OrderStatus.OPEN, OrderStatus.FILLED)
 
 POLL_FIRST = 0.1
 POLL_LAST = 2.0
@@ -78,7 +87,8 @@ class Orders:
         if stored.state is not IntentState.PENDING or stored.created_at != intent.created_at:
             # An earlier incarnation had this very intent: its order may be out already.
             return await self.resolve(stored)
-        if self._now() - intent.created_at > self._settings.arrival_limit / 2:
+        not_after = intent.created_at + self._settings.arrival_limit / 2
+        if self._now() > not_after:
             # This process was held up, and another guard may have given the order up by now.
             return await self.resolve(intent)
         placement = await self._venue.place(
@@ -90,13 +100,13 @@ class Orders:
                 price=intent.price,
                 trigger_price=intent.trigger_price,
                 hedged=intent.hedged,
+                not_after=not_after,
             )
         )
         match placement:
-            case Refused(error=error) if error.kind is VenueErrorKind.DUPLICATE_ID:
-                # An order of this id exists: its record is the outcome.
-                return await self.resolve(msgspec.structs.replace(intent, state=IntentState.SENT))
-            case Refused(error=error):
+            case Refused(error=error) if (
+                error.kind is not VenueErrorKind.DUPLICATE_ID or await self._id_taken(intent)
+            ):
                 refused = msgspec.structs.replace(
                     intent,
                     state=IntentState.REFUSED,
@@ -111,7 +121,8 @@ class Orders:
                 sent = msgspec.structs.replace(intent, state=IntentState.SENT, order_id=order_id)
                 await self._update(sent, "order_accepted")
                 return await self.resolve(sent)
-            case OutcomeUnknown(error=error):
+            case Refused(error=error) | OutcomeUnknown(error=error):
+                # A duplicate whose record is not another order's may be this very order.
                 self._owner.log.warning(
                     "Outcome of order {} is unknown ({}): looking it up, not sending it again",
                     intent.client_order_id,
@@ -140,8 +151,6 @@ class Orders:
         if intent.state.final:
             self._live.discard(intent.key)
             return intent
-        if intent.type is OrderType.STOP_MARKET:
-            return await self._resolve_stop(intent)
         told = self._waiting.setdefault(intent.client_order_id, asyncio.Event())
         # Whatever ends the wait, a cancelled worker included: nobody listens for this id any more.
         try:
@@ -165,8 +174,13 @@ class Orders:
             told.clear()
             found = await self._venue.find_order(intent.key.symbol, intent.client_order_id)
             now = self._now()
+            taken = ""
+            if isinstance(found, OrderRecord) and not is_record_of(intent, found):
+                taken = f", but another order of this id does: {found.order_id}"
+                found = NoSuchOrder(client_order_id=intent.client_order_id)
             match found:
-                case OrderRecord() if found.status.final:
+                case OrderRecord() if found.status.final or intent.type is OrderType.STOP_MARKET:
+                    # A protective stop is settled by resting: nobody waits until it triggers.
                     return await self._settle(intent, found)
                 case OrderRecord():
                     why = "the order is still open"
@@ -177,13 +191,18 @@ class Orders:
                         delay = POLL_FIRST
                         continue
                 case NoSuchOrder():
-                    why = "no record knows the order"
+                    why = "no record of the venue knows it" + taken
                     age = now - intent.created_at
                     # A wall clock may have jumped since, so the limit is waited out as well.
                     waited = loop.time() - since >= limit.total_seconds()
                     late = age >= limit and (waited or age >= limit * LONG_AGO)
                     if intent.state is IntentState.PENDING and late:
-                        return await self._never_arrived(intent)
+                        return await self._never_arrived(intent, why)
+                    if intent.state is IntentState.SENT and age >= _forgotten_after(intent, limit):
+                        settled = await self._forgotten(intent)
+                        if settled is not None:
+                            return settled
+                        why += ", nor can its fills be read"
                 case VenueError():
                     why = f"the order's record cannot be read: {found}"
             if now >= give_up + self._settings.fill_wait:
@@ -217,74 +236,91 @@ class Orders:
             return self._settings.maker_wait
         return self._settings.fill_wait
 
-    async def _resolve_stop(self, intent: Intent) -> Intent | Unresolved:
-        """A protective stop is settled by resting: it is not followed until it triggers."""
+    async def _id_taken(self, intent: Intent) -> bool:
+        """Whether the id of a refused order is an older order's, so that ours does not exist."""
         found = await self._venue.find_order(intent.key.symbol, intent.client_order_id)
-        match found:
-            case OrderRecord(status=OrderStatus.OPEN | OrderStatus.FILLED):
-                return await self._settle(intent, found)
-            case OrderRecord():
-                return await self._settle(intent, found)
-            case NoSuchOrder():
-                if self._now() >= intent.created_at + self._settings.arrival_limit:
-                    return await self._never_arrived(intent)
-                return Unresolved(why="no record knows the stop yet")
-            case VenueError():
-                return Unresolved(why=f"the stop's record cannot be read: {found}")
+        return isinstance(found, OrderRecord) and not is_record_of(intent, found)
 
     async def _settle(self, intent: Intent, record: OrderRecord) -> Intent:
-        fee, average = record.fee, record.average
-        if record.filled > ZERO and (fee is None or average is None):
-            fee, average = await self._from_history(intent, record)
-        settled = msgspec.structs.replace(
-            intent,
-            state=IntentState.DONE,
-            order_id=record.order_id,
-            filled=record.filled,
-            average=average,
-            fee=fee if fee is not None else ZERO,
-            settled_at=self._now(),
-            # Nothing is booked where nothing filled, or where no row waits for it.
-            booked=record.filled == ZERO or not intent.row_ids,
-        )
-        await self._update(
-            settled,
-            "order_final",
-            status=record.status.value,
-            filled=str(record.filled),
-            average=str(average),
-            fee=str(fee) if fee is not None else "unknown",
-        )
-        self._live.discard(intent.key)
-        return settled
+        outcome = outcome_of_record(intent, record)
+        if record.filled > ZERO and (outcome.fee is None or outcome.average is None):
+            outcome = await self._from_history(intent, record, outcome)
+        if intent.type is OrderType.STOP_MARKET and record.status not in _PROTECTING:
+            intent = msgspec.structs.replace(intent, error=f"the stop is {record.status.value}")
+        return await self._done(intent, record.order_id, outcome, status=record.status.value)
 
-    async def _from_history(
-        self, intent: Intent, record: OrderRecord
-    ) -> tuple[Decimal | None, Decimal | None]:
-        """Fee and average from the fills, for venues whose order record has none."""
+    async def _from_history(self, intent: Intent, record: OrderRecord, told: Outcome) -> Outcome:
+        """The outcome with what the record lacks, from the fills, for venues whose has no fee."""
         since = intent.created_at - timedelta(minutes=1)
         delay = POLL_FIRST
         for _ in range(5):
             history = await self._venue.fetch_fills(intent.key.symbol, since)
             if isinstance(history, Fills):
-                own = [f for f in history.fills if f.order_id == record.order_id]
-                total = sum((f.quantity for f in own), ZERO)
-                if total == record.filled:
-                    average = sum((f.quantity * f.price for f in own), ZERO) / total
-                    return sum((f.fee for f in own), ZERO), record.average or average
+                found = outcome_of_fills(intent, history.fills, record.order_id)
+                if found.filled == told.filled:
+                    return msgspec.structs.replace(found, average=told.average or found.average)
             await asyncio.sleep(delay)
             delay = min(delay * 2, POLL_LAST)
-        return record.fee, record.average
+        return told
 
-    async def _never_arrived(self, intent: Intent) -> Intent:
+    async def _forgotten(self, intent: Intent) -> Intent | None:
+        """The end of an order that the venue took long ago and that no record of its id knows.
+
+        Asked for by the venue's own id, which also makes sure that it does not rest, and else told
+        by its fills; None where neither can be read.
+        """
+        if intent.order_id:
+            trigger = intent.type is OrderType.STOP_MARKET
+            ended = await self._venue.cancel(intent.key.symbol, intent.order_id, trigger=trigger)
+            if isinstance(ended, Canceled) and ended.record is not None:
+                return await self._settle(intent, ended.record)
+        since = intent.created_at - timedelta(minutes=1)
+        history = await self._venue.fetch_fills(intent.key.symbol, since)
+        if not isinstance(history, Fills):
+            return None
+        outcome = outcome_of_fills(intent, history.fills, intent.order_id)
+        self._owner.log.warning(
+            "Order {} is forgotten by the venue: by its fills it made {}",
+            intent.client_order_id,
+            outcome.filled,
+        )
+        return await self._done(intent, intent.order_id, outcome, status="forgotten")
+
+    async def _done(
+        self, intent: Intent, order_id: str, outcome: Outcome, *, status: str
+    ) -> Intent:
+        """Write the final state. Only the event has fees in other than the settle currency."""
+        settled = msgspec.structs.replace(
+            intent,
+            state=IntentState.DONE,
+            order_id=order_id,
+            filled=outcome.filled,
+            average=outcome.average,
+            fee=outcome.fee if outcome.fee is not None else ZERO,
+            settled_at=self._now(),
+            # Nothing is booked where nothing filled, or where no row waits for it.
+            booked=outcome.filled == ZERO or not intent.row_ids,
+        )
+        await self._update(
+            settled,
+            "order_final",
+            status=status,
+            filled=str(outcome.filled),
+            average=str(outcome.average),
+            fee=outcome.told_fee,
+        )
+        self._live.discard(intent.key)
+        return settled
+
+    async def _never_arrived(self, intent: Intent, why: str) -> Intent:
         gone = msgspec.structs.replace(
             intent,
             state=IntentState.NEVER_ARRIVED,
             settled_at=self._now(),
             booked=True,
-            error="no record of the venue knows it, and it is too old to arrive",
+            error=f"{why}; it is too old to arrive",
         )
-        await self._update(gone, "order_never_arrived")
+        await self._update(gone, "order_never_arrived", why=why)
         self._live.discard(intent.key)
         return gone
 
@@ -307,3 +343,8 @@ class Orders:
             attempt=intent.attempt,
             details=details,
         )
+
+
+def _forgotten_after(intent: Intent, limit: timedelta) -> timedelta:
+    """A stop's record is only ever looked for, and an unknown one bars its leg's closes."""
+    return limit * LONG_AGO if intent.type is OrderType.STOP_MARKET else FORGOTTEN_AFTER
