@@ -136,7 +136,6 @@ class AgedLeg(Actor[AgedState]):
     async def _look(self) -> timedelta | None:
         """One look at the leg. Returns when to look again; None when the life has ended."""
         pause = self._settings.aged.check_every
-        await self._recall()
         markets = await markets_of(self, self._key.account)
         if isinstance(markets, Blind):
             self.state.status = f"waiting: {markets.why}"
@@ -146,6 +145,7 @@ class AgedLeg(Actor[AgedState]):
         if leg is None:
             await self._end("its row is no longer active")
             return None
+        await self._recall(leg)
         self._show(leg)
         if self.state.operator_needed:
             self.state.status = f"operator needed: {self.state.operator_needed}"
@@ -156,6 +156,8 @@ class AgedLeg(Actor[AgedState]):
         facts = AgedFacts(
             leg=leg, now=self.now(), quote=quote if isinstance(quote, Quote) else None
         )
+        # Who holds a leg after ordering its close has thought again.
+        self._ordered = self._ordered and not leg.held
         decision = _ordered(leg) if self._ordered else decide(facts, self._settings.aged)
         match decision:
             case NotYet(until=until):
@@ -197,6 +199,10 @@ class AgedLeg(Actor[AgedState]):
                     ghost_reason=AGED_GHOST,
                 )
                 return await self._ended(ended, pause)
+            case Unknown(other_side=True, why=why):
+                # A mismatch of sides is for a person, whom reconciliation alerts (D2).
+                self.state.status = f"not closed: {why}"
+                return pause
             case Unknown(why=why):
                 self.log.warning("Position validation FAILED for {}: {}", self._key, why)
                 self._count("position_validation_failures")
@@ -301,6 +307,9 @@ class AgedLeg(Actor[AgedState]):
             # The price left the target before an order could go out: nothing failed.
             self.state.status = result.error_message
             return pause
+        if code is ErrorCode.ROW_CHANGED:
+            self.state.status = result.error_message
+            return timedelta(seconds=1)
         self.state.failures += 1
         self.state.last_error = f"{code}: {result.error_message}"
         self._count("failed_closes")
@@ -340,14 +349,16 @@ class AgedLeg(Actor[AgedState]):
 
     # --- memory ---------------------------------------------------------------------------------
 
-    async def _recall(self) -> None:
-        """A new incarnation reads back what its forerunner knew."""
+    async def _recall(self, leg: LedgerLeg) -> None:
+        """A new incarnation reads back what its forerunner knew of these rows."""
         if self._recalled:
             return
         record = await ask_ledger(self, ReadAged(key=self._key))
-        if record is not None:
+        if record is not None and set(record.row_ids) & set(leg.row_ids):
             self.state.failures = record.attempts
             self.state.operator_needed = record.operator_needed
+        elif record is not None:
+            await self._forget("its rows are others now")
         self._recalled = True
 
     async def _remember(self) -> None:
@@ -367,14 +378,18 @@ class AgedLeg(Actor[AgedState]):
 
     async def _end(self, why: str) -> None:
         self.state.status = f"ended: {why}"
+        await self._forget(f"the leg ended: {why}")
+        self.log.info("{} has ended: {}", self._key, why)
+        self.stop()
+
+    async def _forget(self, why: str) -> None:
+        """Nobody needs what is remembered of the leg, or what was alerted of it."""
         await ask_ledger(self, DropAged(key=self._key))
         for kind in ("operator", "close_failed", "insufficient"):
             self.tell(
                 paths.ALERTS,
-                ResolveAlert(dedup_key=f"{kind}:{self._key}", resolution=f"the leg ended: {why}"),
+                ResolveAlert(dedup_key=f"{kind}:{self._key}", resolution=why),
             )
-        self.log.info("{} has ended: {}", self._key, why)
-        self.stop()
 
     def _show(self, leg: LedgerLeg) -> None:
         self.state.row_ids = leg.row_ids

@@ -8,6 +8,7 @@ and counters in one transaction; of several actors that see the same ghost, one 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -35,9 +36,9 @@ from messages.requests import (
 )
 from messages.settings import Mode, Settings
 from messages.values import ZERO
-from messages.venue import Fill, Instrument
+from messages.venue import Fill, Instrument, Kind
 from messages.verdict import Evidence
-from rules.pnl import Exit, ExitKind, exit_of, own_exit, split_exit
+from rules.pnl import Exit, ExitKind, exit_of, mean_price, own_exit, split_exit
 
 AGED_GHOST = "ghost_detected_aged_close"
 PERIODIC_GHOST = "ghost_detected_periodic_validation"
@@ -88,28 +89,35 @@ async def end_leg(
     filled = sum((intent.filled for intent in own), ZERO)
     # A close covers what the venue held when it was sized, which may be less than the ledger had.
     ours = filled > ZERO and filled >= max(intent.seen_quantity for intent in own)
+    from_history = exit_of(
+        leg,
+        fills,
+        leg.opened_at,
+        entry_fee=settings.aged.fee,
+        kind=kind,
+        step=instrument.quantity_step,
+    )
     if ours:
-        exit_ = own_exit(
-            leg,
-            quantity=filled,
-            average=sum((i.filled * (i.average or ZERO) for i in own), ZERO) / filled,
-            fee=sum((i.fee for i in own), ZERO),
-            at=own[-1].settled_at or actor.now(),
-            entry_fee=settings.aged.fee,
-            kind=kind,
+        average = _average(own, kind)
+        # An order whose price is not known is booked by the venue's history, or as unknown.
+        exit_ = (
+            from_history
+            if average is None
+            else own_exit(
+                leg,
+                quantity=filled,
+                average=average,
+                fee=sum((i.fee for i in own), ZERO),
+                at=own[-1].settled_at or actor.now(),
+                entry_fee=settings.aged.fee,
+                kind=kind,
+            )
         )
         phase = own[-1].phase
         reason = f"aged_close_{phase}" if phase else own[-1].purpose
         counters = {CLOSE_COUNTERS[phase]: 1} if phase in CLOSE_COUNTERS else {}
     else:
-        exit_ = exit_of(
-            leg,
-            fills,
-            leg.opened_at,
-            entry_fee=settings.aged.fee,
-            kind=kind,
-            step=instrument.quantity_step,
-        )
+        exit_ = from_history
         reason = ghost_reason
         counters = {"ghost_positions_detected": 1, "ghost_positions_handled": 1}
     alert = None if ours else _ghost_alert(leg, exit_, reason, copied=settings.ledger is not None)
@@ -154,6 +162,15 @@ async def end_leg(
     if by_us:
         await actor.attempt(paths.exchange(leg.key.account), CleanUp(key=leg.key), timeout=120.0)
     return Ended(reason=reason, by_us=by_us, ghost=not ours, exit=exit_)
+
+
+def _average(own: tuple[Intent, ...], kind: Kind) -> Decimal | None:
+    """The mean price of our own orders' fills; None where that of any is not known."""
+    prices = [(i.filled, i.average) for i in own if i.filled > ZERO]
+    known = [(filled, average) for filled, average in prices if average is not None]
+    if len(known) < len(prices):
+        return None
+    return mean_price(known, kind)
 
 
 def _as_judged(leg: LedgerLeg, closes: tuple[RowClose, ...]) -> tuple[RowClose, ...]:

@@ -56,7 +56,8 @@ class Inquiry:
         begun = self._now()
         wanted = request.not_before or begun - self._settings.fresh
         bounds = (wanted, request.changed_at, self.own_fill_at.get(request.key))
-        not_before = max(at for at in bounds if at is not None and at <= begun)
+        # After the wall clock jumped back they may all lie ahead: then a read from now on.
+        not_before = max((at for at in bounds if at is not None and at <= begun), default=begun)
         fills = own
         fills_read = False
         verdict: Verdict = Unknown(why="nothing was read")
@@ -112,6 +113,7 @@ class Inquiry:
                 hint=self.hints.get(request.key),
                 order_live=not ignore_live and request.key in self.order_live,
                 own_fill_at=self._latest_bound(request),
+                other_side_known=request.other_side_known,
                 quantity=request.quantity,
             ),
             self._settings,

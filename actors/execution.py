@@ -20,8 +20,8 @@ from actors.evidence import Inquiry, seen
 from actors.orders import Orders, Unresolved
 from actors.runtime import Actor
 from messages.execution import ErrorCode, ExecutionResult
-from messages.ledger import Intent
-from messages.requests import CloseLeg, FindIntents, JudgeLeg, Markets
+from messages.ledger import Intent, PositionRow
+from messages.requests import ActiveRows, CloseLeg, FindIntents, JudgeLeg, Markets
 from messages.settings import OnUnknown, OrderSettings
 from messages.values import ZERO
 from messages.venue import Fill, OpenOrders, Quote, Refused, VenueError
@@ -29,6 +29,7 @@ from messages.verdict import Absent, Present, Unknown
 from rules.ids import client_order_id
 from rules.ladder import Attempt, LadderFacts, Send, Stop, next_order
 from rules.leftovers import reserving_orders
+from rules.pnl import mean_price
 from rules.refusals import Answer, answer_refusal
 from rules.sizing import Dust, Nothing, Sized, size_close
 from venues.port import Venue
@@ -38,6 +39,9 @@ VERIFY_LIMIT = timedelta(seconds=30)
 
 MAX_ORDERS = 40
 """A bound on the orders of one close, far above what the ladder allows."""
+
+MAX_FREED = 3
+"""How often the size that resting orders reserve is freed in one close."""
 
 
 class Close:
@@ -69,6 +73,9 @@ class Close:
         self._done: list[Intent] = []
         self._budget: Decimal | None = None
         self._next_attempt = 1
+        self._seen = ZERO
+        self._before = ZERO
+        self._freed = 0
         self._hedged = bool(markets.hedged)
 
     async def run(self) -> ExecutionResult:
@@ -78,7 +85,9 @@ class Close:
             return self._failed(
                 ErrorCode.NETWORK, "an earlier order of this leg has no known outcome yet"
             )
-        await self._remember_earlier_orders()
+        closed_before = await self._remember_earlier_orders()
+        if closed_before is not None:
+            return closed_before
         waited = False
         for _ in range(MAX_ORDERS):
             sized = await self._size()
@@ -93,13 +102,20 @@ class Close:
                 waited = True
                 continue
             waited = False
+            changed = await self._rows_changed()
+            if changed is not None:
+                return changed
             stop = await self._send(step, sized.quantity)
             if stop is not None:
                 return stop
         return self._failed(ErrorCode.UNKNOWN, "the ladder did not end", permanent=True)
 
-    async def _remember_earlier_orders(self) -> None:
-        """Attempts are numbered across restarts, so that no client order id is used twice."""
+    async def _remember_earlier_orders(self) -> ExecutionResult | None:
+        """Attempts are numbered across restarts, so that no client order id is used twice.
+
+        A result where orders of ours have closed all that was there already: if the venue shows a
+        leg all the same, it is another one, or a person must look.
+        """
         earlier = await ask_ledger(
             self._owner, FindIntents(account=self._order.key.account, key=self._order.key)
         )
@@ -109,6 +125,47 @@ class Close:
             if i.row_ids == self._order.row_ids and i.purpose == self._order.purpose
         ]
         self._next_attempt = 1 + max((i.attempt for i in mine), default=0)
+        waiting = [i for i in mine if i.filled > ZERO and not i.booked and i.seen_quantity > ZERO]
+        filled = sum((i.filled for i in waiting), ZERO)
+        self._before = filled
+        if not waiting or filled < max(i.seen_quantity for i in waiting):
+            return None
+        judgement = await self._inquiry.judge(self._question(), ignore_live=True)
+        match judgement.verdict:
+            case Absent():
+                return None
+            case Unknown(why=why):
+                return self._failed(
+                    ErrorCode.NETWORK, f"our orders have closed {filled}, and now: {why}"
+                )
+            case Present(quantity=again):
+                return self._failed(
+                    ErrorCode.UNKNOWN,
+                    f"our orders have closed {filled}, all that was there, and the venue shows "
+                    f"{again} again: it is not closed a second time",
+                    permanent=True,
+                )
+
+    async def _rows_changed(self) -> ExecutionResult | None:
+        """Before each order: are the rows still those that the close was decided for?
+
+        The bot may have closed or rewritten them since, and an operator may hold them. An orphan
+        has none.
+        """
+        order = self._order
+        if not order.row_ids:
+            return None
+        rows = await ask_ledger(self._owner, ActiveRows(account=order.key.account))
+        mine = [row for row in rows if row.id in order.row_ids]
+        if len(mine) < len(order.row_ids):
+            why = "a row of it is no longer active"
+        elif any(row.held for row in mine):
+            why = "an operator holds it"
+        elif order.changed_at != max(at for row in mine for at in _instants(row)):
+            why = "a row of it has changed"
+        else:
+            return None
+        return self._failed(ErrorCode.ROW_CHANGED, f"not closed as decided: {why} since")
 
     async def _size(self) -> Sized | ExecutionResult:
         """How much may be closed now, or the end of the close."""
@@ -125,6 +182,7 @@ class Close:
             self._question(), own=self._own_fills(), ignore_live=True
         )
         verdict = judgement.verdict
+        self._seen = verdict.quantity if isinstance(verdict, Present) else ZERO
         if isinstance(verdict, Present):
             self._hedged = verdict.position.hedged
         match verdict:
@@ -134,6 +192,8 @@ class Close:
                 return self._failed(
                     ErrorCode.POSITION_NOT_FOUND, "the leg is not on the exchange", permanent=True
                 )
+            case Unknown(other_side=True):
+                return self._failed(ErrorCode.UNKNOWN, verdict.why, permanent=True)
             case Unknown() if self._on_unknown is OnUnknown.WAIT or executed > ZERO:
                 return self._failed(ErrorCode.NETWORK, f"the leg cannot be judged: {verdict.why}")
             case Present() if self._budget is None:
@@ -142,7 +202,9 @@ class Close:
                 pass
         if self._budget is None:
             self._budget = order.quantity
-        sized = size_close(order.quantity, verdict, instrument, already_filled=self._executed())
+        sized = size_close(
+            order.quantity, verdict, instrument, already_filled=self._executed() + self._before
+        )
         match sized:
             case Nothing(why=why):
                 if executed > ZERO:
@@ -195,7 +257,7 @@ class Close:
             attempt=number,
             type=step.type,
             quantity=min(quantity, step.quantity),
-            seen_quantity=quantity,
+            seen_quantity=min(quantity, self._seen),
             created_at=self._now(),
             price=step.price,
             hedged=self._hedged,
@@ -224,15 +286,16 @@ class Close:
     async def _refused(self, step: Send, error: VenueError) -> ExecutionResult | None:
         """B5: a refusal is a question. The leg is read again before it is called anything."""
         answer = answer_refusal(error, None)
-        if answer.cancel_resting and await self._free_reserved_size():
-            self._history.append(
-                Attempt(type=step.type, sent_price=step.price, error=error, excused=True)
-            )
-            return None
         if answer.ask_venue:
             judgement = await self._inquiry.judge(
                 self._question(not_before=self._now()), own=self._own_fills(), ignore_live=True
             )
+            gone = isinstance(judgement.verdict, Absent)
+            if answer.cancel_resting and not gone and await self._free_reserved_size():
+                self._history.append(
+                    Attempt(type=step.type, sent_price=step.price, error=error, excused=True)
+                )
+                return None
             answer = answer_refusal(error, judgement.verdict)
             await self._note("refusal_judged", error, answer, verdict=seen(judgement.verdict))
         self._history.append(Attempt(type=step.type, sent_price=step.price, error=error))
@@ -241,8 +304,13 @@ class Close:
         return None
 
     async def _free_reserved_size(self) -> bool:
-        """Cancel the resting reduce-only orders that hold the size; the protective stop stays."""
+        """Cancel the resting reduce-only orders that hold the size; the protective stop stays.
+
+        False as well where that was done so often that something else must be in the way.
+        """
         order = self._order
+        if self._freed >= MAX_FREED:
+            return False
         resting = await self._venue.open_orders(order.key.symbol)
         if not isinstance(resting, OpenOrders):
             return False
@@ -262,6 +330,7 @@ class Close:
                     order_id=record.order_id,
                     why="it reserved the size of the close",
                 )
+        self._freed += freed
         return freed
 
     async def _verify(self) -> ExecutionResult:
@@ -347,9 +416,10 @@ class Close:
 
     def _average(self) -> Decimal | None:
         executed = self._executed()
-        if executed == ZERO or any(i.average is None for i in self._done):
+        prices = [(i.filled, i.average) for i in self._done if i.average is not None]
+        if executed == ZERO or len(prices) < len(self._done):
             return None
-        return sum((i.filled * (i.average or ZERO) for i in self._done), ZERO) / executed
+        return mean_price(prices, self._markets.instruments[self._order.key.symbol].kind)
 
     def _result(
         self,
@@ -376,3 +446,8 @@ class Close:
             attempts=len(self._history),
             execution_time=max((self._now() - self._begun).total_seconds(), 0.0),
         )
+
+
+def _instants(row: PositionRow) -> tuple[datetime, ...]:
+    """When a row was opened and last changed, as far as it says."""
+    return tuple(at for at in (row.opened_at, row.updated_at) if at is not None)

@@ -12,6 +12,8 @@ from messages.venue import OrderType
 
 
 class ErrorCode(StrEnum):
+    """Why a close did not succeed. ROW_CHANGED: its rows are not those that were decided about."""
+
     POSITION_NOT_FOUND = "POSITION_NOT_FOUND"
     INSUFFICIENT_BALANCE = "INSUFFICIENT_BALANCE"
     RATE_LIMITED = "RATE_LIMITED"
@@ -21,6 +23,7 @@ class ErrorCode(StrEnum):
     AUTH = "AUTH"
     NOT_TRADABLE = "NOT_TRADABLE"
     NETWORK = "NETWORK"
+    ROW_CHANGED = "ROW_CHANGED"
     UNKNOWN = "UNKNOWN"
 
 

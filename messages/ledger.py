@@ -147,7 +147,7 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     """The durable record of an order, committed before it is sent.
 
     `purpose` is `close`, `protect` or `orphan_close`; `row_ids` the ledger rows that it closes.
-    `seen_quantity` is what the venue said was there when it was made.
+    `seen_quantity` is what the venue said was there when it was made; zero: it could not be asked.
     """
 
     client_order_id: str

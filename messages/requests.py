@@ -83,6 +83,8 @@ class JudgeLeg(Request["Judgement"], frozen=True, kw_only=True):
 
     `quantity` is what closing fills must account for. A read that began at `not_before` or later
     will do, and no earlier one counts; None asks for one of the current freshness window.
+    `other_side_known`: the ledger has a row for the symbol's other side, so that a position there
+    is no mismatch of this leg.
     """
 
     key: LegKey
@@ -90,6 +92,7 @@ class JudgeLeg(Request["Judgement"], frozen=True, kw_only=True):
     since: datetime | None = None
     quantity: Decimal | None = None
     not_before: datetime | None = None
+    other_side_known: bool = False
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):

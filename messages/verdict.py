@@ -56,10 +56,14 @@ class Absent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Not known. `look_again_at` is when a further read could settle it (None: whenever)."""
+    """Not known. `look_again_at` is when a further read could settle it (None: whenever).
+
+    `other_side`: the venue holds the other side instead, and no fill says how that came.
+    """
 
     why: str
     failed: bool = False
+    other_side: bool = False
     look_again_at: datetime | None = None
 
 

@@ -28,6 +28,7 @@ class LegFacts(msgspec.Struct, frozen=True, kw_only=True):
     `quantity` is the ledger's, in base units; without it no fill accounts for the leg.
     `fills` are executions of the symbol, opening ones too; `hint` is the stream's last word,
     `order_live` whether an order of ours is not yet final, `own_fill_at` when one last filled.
+    `other_side_known`: the ledger has a row for the symbol's other side as well.
     `not_before` asks for reads that began at that instant or later: after a refusal, say. Unlike
     `changed_at` it makes the row no younger.
     """
@@ -42,6 +43,7 @@ class LegFacts(msgspec.Struct, frozen=True, kw_only=True):
     hint: PositionHint | None = None
     order_live: bool = False
     own_fill_at: datetime | None = None
+    other_side_known: bool = False
     not_before: datetime | None = None
 
 
@@ -92,6 +94,12 @@ def _not_shown(
         why = "the stream has shown it since" if hinted else "the read began before settle was over"
         return Unknown(why=f"not shown, but {why}", look_again_at=facts.now)
     first, newest = run[0], run[-1]
+    closing = closing_fills(facts)
+    if not (closing or facts.other_side_known) and _holds_other_side(newest, facts.key):
+        return Unknown(
+            why="not shown, but the venue holds the other side, and no fills say why",
+            other_side=True,
+        )
     if newest.started_at - first.started_at >= settings.confirm_after and first is not newest:
         return Absent(
             evidence=Evidence(
@@ -100,7 +108,6 @@ def _not_shown(
                 named_flat_at=_named_flat(run, facts.key),
             )
         )
-    closing = closing_fills(facts)
     if closing and newest.started_at >= closing[-1].at:
         return Absent(
             evidence=Evidence(
@@ -114,6 +121,12 @@ def _not_shown(
         why="not shown once; a second complete read must confirm it",
         look_again_at=first.started_at + settings.confirm_after,
     )
+
+
+def _holds_other_side(read: Snapshot, key: LegKey) -> bool:
+    """Whether a net position of the other side is there: a mismatch of sides, for a person (D2)."""
+    other = read.find(LegKey(key.account, key.symbol, key.side.opposite))
+    return other is not None and not other.hedged
 
 
 def left_out_only(verdict: Verdict) -> bool:

@@ -212,8 +212,9 @@ class Positions:
         """Close the rows among `closes` that are still active, with all that belongs to it.
 
         If one of them has changed since it was judged, nothing is written. The event, the alert
-        and the counters (of the event's account) are written only if a row changed; the intents in `settles` are written in any case. Repeated with
-        the same event id, it changes nothing more and names the same rows.
+        and the counters (of the event's account) are written only if a row changed; the intents in
+        `settles` are written in any case. Repeated with the same event id, it changes nothing more
+        and names the same rows.
         """
         now = self._db.now()
 

@@ -171,6 +171,10 @@ class Operator:
         if isinstance(leg, p.Refused):
             return leg
         if isinstance(command, p.CloseNow):
+            if leg.held:
+                return p.Refused(
+                    code="held", message=f"{leg.key} is held: `release` it first, then close it"
+                )
             path = paths.aged_scan(leg.key.account)
             done = await self._system.attempt(path, CloseByOrder(key=leg.key))
             if isinstance(done, AskFailed):

@@ -160,9 +160,21 @@ def test_a_leg_shown_outside_the_declared_scope_is_there_all_the_same() -> None:
 
 
 def test_in_hedge_mode_the_long_leg_is_gone_and_the_short_one_is_there() -> None:
-    reads = (read(1, position(SHORT)), read(5, position(SHORT)))
+    short = position(SHORT, hedged=True)
+    reads = (read(1, short), read(5, short))
     assert isinstance(judge(facts(*reads), RULE), Absent)
     assert isinstance(judge(facts(*reads, key=SHORT), RULE), Present)
+
+
+def test_in_one_way_mode_the_other_side_in_its_place_is_no_ghost_but_for_a_person() -> None:
+    reads = (read(1, position(SHORT)), read(5, position(SHORT)))
+    verdict = unknown(judge(facts(*reads), RULE))
+    assert verdict.other_side
+    assert not verdict.failed
+    sold = msgspec.structs.replace(facts(*reads), fills=(fill(3),))
+    assert isinstance(judge(sold, RULE), Absent)
+    two_rows = msgspec.structs.replace(facts(*reads), other_side_known=True)
+    assert isinstance(judge(two_rows, RULE), Absent)
 
 
 def test_a_live_order_of_ours_forbids_absence_but_not_presence() -> None:

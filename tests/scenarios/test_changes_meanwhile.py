@@ -6,12 +6,19 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from messages.values import Side
-from tests.scenarios.world import XRP, scenario, until, world
+from actors import paths
+from actors.records import event
+from messages.ledger import Intent, IntentState, PositionRow
+from messages.requests import CloseByOrder, SetHeld
+from messages.values import LegKey, Side
+from messages.venue import OrderType
+from tests.scenarios.world import XRP, World, ago, now, scenario, until, world
 from venues.simulator.faults import FaultKind
 
+LEG = "accounts/bybit-main/aged/XRPUSDT.long"
 ACCOUNTS = ["bybit-main", "binance-main"]
 
 
@@ -38,3 +45,110 @@ async def test_a_row_that_the_bot_rewrites_while_its_leg_is_judged_is_not_buried
         assert await guard.same(rewritten)
         assert guard.held(XRP, Side.LONG, account) == 25
         assert (await guard.counters()).get("ghost_positions_detected", 0) == 0
+
+
+async def hold(guard: World, row: PositionRow) -> None:
+    by_hand = event("position_held", now(), actor="an operator", account=row.account)
+    await guard.system.ask(paths.LEDGER, SetHeld(row_ids=(row.id,), held=True, event=by_hand))
+
+
+@scenario
+async def test_a_hold_takes_back_an_operators_order_to_close(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        row = await guard.both(XRP, Side.LONG, "10", hours=1)
+        refusing = guard.fault(FaultKind.ERROR_CODE, "order.create", code="10016", count=None)
+        key = LegKey("bybit-main", XRP, Side.LONG)
+        await guard.system.ask(paths.aged_scan("bybit-main"), CloseByOrder(key=key), timeout=60.0)
+        await until(lambda: guard.state(LEG).get("failures", 0) >= 1, "a round has failed")
+        await hold(guard, row)
+        guard.venue.faults.clear(refusing)
+        await until(lambda: not guard.alive(LEG), "a leg that is not aged has no actor then")
+        assert await guard.same(row)
+        assert guard.held(XRP, Side.LONG) == 10
+
+
+@scenario
+async def test_a_hold_stops_a_close_before_its_next_order(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        row = await guard.both(XRP, Side.LONG, "10")
+        guard.fault(FaultKind.ERROR_CODE, "order.create", code="10006", count=2)
+        await guard.scan("aged/scan")
+        await until(lambda: len(guard.orders()) >= 1, "the first order is refused")
+        await hold(guard, row)
+        sent = len(guard.orders())
+        await until(
+            lambda: guard.state(LEG)["status"] == "left alone: held by an operator", "it is held"
+        )
+        assert len(guard.orders()) <= sent + 1, "what was on its way when the hold came"
+        assert await guard.same(row)
+        assert guard.held(XRP, Side.LONG) == 10
+        assert guard.state(LEG)["failures"] == 0
+
+
+@scenario
+async def test_a_position_of_the_other_side_leaves_the_row_for_a_person(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        guard.market.open_position(
+            "bybit-main", XRP, Side.SHORT, Decimal(10), guard.price(XRP), ago(40)
+        )
+        row = await guard.row(XRP, Side.LONG, "10")
+        await guard.scan("aged/scan")
+        await until(
+            lambda: "the venue holds the other side" in guard.state(LEG).get("status", ""),
+            "the aged leg is left alone",
+        )
+        await guard.scan("reconciliation")
+        assert await guard.same(row)
+        assert guard.held(XRP, Side.SHORT) == 10
+        assert guard.orders() == []
+        (alert,) = await guard.alerted("reconciliation_mismatch")
+        assert "short" in alert.seen
+
+
+@scenario
+async def test_a_close_that_was_sized_without_a_read_is_booked_as_ours(tmp_path: Path) -> None:
+    async with world(tmp_path) as guard:
+        guard.market.open_position(
+            "bybit-main", XRP, Side.LONG, Decimal(60), guard.price(XRP), ago(40)
+        )
+        row = await guard.row(XRP, Side.LONG, "100")
+        guard.fault(FaultKind.STATUS, "positions", status=503, count=3)
+        await guard.scan("aged/scan")
+        closed = await guard.closed(row)
+        assert closed.exit_reason == "aged_close_market"
+        assert closed.exit_source == "fill"
+        assert closed.exit_price is not None
+        assert closed.exit_price > 0
+
+
+@scenario
+async def test_an_own_fill_of_unknown_price_is_booked_by_the_venues_history(tmp_path: Path) -> None:
+    """An earlier life closed the leg, and died before it knew at what price."""
+    async with world(tmp_path) as guard:
+        row = await guard.both(XRP, Side.LONG, "10", hours=1)
+        key = LegKey("bybit-main", XRP, Side.LONG)
+        ours = Intent(
+            client_order_id="5e70" + "0" * 24,
+            key=key,
+            purpose="close",
+            row_ids=(row.id,),
+            attempt=1,
+            type=OrderType.MARKET,
+            quantity=Decimal(10),
+            seen_quantity=Decimal(10),
+            created_at=now(),
+            phase="market",
+        )
+        await guard.ledger.commit_intent(ours)
+        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        filled = msgspec.structs.replace(
+            ours, state=IntentState.DONE, filled=Decimal(10), settled_at=now()
+        )
+        await guard.ledger.update_intent(filled)
+        await guard.scan("reconciliation")
+        closed = await guard.closed(row)
+        assert closed.exit_reason == "aged_close_market"
+        assert closed.exit_source == "venue_history"
+        assert (
+            closed.exit_price == guard.market.accounts["bybit-main"].executions["XRPUSDT"][-1].price
+        )
