@@ -9,9 +9,9 @@ import pytest
 
 from messages.values import Side
 from rules.ids import is_ours
-from tests.simulation.test_found_bugs import told
 from tests.simulation.scene import BYBIT
 from tests.simulation.templates import Template
+from tests.simulation.test_found_bugs import told
 from tests.simulation.world import World, until
 from venues.simulator.state import MarketEvent, PositionChanged
 
