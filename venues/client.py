@@ -37,6 +37,8 @@ _with_markets: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """An instance with loaded markets for each exchange, so that accounts share one copy of them."""
 
 
+_MOST_REMEMBERED = 1000
+
 SHAPES = (TypeError, KeyError, IndexError, AttributeError, ValueError, ArithmeticError)
 """What ccxt raises for a reply of a shape that it did not foresee."""
 
@@ -79,6 +81,7 @@ class Client:
         self.counts: Counter[str] = Counter()
         self.instruments: dict[str, Instrument] = {}
         self.margin: dict[LegKey, dict[str, str]] = {}
+        self.sent_at: dict[str, datetime] = {}
         self._ccxt: Any = None
         self._exchange: Any = None
         self._session: aiohttp.ClientSession | None = None
@@ -244,6 +247,12 @@ class Client:
     def _expected(self) -> tuple[type[Exception], ...]:
         weather = (aiohttp.ClientError, TimeoutError, OSError)
         return (self._ccxt.BaseError, MalformedReplyError, *weather, *SHAPES)
+
+    def note_sent(self, client_order_id: str) -> None:
+        """Remember when an order of ours left, so that no look-up reads history before that."""
+        while len(self.sent_at) >= _MOST_REMEMBERED:
+            del self.sent_at[next(iter(self.sent_at))]
+        self.sent_at[client_order_id] = self.now()
 
     def by_venue_id(self, venue_id: str) -> Instrument | None:
         """The derivative that the venue calls so; spot markets of the same name are passed over."""

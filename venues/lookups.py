@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from messages.venue import Instrument, OrderRecord, VenueError, VenueErrorKind
+from venues import kraken
 from venues.client import Client, VenueCallError
 from venues.ids import to_venue
 from venues.records import read_record
@@ -162,6 +163,39 @@ def _gate(client: Client, instrument: Instrument, wanted: str, by_id: bool) -> l
     ]
 
 
+def _kraken(client: Client, instrument: Instrument, wanted: str, by_id: bool) -> list[Step]:
+    """Open orders first: an order that ends while they are read is in the places after them."""
+
+    async def open_now() -> list[Order]:
+        return await kraken.open_now(client, instrument)
+
+    async def just_now() -> list[Order]:
+        return await kraken.just_now(client, wanted, by_id=by_id)
+
+    async def history() -> list[Order]:
+        return await kraken.from_history(client, instrument, wanted, by_id=by_id)
+
+    async def triggers() -> list[Order]:
+        return await kraken.from_triggers(client, instrument, wanted, by_id=by_id)
+
+    return [Step(open_now), Step(just_now), Step(history), Step(triggers)]
+
+
+def _bingx(client: Client, instrument: Instrument, wanted: str, by_id: bool) -> list[Step]:
+    exchange, symbol = client.exchange, instrument.symbol
+
+    async def one() -> list[Order]:
+        # ccxt's fetch_order sends `orderId=None` beside our id.
+        name = "orderId" if by_id else "clientOrderId"
+        body = await exchange.swapV2PrivateGetTradeOrder(
+            {"symbol": instrument.venue_id, name: wanted}
+        )
+        order = body["data"]["order"]
+        return [exchange.parse_order(order, exchange.market(symbol))]
+
+    return [Step(one)]
+
+
 def _search_elsewhere(
     client: Client, instrument: Instrument, wanted: str, by_id: bool
 ) -> list[Step]:
@@ -212,6 +246,8 @@ _SEARCHES: Mapping[str, Callable[[Client, Instrument, str, bool], list[Step]]] =
     "bybit": _bybit,
     "binanceusdm": _binance,
     "gate": _gate,
+    "krakenfutures": _kraken,
+    "bingx": _bingx,
 }
 
 

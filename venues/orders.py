@@ -73,6 +73,7 @@ async def place(client: Client, order: OrderRequest) -> Placement:
     except VenueCallError as failed:
         # Only what comes before the order was asked for: the order itself never left.
         return Refused(error=failed.error)
+    client.note_sent(order.client_order_id)
     try:
         async with client.call(name, not_after=order.not_after):
             reply = await client.exchange.create_order(

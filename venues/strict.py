@@ -31,12 +31,16 @@ class MalformedReplyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One HTTP answer. `body` is None where it was no JSON; `text` is what came."""
+    """One HTTP answer. `body` is None where it was no JSON; `text` is what came.
+
+    `next_token` leads to the next page where a venue says so in a header (Kraken's history).
+    """
 
     status: int
     path: str
     body: Any
     text: str
+    next_token: str = ""
 
 
 @dataclass(slots=True)
@@ -55,6 +59,8 @@ class Capture:
         """The answer to the last request; None where that one got none."""
         return self.replies[-1] if len(self.replies) == len(self.sent) and self.replies else None
 
+
+_NEXT_PAGE = "next-continuation-token"
 
 _capture: ContextVar[Capture | None] = ContextVar("capture", default=None)
 
@@ -80,6 +86,17 @@ def next_cursor() -> str:
     body = answer.body if answer is not None else None
     result = body.get("result") if isinstance(body, Mapping) else None
     return str(result.get("nextPageCursor") or "") if isinstance(result, Mapping) else ""
+
+
+def next_token() -> str:
+    """Kraken's token of the next page, in the header or the body; "" where the pages end."""
+    capture = _capture.get()
+    answer = capture.answer if capture is not None else None
+    if answer is None:
+        return ""
+    body = answer.body
+    told = body.get("continuationToken") if isinstance(body, Mapping) else None
+    return answer.next_token or str(told or "")
 
 
 def taken() -> int:
@@ -160,7 +177,8 @@ def demand_strict_replies(exchange: Any, facts: VenueFacts) -> None:
         path = endpoint_of(url, request_body)
         capture = _capture.get()
         if capture is not None:
-            capture.replies.append(Reply(code, path, response, body or ""))
+            told = (value for name, value in headers.items() if name.lower() == _NEXT_PAGE)
+            capture.replies.append(Reply(code, path, response, body or "", next(told, "")))
         good = 200 <= code < 300
         place = place_of(facts, path) if method == "GET" or "#" in path else None
         if good:

@@ -1,0 +1,237 @@
+"""Where Kraken Futures keeps orders: open ones, those of the last seconds, the history of events.
+
+For it: an order by our id or the venue's in each of these places, as ccxt's own orders look. Left
+to others: the order of the places, and what it means that none knows it. Sources: the venue's
+documentation of `POST /orders/status` (orders that are open, or ended in the last 5 seconds) and
+of `GET /api/history/v3/orders` and `/triggers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from messages.values import ZERO
+from messages.venue import Instrument, Kind, VenueError, VenueErrorKind
+from venues.client import Client, VenueCallError
+from venues.facts import Place
+from venues.numbers import decimal_or_none, milliseconds
+from venues.strict import MalformedReplyError, next_token, rows_at
+
+Order = Mapping[str, Any]
+
+_LOOK_BACK = timedelta(days=7)
+"""How far back the history is read for an order that another process has sent."""
+_SLACK = timedelta(minutes=1)
+_PAGE, _MOST_PAGES = 500, 100
+_ELEMENTS = Place("/api/history/v3", ("elements",))
+_STATUSES = {
+    "ENTERED_BOOK": "open",
+    "TRIGGER_PLACED": "open",
+    "FULLY_EXECUTED": "closed",
+    "CANCELLED": "canceled",
+    "REJECTED": "rejected",
+    "TRIGGER_ACTIVATION_FAILURE": "rejected",
+}
+_NEVER_RESTS = frozenset({"ioc", "market", "mkt", "immediateorcancel", "fillorkill"})
+_ENDED = {
+    "OrderCancelled": "canceled",
+    "OrderRejected": "rejected",
+    "OrderTriggerCancelled": "canceled",
+    "OrderTriggerRejected": "rejected",
+}
+
+
+async def open_now(client: Client, instrument: Instrument) -> list[Order]:
+    """Resting orders, stops among them. ccxt overlooks one of the two spellings of our id."""
+    orders = await client.exchange.fetch_open_orders(instrument.symbol)
+    return [
+        {**order, "clientOrderId": order.get("clientOrderId") or order["info"].get("cli_ord_id")}
+        for order in orders
+    ]
+
+
+async def just_now(client: Client, wanted: str, *, by_id: bool) -> list[Order]:
+    """`POST /orders/status`. ccxt asks it by GET, and always by the venue's id."""
+    key = "orderIds" if by_id else "cliOrdIds"
+    body = await client.exchange.request("orders/status", ["private"], "POST", {key: wanted})
+    rows = body.get("orders", []) if isinstance(body, Mapping) else None
+    if not isinstance(rows, list) or body.get("result") != "success":
+        raise MalformedReplyError("/orders/status answered without its list of orders")
+    found: list[Order] = []
+    for row in rows:
+        order = row.get("order") if isinstance(row, Mapping) else None
+        if not isinstance(order, Mapping):
+            raise MalformedReplyError("/orders/status lists something that is no order")
+        parsed = client.exchange.parse_order(row)
+        quantity, filled = _sizes(order, "orderId")
+        # Of a stop nothing is filled before it has become an order.
+        info = {**row, "order": {"filled": "0", **order}}
+        status = _STATUSES.get(str(row.get("status")))
+        sizes = {"amount": _whole(quantity, filled), "filled": str(filled)}
+        found.append({**parsed, **sizes, "status": status, "info": info})
+    return found
+
+
+async def from_history(
+    client: Client, instrument: Instrument, wanted: str, *, by_id: bool
+) -> list[Order]:
+    """The order as its events tell it, with its fills. Empty where there is none of it."""
+    since = _since(client, wanted)
+    events = await _events(client.exchange.historyGetOrders, since, wanted, by_id=by_id)
+    if not events:
+        return []
+    order = events[0][1]
+    filled = max(_sizes(it, "uid")[1] for _, it in events)
+    done, average = await _fills(client, instrument, str(order.get("uid")))
+    filled = max(filled, done)
+    whole = max(Decimal(_whole(*_sizes(it, "uid"))) for _, it in events)
+    status = next((_ENDED[name] for name, _ in events if name in _ENDED), None)
+    if status is None and filled >= whole:
+        status = "closed"
+    kind = str(order.get("orderType") or "").replace("_", "").replace(" ", "").lower()
+    if status is None and kind in _NEVER_RESTS:
+        status = "canceled"
+    if status is None:
+        raise _cannot_tell("an order is not open any more, and no event says how it ended")
+    return [_as_order(instrument, order, status, str(max(whole, filled)), str(filled), average)]
+
+
+async def from_triggers(
+    client: Client, instrument: Instrument, wanted: str, *, by_id: bool
+) -> list[Order]:
+    """A stop that ended without becoming an order. Empty where there is none of it."""
+    since = _since(client, wanted)
+    events = await _events(client.exchange.historyGetTriggers, since, wanted, by_id=by_id)
+    if not events:
+        return []
+    name, order = events[0]
+    if name not in _ENDED:
+        raise _cannot_tell("a stop rests no more, and no event says what became of it")
+    return [_as_order(instrument, order, _ENDED[name], str(_sizes(order, "uid")[0]), "0", None)]
+
+
+def _since(client: Client, wanted: str) -> datetime:
+    """From when on an order's events can be: since it was sent, where this process did that."""
+    sent = client.sent_at.get(wanted)
+    return client.now() - _LOOK_BACK if sent is None else sent - _SLACK
+
+
+async def _events(
+    read: Callable[[dict[str, Any]], Awaitable[Any]],
+    since: datetime,
+    wanted: str,
+    *,
+    by_id: bool,
+) -> list[tuple[str, Order]]:
+    """The order's events since an instant, the newest first, all pages."""
+    key = "uid" if by_id else "clientId"
+    request: dict[str, Any] = {
+        "version": "v3",
+        "since": milliseconds(since),
+        "sort": "desc",
+        "count": _PAGE,
+    }
+    found: list[tuple[int, str, Order]] = []
+    tokens: set[str] = set()
+    for _ in range(_MOST_PAGES):
+        rows = rows_at(await read(request), _ELEMENTS)
+        for row in rows:
+            at = decimal_or_none(row.get("timestamp"))
+            for name, order in _orders(row):
+                if str(order.get(key) or "").lower() == wanted.lower():
+                    if at is None:
+                        raise MalformedReplyError("an event of the history has no time")
+                    found.append((int(at), name, order))
+        token = next_token()
+        if not token:
+            # A stable sort: of one millisecond, the venue lists the newest first.
+            return _one_order([it[1:] for it in sorted(found, key=lambda event: -event[0])])
+        if token in tokens:
+            raise MalformedReplyError("the pages of the history go round in a circle")
+        tokens.add(token)
+        request = {**request, "continuation_token": token}
+    raise MalformedReplyError(f"the history did not end after {_MOST_PAGES} pages")
+
+
+def _one_order(events: list[tuple[str, Order]]) -> list[tuple[str, Order]]:
+    """Of orders that share our id, the one that the venue took: it refuses the id's second use."""
+    refused = {order.get("uid") for name, order in events if name == "OrderRejected"}
+    taken = [order.get("uid") for _, order in events if order.get("uid") not in refused]
+    chosen = next(iter(taken or [order.get("uid") for _, order in events]), None)
+    return [(name, order) for name, order in events if order.get("uid") == chosen]
+
+
+def _orders(row: Mapping[str, Any]) -> Iterator[tuple[str, Order]]:
+    """Each event by its name, with the order as it stood afterwards."""
+    events = row.get("event")
+    if not isinstance(events, Mapping):
+        raise MalformedReplyError("the history lists something that is no event")
+    for name, event in events.items():
+        if not isinstance(event, Mapping):
+            continue
+        for key in ("newOrder", "newOrderTrigger", "order", "orderTrigger", "oldOrder"):
+            if isinstance(event.get(key), Mapping):
+                yield name, event[key]
+                break
+
+
+async def _fills(
+    client: Client, instrument: Instrument, order_id: str
+) -> tuple[Decimal, str | None]:
+    """What the last hundred fills say of an order: how much in contracts, at which average."""
+    trades = await client.exchange.fetch_my_trades(instrument.symbol)
+    own = [trade for trade in trades if str(trade.get("order")) == order_id]
+    parts = [
+        (decimal_or_none(trade["info"].get("size")) or ZERO, decimal_or_none(trade.get("price")))
+        for trade in own
+    ]
+    done = sum((size for size, _ in parts), ZERO)
+    if not done or instrument.kind is Kind.INVERSE or any(price is None for _, price in parts):
+        return done, None
+    return done, str(sum((size * price for size, price in parts if price), ZERO) / done)
+
+
+def _sizes(order: Order, name: str) -> tuple[Decimal, Decimal]:
+    """Quantity and fill in contracts. Raises `MalformedReplyError` without a quantity."""
+    quantity, filled = decimal_or_none(order.get("quantity")), decimal_or_none(order.get("filled"))
+    if quantity is None:
+        raise MalformedReplyError(f"order {order.get(name)!r} lacks its quantity")
+    return quantity, ZERO if filled is None else filled
+
+
+def _whole(quantity: Decimal, filled: Decimal) -> str:
+    """The order's full size: an event of a filled order has quantity 0, which is what remains."""
+    return str(quantity if quantity >= filled else quantity + filled)
+
+
+def _as_order(
+    instrument: Instrument,
+    order: Order,
+    status: str,
+    amount: str,
+    filled: str,
+    average: str | None,
+) -> Order:
+    return {
+        "id": order.get("uid"),
+        "clientOrderId": order.get("clientId") or None,
+        "symbol": instrument.symbol,
+        "side": str(order.get("direction") or "").lower(),
+        "status": status,
+        "amount": amount,
+        "filled": filled,
+        "average": average,
+        "price": order.get("limitPrice"),
+        "triggerPrice": order.get("triggerPrice"),
+        "reduceOnly": order.get("reduceOnly"),
+        "timestamp": order.get("timestamp"),
+        "lastUpdateTimestamp": order.get("lastUpdateTimestamp"),
+        "info": {**order, "filled": filled},
+    }
+
+
+def _cannot_tell(why: str) -> VenueCallError:
+    return VenueCallError(VenueError(kind=VenueErrorKind.OTHER, message=why))
