@@ -8,6 +8,7 @@ an action.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -141,6 +142,7 @@ class Orphans(Actor[OrphansState]):
         for position in found.orphans:
             acted += await self._orphan(position, protection, found.view)
         await self._ended(found, known)
+        self._keep_waiting(found, known)
         self.state.naked = list(await self._naked.look(found.view, protection))
         self.state.scans += 1
         orphans = [p.key for p in found.orphans if p.key in known]
@@ -215,6 +217,15 @@ class Orphans(Actor[OrphansState]):
             return False
         self._due.append(due)
         return True
+
+    def _keep_waiting(self, found: Differences, known: Mapping[LegKey, OrphanRecord]) -> None:
+        """A young position that this look could not show is looked for again before long."""
+        self._sightings.forget(
+            [p.key for p in found.view.comparison.doubtful if p.key not in known]
+        )
+        shown = {p.key for p in found.orphans}
+        if any(key not in shown and key not in known for key in self._sightings.keys):
+            self._due.append(self.now() + max(LOOK_AGAIN, self._settings.verdict.settle))
 
     async def _act(self, sighting: Sighting, cover: Coverage, view: View) -> str:
         """Carry the policy out if it is time. Returns what was done, or an empty string."""

@@ -17,6 +17,7 @@ from messages.ledger import NewPosition
 from messages.settings import OrphanPolicy, VerdictSettings
 from messages.values import Side
 from tests.scenarios.world import AVL, XRP, World, ago, now, scenario, until, world
+from venues.simulator.faults import FaultKind
 
 ACCOUNTS = ["bybit-main", "binance-main"]
 SETTLE = 3.0
@@ -86,6 +87,24 @@ async def test_a_position_without_a_row_is_called_an_orphan_and_closed_when_it_h
         await until(lambda: not guard.held(XRP, Side.LONG, account), "the orphan is closed")
         assert now() >= settled
         assert len(guard.orders(account)) == 1
+
+
+@scenario
+async def test_reads_that_fail_just_when_it_has_settled_do_not_leave_it_to_the_next_interval(
+    tmp_path: Path,
+) -> None:
+    account = "binance-main"
+    async with world(tmp_path, **quick(account, OrphanPolicy.ALERT)) as guard:
+        await followed(guard, account)
+        guard.market.open_position(account, XRP, Side.LONG, Decimal(10))
+        await seen_fresh(guard, account)
+        scans = monitor(guard, account)["scans"]
+        fault = guard.fault(FaultKind.STATUS, "positions", status=503, count=None)
+        await until(lambda: monitor(guard, account)["scans"] > scans, "it has looked in vain")
+        assert await guard.alerts("orphaned_position") == ()
+        guard.venue.faults.clear(fault)
+        (alert,) = await guard.alerted("orphaned_position")
+        assert alert.symbol == XRP
 
 
 @pytest.mark.parametrize(("account", "told"), [("bybit-main", 1), ("binance-main", 0)])
