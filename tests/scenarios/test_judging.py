@@ -1,0 +1,52 @@
+"""Gathering what a verdict needs, against the market in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import datetime, timedelta
+
+from actors.evidence import Inquiry
+from actors.reads import SharedReads
+from messages.requests import JudgeLeg
+from messages.settings import VerdictSettings
+from messages.values import LegKey, Side
+from messages.verdict import Unknown
+from tests.scenarios.world import XRP, now, scenario
+from venues.simulator import Exchange, Market, MemoryVenue
+
+SECOND = timedelta(seconds=1)
+
+
+@scenario
+async def test_a_leg_is_judged_by_a_read_from_now_on_where_the_clock_jumped_back() -> None:
+    """All that is asked for lies ahead then: the change of the row, and the read's earliest."""
+    market = Market(now=now, rng=random.Random(1))
+    market.add_account("bybit", Exchange.BYBIT, key="k", secret="s")
+    venue = MemoryVenue(market, "bybit")
+    await venue.connect()
+    settings = VerdictSettings(fresh=SECOND / 10)
+    began: list[datetime] = []
+    reading: set[asyncio.Task[None]] = set()
+
+    async def read(delay: float) -> None:
+        await asyncio.sleep(delay)
+        snapshot = await venue.fetch_positions()
+        began.append(snapshot.started_at)
+        reads.arrived(snapshot)
+
+    def start_after(delay: float) -> None:
+        reading.add(asyncio.ensure_future(read(delay)))
+
+    reads = SharedReads("bybit", fresh=settings.fresh, now=now, start_after=start_after)
+    inquiry = Inquiry(venue, reads, settings, now)
+    asked = now()
+    request = JudgeLeg(
+        key=LegKey("bybit", XRP, Side.LONG),
+        changed_at=asked + 30 * SECOND,
+        not_before=asked + 60 * SECOND,
+    )
+    judgement = await inquiry.judge(request)
+    await asyncio.gather(*reading)
+    assert isinstance(judgement.verdict, Unknown)
+    assert began[0] >= asked
