@@ -39,9 +39,12 @@ async def overview(system: System, service: p.Service, command: p.GetOverview) -
     ids = {row.id for row in shown}
     await asyncio.sleep(0)
     nodes = [node for node in system.tree() if node.kind != "worker"]
+    await asyncio.sleep(0)
+    shown_nodes = urgent_nodes(nodes, command.nodes)
+    await asyncio.sleep(0)
     return p.Overview(
         service=service,
-        nodes=urgent_nodes(nodes, command.nodes),
+        nodes=shown_nodes,
         node_count=len(nodes),
         rows=shown,
         row_count=len(rows),

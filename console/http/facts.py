@@ -110,9 +110,11 @@ async def gather(system: System, settings: Settings, *, positions: int = 0) -> F
     aged = {row_id: legs[path] for row_id, path in path_of.items()}
     shown = urgent_rows(rows, aged, alerts or (), positions)
     await asyncio.sleep(0)
+    nodes = system.tree()
+    await asyncio.sleep(0)
     return Facts(
         at=system.now(),
-        nodes=system.tree(),
+        nodes=nodes,
         accounts=tuple(accounts),
         ledger=state_of(system, paths.LEDGER),
         delivery=state_of(system, paths.DELIVERY),

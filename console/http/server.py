@@ -148,6 +148,7 @@ class Web(Actor[WebState]):
         # Whoever has an order to send comes in between.
         await asyncio.sleep(0)
         parts = view(facts, self._settings)
+        await asyncio.sleep(0)
         return _Seen(facts.at, {name: msgspec.json.encode(part) for name, part in parts.items()})
 
     async def _scrape(self) -> bytes:
