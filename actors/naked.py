@@ -56,9 +56,8 @@ class NakedWatch:
             else:
                 # Not said, so not remembered: the next scan looks at it anew.
                 del bare[position.key]
-        shown = {p.key for p in view.snapshot.positions}
         for key in [k for k in before if k not in bare]:
-            if not view.snapshot.complete and key not in shown:
+            if not view.can_tell(key):
                 bare[key] = before[key]
                 continue
             self._owner.tell(

@@ -158,13 +158,11 @@ class Reconciliation(Actor[ReconciliationState]):
             said = now[mismatch.leg.key]
             if before.get(mismatch.leg.key) != said:
                 await self._report(mismatch, said)
-        seen = {p.key for p in found.view.snapshot.positions}
         # One look is enough to see that a difference stands, if not to report one.
         standing = {m.leg.key for m in found.view.comparison.quantity}
         standing |= {m.leg.key for m in found.view.comparison.side}
         for key in before:
-            over = key not in standing and (found.view.snapshot.complete or key in seen)
-            if over:
+            if key not in standing and found.view.can_tell(key):
                 self.tell(
                     paths.ALERTS,
                     ResolveAlert(dedup_key=_dedup(key), resolution="ledger and venue agree again"),

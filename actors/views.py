@@ -50,6 +50,16 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Snapshot
     comparison: Comparison
 
+    def can_tell(self, key: LegKey) -> bool:
+        """Whether this look says how it is with a leg.
+
+        That a leg of the ledger is not at the venue, only a complete read that covers it says.
+        """
+        read = self.snapshot
+        if read.find(key) is not None:
+            return True
+        return read.complete and (read.scope.covers(key.symbol) or key not in self.ledger.legs)
+
 
 class Blind(msgspec.Struct, frozen=True, kw_only=True):
     """One of the sides cannot be seen now."""
