@@ -16,8 +16,12 @@ from messages.values import ZERO
 from messages.venue import Fill, OrderRecord
 from rules.pnl import fees_apart, kind_of, mean_price
 
-CLOCK_SKEW = timedelta(minutes=1)
-"""How much earlier than its intent an order may have been created by the venue's clock."""
+CLOCK_SKEW = timedelta(hours=1)
+"""How much earlier than its intent an order may have been created by the venue's clock.
+
+Generous: some venues take orders whatever this machine's clock says, and an order of ours that
+were taken for another's would be sent again.
+"""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
