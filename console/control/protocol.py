@@ -68,6 +68,9 @@ __all__ = [
 R = TypeVar("R")
 M = TypeVar("M")
 
+Stored = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A whole number that the ledger can hold: a larger one would end whoever asks it for a row."""
+
 MAX_COMMAND_BYTES = 64 * 1024
 MAX_REPLY_BYTES = 256 * 1024 * 1024
 """A dump of 10,000 actors is some tens of megabytes."""
@@ -144,7 +147,7 @@ class GetPositions(Command[Rows], frozen=True, kw_only=True):
     account: str | None = None
     symbol: str | None = None
     status: str | None = "active"
-    limit: int | None = None
+    limit: Stored | None = None
 
 
 class AddRow(Command[Rows], frozen=True, kw_only=True):
@@ -165,15 +168,15 @@ class GetEvents(Command[Events], frozen=True, kw_only=True):
     account: str | None = None
     symbol: str | None = None
     kind: str | None = None
-    after_seq: int = 0
+    after_seq: Stored = 0
     since: datetime | None = None
-    limit: int = 50
+    limit: Stored = 50
 
 
 class GetAlerts(Command[Alerts], frozen=True, kw_only=True):
     open_only: bool = True
     account: str | None = None
-    limit: int = 100
+    limit: Stored = 100
 
 
 class GetFigures(Command[Figures], frozen=True, kw_only=True):
@@ -221,7 +224,7 @@ class Release(Command[Carried], frozen=True, kw_only=True):
 class Acknowledge(Command[Carried], frozen=True, kw_only=True):
     """An operator has seen the alert: reminders stop."""
 
-    alert_id: int
+    alert_id: Stored
     by: str
 
 
@@ -259,7 +262,7 @@ class Why(Command[Story], frozen=True, kw_only=True):
 
     symbol: str
     account: str | None = None
-    limit: int = 200
+    limit: Stored = 200
 
 
 class Reload(Command[Reloaded], frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,29 @@ def test_every_damaged_command_is_answered_and_none_ends_the_service(tmp_path: P
         assert isinstance(p.decode_reply(answer), p.Service)
         assert restarts(system, "control") == restarts(system, "ledger") == 0
         runner.run(stack.aclose())
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 2**200])
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [
+        (p.Acknowledge(alert_id=1, by="me"), "alert_id"),
+        (p.GetEvents(), "limit"),
+        (p.GetEvents(), "after_seq"),
+        (p.GetAlerts(), "limit"),
+    ],
+)
+def test_a_number_that_no_row_can_hold_is_refused_and_ends_nobody(
+    tmp_path: Path, command: p.Command[p.Reply], field: str, number: int
+) -> None:
+    async def scenario() -> None:
+        async with service(tmp_path) as (system, path):
+            body = json.loads(p.encode_line(command)) | {field: number}
+            answer = p.decode_reply(await talk(path, json.dumps(body).encode() + b"\n"))
+            assert isinstance(answer, p.Refused), answer
+            assert restarts(system, "control") == restarts(system, "ledger") == 0
+
+    asyncio.run(scenario())
 
 
 async def _served(stack: AsyncExitStack, folder: Path) -> tuple[System, Path]:
