@@ -27,7 +27,7 @@ from messages.venue import (
     Snapshot,
     VenueError,
 )
-from venues import account, fills, heap, orders, positions, protection, quotes, stream
+from venues import account, fills, orders, positions, protection, quotes, stream
 from venues.client import Client, VenueCallError
 from venues.facts import VENUES
 from venues.port import Venue
@@ -66,13 +66,10 @@ class CcxtVenue:
 
     async def connect(self) -> Connected | VenueError:
         """Load the markets anew and read the position mode where the venue tells it."""
-        known = self._client.connected
         try:
-            await self._client.load(reload=known)
+            await self._client.load(reload=self._client.connected)
         except VenueCallError as failed:
             return failed.error
-        if not known:
-            heap.set_apart()
         return await account.connected(self._client)
 
     async def fetch_positions(self) -> Snapshot:
@@ -120,4 +117,3 @@ class CcxtVenue:
 
     async def close(self) -> None:
         await self._client.close()
-        heap.give_back()
