@@ -20,6 +20,7 @@ import sqlite3
 import statistics
 import tempfile
 import time
+from collections.abc import Awaitable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -32,6 +33,7 @@ from loguru import logger
 from actors import paths
 from actors.runtime import System
 from actors.tree import guard_tree
+from console.collecting import collecting_gently
 from messages.settings import (
     AccountSettings,
     AgedSettings,
@@ -273,6 +275,12 @@ def at(ordered: list[float], part: float) -> float:
     return ordered[min(int(len(ordered) * part), len(ordered) - 1)]
 
 
+async def as_in_service(soaking: Awaitable[dict[str, float]]) -> dict[str, float]:
+    """With the collector as the service has it."""
+    async with collecting_gently():
+        return await soaking
+
+
 def goals(figures: dict[str, float]) -> list[dict[str, object]]:
     wanted = (
         ("loop_latency_p99_ms", 50.0),
@@ -302,7 +310,9 @@ def main() -> None:
         try:
             if not here.poll(60):
                 raise SystemExit("the simulated venue did not start")
-            figures = asyncio.run(soak(folder, here.recv(), given.minutes * 60, given.interval))
+            figures = asyncio.run(
+                as_in_service(soak(folder, here.recv(), given.minutes * 60, given.interval))
+            )
         finally:
             process.terminate()
             process.join()
