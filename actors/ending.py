@@ -88,7 +88,8 @@ async def end_leg(
         return own
     filled = sum((intent.filled for intent in own), ZERO)
     # A close covers what the venue held when it was sized, which may be less than the ledger had.
-    ours = filled > ZERO and filled >= max(intent.seen_quantity for intent in own)
+    # It may have been more as well, and then what we closed of it was the row's all the same.
+    ours = filled > ZERO and filled >= min(leg.quantity, max(i.seen_quantity for i in own))
     from_history = exit_of(
         leg,
         fills,

@@ -20,6 +20,7 @@ from messages.venue import (
     OrderRequest,
     OutcomeUnknown,
     Placement,
+    Refused,
     VenueError,
     VenueErrorKind,
 )
@@ -86,7 +87,10 @@ class SimVenue(MemoryVenue):
             world.to_double[self.account] -= 1
             world.watch.doubled.add(order.client_order_id)
             world.happened["request twice"] += 1
-            await super().place(order)
+            first, second = await super().place(order), await super().place(order)
+            refused = isinstance(second, Refused) and not _duplicate(second)
+            # A refusal of one says nothing of the other, which may still be on its way.
+            return first if refused and isinstance(first, OutcomeUnknown) else second
         return await super().place(order)
 
     async def watch(
@@ -100,6 +104,10 @@ class SimVenue(MemoryVenue):
             on_hint,
             on_connected,
         )
+
+
+def _duplicate(refused: Refused) -> bool:
+    return refused.error.kind is VenueErrorKind.DUPLICATE_ID
 
 
 class Process:

@@ -13,6 +13,7 @@ from tests.simulation.scene import BYBIT
 from tests.simulation.templates import Template
 from tests.simulation.test_found_bugs import told
 from tests.simulation.world import World, until
+from venues.simulator import Exchange
 from venues.simulator.state import MarketEvent, PositionChanged
 
 XRP = "XRP/USDT:USDT"
@@ -71,5 +72,30 @@ def test_a_person_who_was_needed_for_a_leg_is_not_needed_for_the_next_one(
         await until(lambda: not world.active_rows(), 600, "the next leg's row is closed")
         assert not world.held(dust.key)
         await until(lambda: needed not in open_alerts(world), 60, "the old alert is resolved")
+
+    told(template, story)
+
+
+def test_what_we_closed_of_a_leg_that_was_more_than_its_row_is_booked_as_ours(
+    template: Template,
+) -> None:
+    """A trader adds to the leg; we close more than the row, and he closes what is left."""
+
+    async def story(world: World) -> None:
+        market = world.market
+        trade = world.open(BYBIT, XRP, Side.LONG, hours=40.0, quantity=Decimal(4000))
+        market.open_position(BYBIT, XRP, Side.LONG, Decimal(1000))
+        market.set_book_depth(Exchange.BYBIT, XRP, Decimal(4500))
+
+        def close_the_rest(event: MarketEvent) -> None:
+            if isinstance(event, PositionChanged) and event.position.size == 500:
+                asyncio.get_running_loop().call_soon(market.close_by_hand, BYBIT, XRP, Side.LONG)
+
+        market.listen(close_the_rest)
+        await world.start_guard()
+        await until(lambda: not world.active_rows(), 600, "the row is closed")
+        assert not world.held(trade.key)
+        ((reason,),) = world.truth.execute("SELECT exit_reason FROM positions")
+        assert reason == "aged_close_market"
 
     told(template, story)
