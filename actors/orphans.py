@@ -194,7 +194,14 @@ class Orphans(Actor[OrphansState]):
         cover = coverage(position, protection, step=instrument.quantity_step)
         settle = self._settings.verdict.settle
         if record is None:
-            if self._too_soon(news_at(position, sighting.first_seen_at, settle)):
+            news = news_at(position, sighting.first_seen_at, settle)
+            if self._too_soon(news):
+                self.log.info(
+                    "{} {} is in no row: an orphan at {:%H:%M:%S} UTC, unless one comes",
+                    key,
+                    position.quantity,
+                    news,
+                )
                 return 0
             await self._announce(position, cover)
             # Before anything is done about it, so that what is done twice is done for one record.

@@ -286,7 +286,8 @@ def _position(
         # ccxt's `timestamp` is when a symbol was first ever traded (Bybit), now (KuCoin) or the
         # last change (Binance): a leg's age must not be guessed from it.
         opened_at=instant_or_none(row.get(client.facts.opened)),
-        updated_at=instant_or_none(ccxt.get("lastUpdateTimestamp")),
+        # ccxt calls Binance's `updateTime` the position's time, and no update.
+        updated_at=instant_or_none(ccxt.get("lastUpdateTimestamp") or row.get("updateTime")),
     )
 
 
