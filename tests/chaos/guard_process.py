@@ -1,38 +1,47 @@
-"""A guard in a process of its own, forked from one that has imported everything already."""
+"""A guard in a process of its own, whose closes can be driven from await to await."""
 
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Coroutine
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from loguru import logger
 
 from actors.aged import AgedLeg
 from actors.execution import Close
 from console.service import serving
 from messages.settings import Settings
+from messages.values import Secret
 from tests.chaos.awaits import Driven, Recorder
+from tests.chaos.processes import SERVED
 
-FORK = multiprocessing.get_context("fork")
 
-
-def start_guard(
-    settings: Settings, *, sites: Path, kill_at: str | None = None
-) -> multiprocessing.process.BaseProcess:
+def start_guard(settings: Settings, *, sites: Path, kill_at: str | None = None) -> BaseProcess:
     """Start a guard; it records its close's awaits and, if told, dies by SIGKILL at one."""
-    process = FORK.Process(target=_run, args=(settings, sites, kill_at), daemon=True)
+    packed = msgspec.json.encode(settings, enc_hook=_plain)
+    process = SERVED.Process(target=_run, args=(packed, sites, kill_at), daemon=True)
     process.start()
     return process
 
 
-def _run(settings: Settings, sites: Path, kill_at: str | None) -> None:
-    _close_inherited_sockets()
+def _plain(value: object) -> str:
+    """Secrets refuse to be pickled, and the settings of a test hold none that is one."""
+    return value.reveal() if isinstance(value, Secret) else str(value)
+
+
+def _typed(kind: type, value: str) -> object:
+    return kind(value)
+
+
+def _run(packed: bytes, sites: Path, kill_at: str | None) -> None:
+    settings = msgspec.json.decode(packed, type=Settings, dec_hook=_typed)
     logger.remove()
     logger.add(settings.data_dir / "guard.log", level="DEBUG")
     # A forked child must not run the parent's test session when it ends.
@@ -42,14 +51,6 @@ def _run(settings: Settings, sites: Path, kill_at: str | None) -> None:
     finally:
         sys.stdout.flush()
         os._exit(0)
-
-
-def _close_inherited_sockets() -> None:
-    """A fork keeps the parent's sockets: the venue's port would stay taken while it restarts."""
-    for descriptor in tuple(Path("/proc/self/fd").iterdir()):
-        # The listing's own descriptor is closed by now, and is a link to nothing.
-        if descriptor.is_socket():
-            os.close(int(descriptor.name))
 
 
 async def _serve(settings: Settings) -> None:

@@ -21,6 +21,8 @@ class Follower:
     def __init__(self, config: Path, folder: Path, *options: str) -> None:
         self.out, self.err = folder / "out", folder / "err"
         command = ("events", "--follow", *options, "--config", str(config))
+        # A background job has SIGINT ignored, which a child inherits; a handler it does not.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with self.out.open("w") as out, self.err.open("w") as err:
             self.process = subprocess.Popen(
                 [sys.executable, str(ROOT / "supervisor.py"), *command], stdout=out, stderr=err

@@ -14,7 +14,7 @@ from tests.simulation.schedules import run_schedule
 from tests.simulation.templates import Template
 
 BATCH = 40
-BATCHES = 2
+BATCHES = 5
 AT_LEAST = 4
 """How often each kind of trouble must have struck in a batch, at the very least."""
 
