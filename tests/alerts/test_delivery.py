@@ -170,6 +170,10 @@ def test_a_lasting_alert_is_reminded_of_until_it_is_acknowledged(
     assert set(asyncio.run(scenario())) == {expected}
 
 
+def summaries(taken: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [notice for notice in taken if "on guard" in notice["title"]]
+
+
 def test_the_daily_summary_comes_once_a_day_across_restarts(tmp_path: Path) -> None:
     async def scenario() -> list[dict[str, Any]]:
         clock = Clock()
@@ -184,14 +188,14 @@ def test_the_daily_summary_comes_once_a_day_across_restarts(tmp_path: Path) -> N
                 await until(lambda: len(hook.taken) == 2, "the alert")
             clock.ahead = timedelta(days=1)
             async with guard(settings, open_channels(settings.alerts), clock):
-                await until(lambda: any("3" in t["message"] for t in hook.taken[2:]), "next day's")
+                # An alert that the last life did not see delivered may come once more, in between.
+                await until(lambda: len(summaries(hook.taken)) == 2, "next day's")
             return hook.taken
 
     taken = asyncio.run(scenario())
-    summaries = [notice for notice in taken if "on guard" in notice["title"]]
-    assert len(summaries) == 2
-    assert "grace closes: 3" in summaries[1]["message"]
-    assert "1 orphaned_position" in summaries[1]["message"]
+    assert len(summaries(taken)) == 2
+    assert "grace closes: 3" in summaries(taken)[1]["message"]
+    assert "1 orphaned_position" in summaries(taken)[1]["message"]
 
 
 def test_a_notice_arrives_by_mail(tmp_path: Path) -> None:
