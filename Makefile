@@ -44,7 +44,7 @@ soak: .venv/ready
 # The samples of output in README.md and docs/, written anew from a real guard.
 docs: .venv/ready
 	$(BIN)/python -m tests.documents.rewrite
-	$(BIN)/python -m console.config_reference
+	$(BIN)/python -m console.config.reference
 
 clean:
 	rm -rf .venv var build *.egg-info

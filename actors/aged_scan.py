@@ -15,10 +15,12 @@ from functools import partial
 import msgspec
 
 from actors import paths
-from actors.aged import AgedLeg
-from actors.aged_past import forget_the_ended
-from actors.ending import PERIODIC_GHOST
-from actors.pace import first_wait
+from actors.aged_leg import AgedLeg
+from actors.monitoring.account_view import Blind, ledger_view, look, markets_of
+from actors.monitoring.aged_cleanup import forget_the_ended
+from actors.monitoring.rounds import first_wait
+from actors.monitoring.row_closing import PERIODIC_GHOST
+from actors.monitoring.suspects import Suspect, bury_if_gone
 from actors.runtime import (
     Actor,
     AlreadyThere,
@@ -28,19 +30,13 @@ from actors.runtime import (
     StartChild,
     handles,
 )
-from actors.suspects import Suspect, bury_if_gone
-from actors.views import Blind, ledger_view, look, markets_of
+from messages.base import Done
 from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
-from messages.requests import (
-    CloseByOrder,
-    Count,
-    Done,
-    NotReady,
-    RaiseAlert,
-    ScanNow,
-    ScanReport,
-)
 from messages.settings import AccountSettings, Settings
+from messages.to_alerts import RaiseAlert
+from messages.to_exchange import NotReady
+from messages.to_ledger import Count
+from messages.to_monitors import CloseByOrder, ScanNow, ScanReport
 from rules.legs import LedgerView
 from rules.phases import AgedFacts, LeaveAlone, NotYet, decide
 

@@ -12,22 +12,12 @@ from datetime import datetime, timedelta
 import msgspec
 
 from actors import paths
-from actors.bookkeeping import ask_ledger
+from actors.ledger_client import ask_ledger
 from actors.runtime import Actor, handles
 from messages.ledger import Alert, AlertDraft, AlertLevel, AlertType
-from messages.requests import (
-    AckAlert,
-    AlertStored,
-    FindAlerts,
-    NewNotice,
-    RaiseAlert,
-    ResolveAlert,
-    StoreAck,
-    StoreAlert,
-    StoreReminder,
-    StoreResolution,
-)
 from messages.settings import Loudness, Settings
+from messages.to_alerts import AckAlert, AlertStored, NewNotice, RaiseAlert, ResolveAlert
+from messages.to_ledger import FindAlerts, StoreAck, StoreAlert, StoreReminder, StoreResolution
 
 TICK = timedelta(seconds=30)
 

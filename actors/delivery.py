@@ -2,7 +2,7 @@
 
 A notice leaves the outbox when its channel has taken it, so each goes out at least once, across
 restarts; after a crash in between, perhaps twice. A channel that refuses is tried again ever more
-slowly, for ever. Leaves storing to the alerts actor, wording to `actors.notices`.
+slowly, for ever. Leaves storing to the alerts actor, wording to `actors.alerting.notifications`.
 """
 
 from __future__ import annotations
@@ -13,20 +13,14 @@ from datetime import timedelta
 import msgspec
 
 from actors import paths
-from actors.bookkeeping import ask_ledger
-from actors.notices import Channel, notice_of
+from actors.alerting.daily_summary import Summaries
+from actors.alerting.notifications import Channel, notice_of
+from actors.ledger_client import ask_ledger
 from actors.runtime import Actor, Down, Worked, handles
-from actors.summary import Summaries
 from messages.ledger import AlertDraft, AlertLevel, AlertType, Delivery, NoticeKind
-from messages.requests import (
-    NewNotice,
-    NoteDelivered,
-    NoteDeliveryFailed,
-    PendingDeliveries,
-    RaiseAlert,
-    ResolveAlert,
-)
 from messages.settings import Loudness, Settings
+from messages.to_alerts import NewNotice, RaiseAlert, ResolveAlert
+from messages.to_ledger import NoteDelivered, NoteDeliveryFailed, PendingDeliveries
 
 RETRY_FIRST = 1.0
 RETRY_LAST = 300.0

@@ -14,18 +14,20 @@ from typing import Any, TypeVar
 import msgspec
 
 from actors import paths
-from actors.evidence import Inquiry
 from actors.exchange_alerts import worker_crashed
-from actors.execution import Close
-from actors.health import Health, HealthState
-from actors.leftovers import clean_up
-from actors.openings import find_opening
-from actors.orders import Orders
-from actors.protecting import place_stop
-from actors.reads import SharedReads
+from actors.execution.cleanup import clean_up
+from actors.execution.close import Close
+from actors.execution.evidence import Inquiry
+from actors.execution.health import Health, HealthState
+from actors.execution.leg_opening import find_opening
+from actors.execution.orders import Orders
+from actors.execution.protective_stop import place_stop
+from actors.execution.shared_reads import SharedReads
 from actors.runtime import Actor, Down, Later, Worked, WorkerCrashed, handles
 from messages.execution import ErrorCode, ExecutionResult
-from messages.requests import (
+from messages.settings import AccountSettings, Mode, Settings
+from messages.to_alerts import RaiseAlert
+from messages.to_exchange import (
     CleanedUp,
     CleanUp,
     CloseLeg,
@@ -37,7 +39,6 @@ from messages.requests import (
     NotReady,
     Opening,
     PlaceStop,
-    RaiseAlert,
     ReadPositions,
     ReadProtection,
     ReadQuote,
@@ -46,7 +47,6 @@ from messages.requests import (
     StopPlaced,
     StreamHint,
 )
-from messages.settings import AccountSettings, Mode, Settings
 from messages.values import LegKey
 from messages.venue import (
     Connected,

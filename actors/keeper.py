@@ -29,9 +29,9 @@ from actors.runtime import (
     WorkerCrashed,
     handles,
 )
+from messages.base import Done, Request
 from messages.ledger import HeldBy, Lease
-from messages.requests import AcquireLease, Done, LeaseLost, ReleaseLease, RenewLease
-from messages.runtime import Request
+from messages.to_ledger import AcquireLease, LeaseLost, ReleaseLease, RenewLease
 
 RETRY = timedelta(seconds=0.05)
 """How soon to try again while the tree is still starting."""

@@ -8,9 +8,10 @@ the answer later, so no order can leave before its intent is committed.
 from __future__ import annotations
 
 from actors import paths
-from actors.following import Following
 from actors.ledger_access import LedgerAccess
 from actors.runtime import Later, Worked, handles
+from actors.source_reader import Following
+from messages.base import Done
 from messages.ledger import (
     AgedRecord,
     Alert,
@@ -25,7 +26,9 @@ from messages.ledger import (
     PositionRow,
     RowStatus,
 )
-from messages.requests import (
+from messages.settings import Mode, Settings
+from messages.to_exchange import GetMarkets, Markets
+from messages.to_ledger import (
     AcquireLease,
     ActiveRows,
     AddPosition,
@@ -34,7 +37,6 @@ from messages.requests import (
     CommitIntent,
     Count,
     CountOrphanActions,
-    Done,
     DropAged,
     DropOrphan,
     FindAlerts,
@@ -42,8 +44,6 @@ from messages.requests import (
     FindEventSymbols,
     FindIntents,
     FindRows,
-    GetMarkets,
-    Markets,
     NoteDelivered,
     NoteDeliveryFailed,
     PendingDeliveries,
@@ -65,7 +65,6 @@ from messages.requests import (
     StoreResolution,
     UpdateIntent,
 )
-from messages.settings import Mode, Settings
 from storage import Ledger, LedgerUnavailable
 from storage.sources import Source
 

@@ -13,8 +13,9 @@ import msgspec
 
 from actors import paths
 from actors.runtime import Actor, Later
+from messages.base import Done
 from messages.ledger import Lease
-from messages.requests import Done, LeaseLost
+from messages.to_ledger import LeaseLost
 from storage import Ledger, LedgerUnavailable, StaleLease
 
 T = TypeVar("T")

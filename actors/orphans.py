@@ -14,29 +14,20 @@ from datetime import datetime, timedelta
 import msgspec
 
 from actors import paths
-from actors.bookkeeping import ask_ledger, note
-from actors.naked import NakedWatch
+from actors.ledger_client import ask_ledger, note
+from actors.monitoring.account_view import Blind, Differences, View, differences, ledger_view
+from actors.monitoring.first_seen import Sighting, Sightings
+from actors.monitoring.naked import NakedWatch
+from actors.monitoring.orphan_policy import carry_out
+from actors.monitoring.rounds import first_wait
 from actors.orphan_alerts import orphan_found, orphan_key
-from actors.orphan_policy import carry_out
-from actors.pace import first_wait
 from actors.runtime import Actor, AskFailed, Timer, handles
-from actors.sightings import Sighting, Sightings
-from actors.views import Blind, Differences, View, differences, ledger_view
 from messages.ledger import OrphanRecord
-from messages.requests import (
-    CountOrphanActions,
-    DropOrphan,
-    FindOpening,
-    LookAt,
-    RaiseAlert,
-    ReadOrphans,
-    ReadProtection,
-    ResolveAlert,
-    SaveOrphan,
-    ScanNow,
-    ScanReport,
-)
 from messages.settings import AccountSettings, OrphanPolicy, Settings
+from messages.to_alerts import RaiseAlert, ResolveAlert
+from messages.to_exchange import FindOpening, ReadProtection
+from messages.to_ledger import CountOrphanActions, DropOrphan, ReadOrphans, SaveOrphan
+from messages.to_monitors import LookAt, ScanNow, ScanReport
 from messages.values import LegKey
 from messages.venue import Protection, VenueError, VenueErrorKind, VenuePosition
 from rules.orphans import action_at, news_at, orphan_action

@@ -12,30 +12,24 @@ from datetime import datetime, timedelta
 import msgspec
 
 from actors import paths
-from actors.bookkeeping import ask_ledger, note
-from actors.ending import RECONCILED
-from actors.pace import first_wait
-from actors.runtime import Actor, handles
-from actors.suspects import Suspect, bury_if_gone
-from actors.views import (
+from actors.ledger_client import ask_ledger, note
+from actors.monitoring.account_view import (
     Blind,
     Differences,
     differences,
     ledger_view,
     markets_of,
 )
+from actors.monitoring.rounds import first_wait
+from actors.monitoring.row_closing import RECONCILED
+from actors.monitoring.suspects import Suspect, bury_if_gone
+from actors.runtime import Actor, handles
 from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
-from messages.requests import (
-    Count,
-    FindAlerts,
-    LookAt,
-    Markets,
-    RaiseAlert,
-    ResolveAlert,
-    ScanNow,
-    ScanReport,
-)
 from messages.settings import AccountSettings, Settings
+from messages.to_alerts import RaiseAlert, ResolveAlert
+from messages.to_exchange import Markets
+from messages.to_ledger import Count, FindAlerts
+from messages.to_monitors import LookAt, ScanNow, ScanReport
 from messages.values import LegKey, Side
 from rules.diff import QuantityMismatch, SideMismatch
 

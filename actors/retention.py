@@ -13,7 +13,8 @@ import msgspec
 from actors import paths
 from actors.runtime import Actor, AskFailed, handles
 from messages.ledger import AlertDraft, AlertLevel, AlertType
-from messages.requests import PruneEvents, RaiseAlert, ResolveAlert
+from messages.to_alerts import RaiseAlert, ResolveAlert
+from messages.to_ledger import PruneEvents
 
 EVERY = timedelta(hours=1)
 PATIENCE = 1800.0

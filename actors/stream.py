@@ -12,8 +12,9 @@ import msgspec
 
 from actors import paths
 from actors.runtime import Actor, Down, Worked, handles
-from messages.requests import LookAt, ScanNow, StreamConnected, StreamHint
 from messages.settings import AccountSettings
+from messages.to_exchange import StreamConnected, StreamHint
+from messages.to_monitors import LookAt, ScanNow
 from messages.values import ZERO
 from messages.venue import PositionHint, VenueError, VenueErrorKind
 from venues.port import Venue

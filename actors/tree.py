@@ -11,13 +11,13 @@ from functools import partial
 
 from actors import paths
 from actors.aged_scan import AgedScan
+from actors.alerting.notifications import Channel
 from actors.alerts import Alerts
 from actors.delivery import Deliverer
 from actors.exchange import Exchange
-from actors.in_force import InForce
 from actors.keeper import Keeper
 from actors.ledger import LedgerActor
-from actors.notices import Channel
+from actors.live_settings import InForce
 from actors.orphans import Orphans
 from actors.reconciliation import Reconciliation
 from actors.retention import Retention

@@ -31,7 +31,6 @@ from actors import paths
 from actors.runtime import System
 from actors.tree import guard_tree
 from messages.ledger import NewPosition, RowStatus
-from messages.requests import CloseByOrder, JudgeLeg, Judgement
 from messages.settings import (
     AccountSettings,
     AgedSettings,
@@ -42,11 +41,13 @@ from messages.settings import (
     Settings,
     StorageSettings,
 )
+from messages.to_exchange import JudgeLeg, Judgement
+from messages.to_monitors import CloseByOrder
 from messages.values import LegKey, Secret, Side
 from messages.verdict import Present
+from simulator import Exchange, Market, MemoryVenue
+from simulator.instruments import linear
 from storage import Ledger, open_ledger
-from venues.simulator import Exchange, Market, MemoryVenue
-from venues.simulator.instruments import linear
 
 ACCOUNTS = 5
 SYMBOLS = 100

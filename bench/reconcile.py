@@ -44,9 +44,9 @@ from messages.venue import Instrument, Kind, Scope, Snapshot, VenuePosition
 from rules.diff import Comparison, compare
 from rules.legs import LedgerView, ledger_legs
 from rules.symbols import SymbolIndex
+from simulator.server import SimulatedVenue
 from storage import open_ledger
 from venues.gateway import open_venue
-from venues.simulator.server import SimulatedVenue
 
 ACCOUNT = "bench"
 SIZES = (1_000, 10_000, 100_000)

@@ -25,7 +25,7 @@ from loguru import logger
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from actors.runtime import Actor, ChildSpec, Supervisor, System, handles
-from messages.runtime import Request
+from messages.base import Request
 
 TELLS = 20_000
 ASKS = 4_000

@@ -33,7 +33,7 @@ from loguru import logger
 from actors import paths
 from actors.runtime import System
 from actors.tree import guard_tree
-from console.collecting import collecting_gently
+from console.service.garbage_collection import collecting_gently
 from messages.settings import (
     AccountSettings,
     AgedSettings,
@@ -46,11 +46,11 @@ from messages.settings import (
 )
 from messages.values import Secret, Side
 from messages.venue import Snapshot
+from simulator import Exchange, Market
+from simulator.instruments import linear
+from simulator.server import SimulatedVenue
 from storage import open_ledger
 from venues.gateway import CcxtVenue
-from venues.simulator import Exchange, Market
-from venues.simulator.instruments import linear
-from venues.simulator.server import SimulatedVenue
 
 ACCOUNTS = 50
 SYMBOLS = 100

@@ -26,12 +26,12 @@ from loguru import logger
 
 from actors.runtime import ChildSpec, System
 from actors.tree import guard_tree
-from console.collecting import collecting_gently
 from console.control.server import Control
-from console.http.server import LASTS, METRICS, Web
-from console.http.tally import Tally
-from console.top import Top
-from console.top_look import look_at
+from console.service.garbage_collection import collecting_gently
+from console.top.app import Top
+from console.top.look import look_at
+from console.web.server import LASTS, METRICS, Web
+from console.web.tally import Tally
 from messages.ledger import AlertDraft, AlertLevel, AlertType, NewPosition
 from messages.settings import (
     AccountSettings,
@@ -44,9 +44,9 @@ from messages.settings import (
     StorageSettings,
 )
 from messages.values import Secret, Side
+from simulator import Exchange, Market, MemoryVenue
+from simulator.instruments import linear
 from storage import Ledger, open_ledger
-from venues.simulator import Exchange, Market, MemoryVenue
-from venues.simulator.instruments import linear
 
 ACCOUNTS = 200
 SYMBOLS = 25

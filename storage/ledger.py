@@ -14,18 +14,18 @@ from types import TracebackType
 
 from messages.values import Secret
 from storage.active import ActiveReader
-from storage.alarms import Alerts
+from storage.alerts import Alerts
 from storage.audit import Events
-from storage.counts import Counters
+from storage.counters import Counters
 from storage.database import Database
 from storage.engine import SQLITE_BUSY_SECONDS, make_engines
 from storage.leases import Leases, LifeProofs
 from storage.migrate import back_up, migrate
 from storage.mirror import Mirror
+from storage.monitor_records import Records
 from storage.orders import Intents
 from storage.outbox import Outbox
 from storage.positions import Positions
-from storage.records import Records
 from storage.retention import Retention
 
 

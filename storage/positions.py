@@ -22,7 +22,8 @@ from messages.ledger import (
     RowClose,
     RowStatus,
 )
-from storage import alarms, audit, counts
+from storage import alerts, audit
+from storage import counters as statistics
 from storage.active import ActiveReader
 from storage.database import Database, insert
 from storage.orders import put_intent
@@ -229,9 +230,9 @@ class Positions:
                 return ClosedRows(changed=_closed_before(connection, closes, event.event_id))
             audit.append(connection, (event,))
             if alert is not None:
-                alarms.raise_in(connection, alert, now, self._channels)
+                alerts.raise_in(connection, alert, now, self._channels)
             if counters:
-                counts.add(connection, event.account, counters)
+                statistics.add(connection, event.account, counters)
             return ClosedRows(changed=changed)
 
         return await self._db.write(job, lease=lease)

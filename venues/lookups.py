@@ -13,7 +13,7 @@ from messages.venue import Instrument, OrderRecord, VenueError, VenueErrorKind
 from venues import kraken
 from venues.client import Client, VenueCallError
 from venues.ids import to_venue
-from venues.records import read_record
+from venues.order_records import read_record
 from venues.strict import MalformedReplyError, next_cursor
 
 Order = Mapping[str, Any]

@@ -32,7 +32,7 @@ from venues.ids import from_venue
 from venues.lookups import all_open, by_client_id, by_order_id
 from venues.numbers import plain
 from venues.order_params import order_kind, order_params
-from venues.records import read_record
+from venues.order_records import read_record
 from venues.strict import is_question
 
 _CANCEL_READS = 5

@@ -18,7 +18,7 @@ from messages.venue import (
     VenueErrorKind,
     VenuePosition,
 )
-from venues.attached import attached
+from venues.attached_stops import attached
 from venues.client import SHAPES, Client, VenueCallError
 from venues.facts import VenueFacts
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none

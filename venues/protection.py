@@ -24,7 +24,7 @@ from venues.client import Client, VenueCallError
 from venues.ids import from_venue
 from venues.lookups import Order, bybit_pages
 from venues.numbers import decimal_or_none, positive_or_none
-from venues.records import STATUSES, closes_all
+from venues.order_records import STATUSES, closes_all
 from venues.sides import order_side, position_side
 from venues.strict import MalformedReplyError, more_rows
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from messages.venue import Hint, VenueError, VenueErrorKind
 from venues.client import Client, VenueCallError
-from venues.hints import is_data, read_hints
+from venues.stream_hints import is_data, read_hints
 
 OnHint = Callable[[Hint], None]
 OnConnected = Callable[[], None]

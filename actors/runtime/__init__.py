@@ -6,6 +6,7 @@ exchanges, positions or the ledger; it imports no other room but the vocabulary.
 
 from actors.runtime.actor import Actor
 from actors.runtime.cell import Overflow
+from actors.runtime.deferred import Later
 from actors.runtime.ends import Down, End, Ignore, Reason, Worked
 from actors.runtime.errors import (
     ActorCrashed,
@@ -27,7 +28,7 @@ from actors.runtime.errors import (
 )
 from actors.runtime.events import CrashReport, SupervisionEvent
 from actors.runtime.handlers import handles
-from actors.runtime.later import Later
+from actors.runtime.introspection import GetState, GetStatistics, NodeInfo
 from actors.runtime.specs import (
     AlreadyThere,
     Backoff,
@@ -45,7 +46,6 @@ from actors.runtime.specs import (
 from actors.runtime.supervisor import Supervisor, SupervisorState
 from actors.runtime.system import System, utc_now
 from actors.runtime.timers import Timer
-from actors.runtime.views import GetState, GetStatistics, NodeInfo
 from actors.runtime.workers import Worker
 
 __all__ = [

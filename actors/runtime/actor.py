@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import pykka
 from pykka import messages as pykka_messages
 
-from actors.runtime import face
+from actors.runtime import pykka_adapter
 from actors.runtime.asking import ask
 from actors.runtime.cell import Overflow
+from actors.runtime.deferred import Later
 from actors.runtime.ends import Down, End, Reason, Worked
 from actors.runtime.errors import AskError, AskFailed, WorkerCrashed
 from actors.runtime.handlers import table_of
-from actors.runtime.later import Later
-from actors.runtime.life import Life
+from actors.runtime.incarnation import Life
 from actors.runtime.timers import Timer
 from actors.runtime.workers import Worker
-from messages.runtime import Request
+from messages.base import Request
 
 if TYPE_CHECKING:
     from loguru import Logger
@@ -215,7 +215,7 @@ class Actor(_PykkaActor, Generic[S]):
                 handler = table[type(message)] = table[base]
                 return handler
         if isinstance(message, _PYKKA_MESSAGES):
-            return face.handle
+            return pykka_adapter.handle
         if type(self).on_receive is not _PykkaActor.on_receive:
             return type(self).on_receive
         if isinstance(message, Worked):
@@ -234,20 +234,20 @@ class Actor(_PykkaActor, Generic[S]):
 
     @staticmethod
     def _create_actor_inbox() -> Any:
-        return face.Inbox()
+        return pykka_adapter.Inbox()
 
     @staticmethod
     def _create_future() -> pykka.Future[Any]:
-        return face.Future()
+        return pykka_adapter.Future()
 
     def _start_actor_loop(self) -> None:
-        face.start_unsupervised(self)
+        pykka_adapter.start_unsupervised(self)
 
     if not TYPE_CHECKING:
 
         def __getattr__(self, name: str) -> Any:
-            if name in face.ATTRIBUTES:
-                face.put_on(self)
+            if name in pykka_adapter.ATTRIBUTES:
+                pykka_adapter.put_on(self)
                 return self.__dict__[name]
             if name == "_life":
                 raise RuntimeError(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from actors.runtime.deferred import Reply, fail
 from actors.runtime.errors import AskCycleError, AskedItself, AskTimeout, NoSuchActor
 from actors.runtime.events import AskCycle
-from actors.runtime.later import Reply, fail
-from actors.runtime.views import SYSTEM_REQUESTS, answer_for
-from messages.runtime import Request
+from actors.runtime.introspection import SYSTEM_REQUESTS, answer_for
+from messages.base import Request
 
 if TYPE_CHECKING:
     from actors.runtime.cell import Cell
-    from actors.runtime.life import Life
+    from actors.runtime.incarnation import Life
     from actors.runtime.system import System
 
 R = TypeVar("R")

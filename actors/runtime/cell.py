@@ -6,8 +6,8 @@ from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from actors.runtime.deferred import Reply, fail
 from actors.runtime.errors import AskError, MailboxFull, NoSuchActor
-from actors.runtime.later import Reply, fail
 
 if TYPE_CHECKING:
     import asyncio
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from loguru import Logger
 
     from actors.runtime.ends import End
-    from actors.runtime.life import Life
+    from actors.runtime.incarnation import Life
     from actors.runtime.specs import ChildSpec
     from actors.runtime.system import System
 

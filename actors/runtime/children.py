@@ -12,7 +12,7 @@ from actors.runtime.cell import Cell, Status
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import StartFailed, in_words
 from actors.runtime.events import ChildOverdue, ChildStarted, ChildStartFailed
-from actors.runtime.life import GRACE, Life, all_ended
+from actors.runtime.incarnation import GRACE, Life, all_ended
 from actors.runtime.roster import Child
 from actors.runtime.specs import ChildSpec
 

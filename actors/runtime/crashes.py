@@ -11,7 +11,7 @@ from loguru import logger
 from actors.runtime.ends import End
 from actors.runtime.errors import in_words
 from actors.runtime.events import CrashReport
-from actors.runtime.life import Life, stack_of
+from actors.runtime.incarnation import Life, stack_of
 
 if TYPE_CHECKING:
     from actors.runtime.workers import Worker

@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from actors.runtime.cell import Cell, Status
-from actors.runtime.patience import Record
+from actors.runtime.restart_limits import Record
 from actors.runtime.specs import ChildSpec, Restart
 
 if TYPE_CHECKING:
-    from actors.runtime.life import Life
+    from actors.runtime.incarnation import Life
     from actors.runtime.system import System
     from actors.runtime.timers import Timer
 

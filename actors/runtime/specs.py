@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from actors.runtime.errors import BadChildSpec
-from messages.runtime import Request
+from messages.base import Request
 
 if TYPE_CHECKING:
     from actors.runtime.actor import Actor

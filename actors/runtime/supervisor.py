@@ -31,8 +31,8 @@ from actors.runtime.events import (
     SupervisorGaveUp,
 )
 from actors.runtime.handlers import handles
-from actors.runtime.life import Life
-from actors.runtime.patience import Patience
+from actors.runtime.incarnation import Life
+from actors.runtime.restart_limits import Patience
 from actors.runtime.roster import Child, Roster, Standing
 from actors.runtime.specs import (
     AlreadyThere,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from actors.runtime import face
+from actors.runtime import pykka_adapter
 from actors.runtime.asking import ask
 from actors.runtime.cell import Cell, Overflow
 from actors.runtime.children import ChildEnded, start_life, stop_lives
@@ -24,14 +24,14 @@ from actors.runtime.errors import AskError, AskFailed, NoSuchActor, StartFailed
 from actors.runtime.events import (
     SupervisionEvent,
 )
-from actors.runtime.life import Life
-from actors.runtime.phases import Phases
-from actors.runtime.records import DeadLetters, Records
+from actors.runtime.incarnation import Life
+from actors.runtime.introspection import NodeInfo, dump_all, dump_of, tree_of
+from actors.runtime.journal import DeadLetters, Records
 from actors.runtime.roster import add_cell, remove_cell
+from actors.runtime.shutdown import Phases
 from actors.runtime.specs import ChildSpec, Restart, RestartChild, Started, StartRefused
-from actors.runtime.views import NodeInfo, dump_all, dump_of, tree_of
 from actors.runtime.watchdog import LoopGuard, Watchdog
-from messages.runtime import Request
+from messages.base import Request
 from messages.values import Secret
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class System(Records):
         self._ended = self.loop.create_future()
         self._root = add_cell(self, None, root)
         _running.append(self)
-        face.join_registry()
+        pykka_adapter.join_registry()
         if self._guard is not None:
             self._guard.start()
         outcome = await start_life(self._root)
@@ -210,7 +210,7 @@ class System(Records):
 
         self.loop.add_signal_handler(number, dump)
 
-    def ref(self, path: str) -> face.Ref:
+    def ref(self, path: str) -> pykka_adapter.Ref:
         """Pykka's reference to the present incarnation at a path.
 
         Raises:
@@ -219,10 +219,10 @@ class System(Records):
         life = self._cell(path).life
         if life is None:
             raise NoSuchActor(path, f"nobody runs at {path!r} just now")
-        reference: face.Ref = life.actor.actor_ref  # type: ignore[assignment]  # ours are Refs
+        reference: pykka_adapter.Ref = life.actor.actor_ref  # type: ignore[assignment]  # ours are Refs
         return reference
 
-    def references(self) -> list[face.Ref]:
+    def references(self) -> list[pykka_adapter.Ref]:
         """Pykka's references to all running actors, in starting order. Safe from any thread."""
         lives = [cell.life for cell in list(self.cells.values())]
         return [life.actor.actor_ref for life in lives if life is not None]  # type: ignore[misc]

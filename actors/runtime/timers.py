@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import asyncio
 
-    from actors.runtime.life import Life
+    from actors.runtime.incarnation import Life
 
 
 class Timer:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from actors.runtime.ends import Down, End, Reason, Worked
 
 if TYPE_CHECKING:
-    from actors.runtime.life import Life
+    from actors.runtime.incarnation import Life
 
 
 class Worker:

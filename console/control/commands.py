@@ -14,28 +14,21 @@ from difflib import get_close_matches
 from importlib.metadata import version
 
 from actors import paths
-from actors.aged import AgedLeg
+from actors.aged_leg import AgedLeg
 from actors.runtime import AskFailed, NoSuchActor, Started, System
 from console.control import protocol as p
 from console.control.legs import find_leg, no_such_account
 from console.control.overview import leg_view, overview
 from console.control.records import Records, failed
 from console.control.sending import ROOT, Sending, inner_path
-from console.reloading import RELOAD, NotReloaded, Reload
-from console.states import state_of
+from console.service.actor_states import state_of
+from console.service.reload import RELOAD, NotReloaded, Reload
 from messages.ledger import EventDraft, LedgerLeg
-from messages.requests import (
-    CloseByOrder,
-    NotReady,
-    ReadCounters,
-    ScanNow,
-    ScanReport,
-    SetHeld,
-)
-from messages.requests import (
-    Release as ReleaseLeg,
-)
 from messages.settings import Mode
+from messages.to_exchange import NotReady
+from messages.to_ledger import ReadCounters, SetHeld
+from messages.to_monitors import CloseByOrder, ScanNow, ScanReport
+from messages.to_monitors import Release as ReleaseLeg
 
 CONTROL = "control"
 """Where the actor that serves the control socket lives."""

@@ -9,7 +9,8 @@ from actors import paths
 from actors.runtime import AskFailed, System
 from console.control.protocol import Refused
 from messages.ledger import LedgerLeg, PositionRow
-from messages.requests import ActiveRows, GetMarkets, Markets
+from messages.to_exchange import GetMarkets, Markets
+from messages.to_ledger import ActiveRows
 from messages.values import Side
 from rules.legs import ledger_legs
 from rules.symbols import SymbolIndex

@@ -1,6 +1,6 @@
 """The whole guard at a glance, bounded: for a view that looks again each second.
 
-Leaves which are the most urgent to `console.urgency`, and the drawing to whoever asked.
+Leaves which are the most urgent to `console.top.urgency`, and the drawing to whoever asked.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from actors import paths
 from actors.runtime import AskFailed, System
 from console.control import protocol as p
 from console.control.records import failed
-from console.states import aged_legs, state_of
-from console.urgency import troubles, urgent_alerts, urgent_nodes, urgent_rows
+from console.service.actor_states import aged_legs, state_of
+from console.top.urgency import troubles, urgent_alerts, urgent_nodes, urgent_rows
 from messages.ledger import RowStatus
-from messages.requests import FindAlerts, FindEvents, FindRows
+from messages.to_ledger import FindAlerts, FindEvents, FindRows
 
 
 async def overview(system: System, service: p.Service, command: p.GetOverview) -> p.Reply:

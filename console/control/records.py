@@ -13,8 +13,8 @@ from actors.runtime import AskFailed, System
 from console.control import protocol as p
 from console.control.legs import markets_of, no_such_account
 from messages.ledger import Event, NewPosition
-from messages.requests import (
-    AckAlert,
+from messages.to_alerts import AckAlert
+from messages.to_ledger import (
     AddPosition,
     FindAlerts,
     FindEvents,

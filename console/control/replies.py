@@ -11,9 +11,9 @@ from decimal import Decimal
 import msgspec
 
 from actors.runtime import NodeInfo
-from console.changes import Change
+from console.config.diff import Change
 from messages.ledger import Alert, AlertType, Event, Intent, PositionRow
-from messages.requests import ScanReport
+from messages.to_monitors import ScanReport
 
 
 def kebab(name: str) -> str:

@@ -17,37 +17,38 @@ from actors.runtime import AskFailed, GetState, GetStatistics, System
 from actors.runtime.handlers import table_of
 from console.control import protocol as p
 from console.control.records import failed
-from messages import requests as r
-from messages.runtime import Request
+from messages import to_alerts, to_exchange, to_ledger, to_monitors
+from messages.base import Request
 
 ROOT = "sexton"
 """How the root, whose path is empty, is called by operators."""
 
 _FOR_EVERY_ACTOR: tuple[type[msgspec.Struct], ...] = (GetState, GetStatistics)
 _FOR_SOME: tuple[type[msgspec.Struct], ...] = (
-    r.GetMarkets,
-    r.ReadPositions,
-    r.JudgeLeg,
-    r.ReadQuote,
-    r.ReadProtection,
-    r.SettleLeg,
-    r.ScanNow,
-    r.LookAt,
-    r.CloseByOrder,
-    r.Release,
-    r.ActiveRows,
-    r.FindRows,
-    r.FindIntents,
-    r.FindEvents,
-    r.ReadCounters,
-    r.ReadAged,
-    r.ReadOrphans,
-    r.CountOrphanActions,
-    r.FindAlerts,
-    r.RaiseAlert,
-    r.ResolveAlert,
-    r.AckAlert,
+    to_exchange.GetMarkets,
+    to_exchange.ReadPositions,
+    to_exchange.JudgeLeg,
+    to_exchange.ReadQuote,
+    to_exchange.ReadProtection,
+    to_exchange.SettleLeg,
+    to_monitors.ScanNow,
+    to_monitors.LookAt,
+    to_monitors.CloseByOrder,
+    to_monitors.Release,
+    to_ledger.ActiveRows,
+    to_ledger.FindRows,
+    to_ledger.FindIntents,
+    to_ledger.FindEvents,
+    to_ledger.ReadCounters,
+    to_ledger.ReadAged,
+    to_ledger.ReadOrphans,
+    to_ledger.CountOrphanActions,
+    to_ledger.FindAlerts,
+    to_alerts.RaiseAlert,
+    to_alerts.ResolveAlert,
+    to_alerts.AckAlert,
 )
+_VOCABULARY = (to_alerts, to_exchange, to_ledger, to_monitors)
 SENDABLE = {kind.__name__: kind for kind in (*_FOR_EVERY_ACTOR, *_FOR_SOME)}
 """By name: all that `tell` and `ask` can send."""
 
@@ -119,7 +120,7 @@ def _built(
 def _not_taken(name: str, taken: dict[str, type[msgspec.Struct]]) -> str:
     if name in SENDABLE:
         what = f"this actor takes no {name}"
-    elif isinstance(getattr(r, name, None), type):
+    elif any(isinstance(getattr(room, name, None), type) for room in _VOCABULARY):
         what = f"{name} is not for operators: the guard sends it with its evidence"
     else:
         what = f"no message is called {name!r}"

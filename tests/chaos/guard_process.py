@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 from loguru import logger
 
-from actors.aged import AgedLeg
-from actors.execution import Close
-from console.service import serving
+from actors.aged_leg import AgedLeg
+from actors.execution.close import Close
+from console.service.run import serving
 from messages.settings import Settings
 from messages.values import Secret
 from tests.chaos.awaits import Driven, Recorder

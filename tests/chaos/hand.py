@@ -12,8 +12,8 @@ import aiohttp
 import msgspec
 
 from messages.values import LegKey
+from simulator.faults import Fault
 from tests.chaos.venue_process import VenueProcess
-from venues.simulator.faults import Fault
 
 
 class Hand:

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 
-from console.logs import close_logs, set_up_logs
-from console.service import run_service
+from console.service.logs import close_logs, set_up_logs
+from console.service.run import run_service
 from messages.settings import Settings
 
 SERVED = multiprocessing.get_context("forkserver")

@@ -16,11 +16,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from console.cli.exit_codes import Exit
 from console.control.client import CommandRefusedError, NoServiceError, call
 from console.control.protocol import Kill, Restart
-from console.exits import Exit
 from messages.ledger import RowStatus
 from messages.settings import Mode
+from simulator.faults import Fault, FaultKind
 from storage import Ledger, open_ledger
 from tests.chaos.bot import Bot, patiently
 from tests.chaos.hand import Hand
@@ -37,7 +38,6 @@ from tests.chaos.storm_world import (
 )
 from tests.chaos.venue_process import VenueProcess, now
 from tests.storage.postgres import Server
-from venues.simulator.faults import Fault, FaultKind
 
 CALM = 60.0
 """Seconds after the storm within which everything must have come to rest."""

@@ -27,8 +27,8 @@ from messages.settings import (
     VerdictSettings,
 )
 from messages.values import Secret
+from simulator.instruments import Exchange
 from tests.chaos.processes import Making, start_service
-from venues.simulator.instruments import Exchange
 
 BYBIT, BINANCE, WATCHED = "bybit-main", "binance-main", "watched"
 ACCOUNTS = {

@@ -12,7 +12,7 @@ import pytest
 from loguru import logger
 
 from actors import paths
-from messages.requests import CloseByOrder, ScanNow
+from messages.to_monitors import CloseByOrder, ScanNow
 from messages.values import Side
 from tests.simulation.scene import BYBIT
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop

@@ -14,11 +14,11 @@ import pytest
 
 from messages.ledger import IntentState, NewPosition, PositionRow
 from messages.values import Secret, Side
+from simulator.faults import Fault, FaultKind
+from simulator.server import SimulatedVenue
 from storage import open_ledger
 from tests.chaos.guard_process import start_guard
 from tests.scenarios.world import ago, now, settings_for, until
-from venues.simulator.faults import Fault, FaultKind
-from venues.simulator.server import SimulatedVenue
 
 ACCOUNT = "bybit-main"
 BASES = ("SOL", "XRP", "DOGE", "LINK", "ADA", "AVL")

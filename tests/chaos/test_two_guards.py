@@ -19,10 +19,10 @@ import pytest
 from messages.ledger import NewPosition, PositionRow
 from messages.settings import Settings
 from messages.values import Secret, Side
+from simulator.server import SimulatedVenue
 from storage import Ledger, open_ledger
 from tests.chaos.guard_process import start_guard
 from tests.scenarios.world import ago, now, settings_for, until
-from venues.simulator.server import SimulatedVenue
 
 XRP = "XRP/USDT:USDT"
 ACCOUNT = "bybit-main"

@@ -22,13 +22,13 @@ import msgspec
 from loguru import logger
 
 from messages.values import Side
+from simulator.desk import LoggedRequest, RequestLog
+from simulator.instruments import Exchange
+from simulator.market import Market
+from simulator.server import SimulatedVenue
+from simulator.state import MarketEvent, OrderChanged, PositionChanged, Slot
 from tests.chaos.processes import SERVED
 from tests.chaos.record import OrderSeen, PositionSeen, RequestSeen, Seen
-from venues.simulator.desk import LoggedRequest, RequestLog
-from venues.simulator.instruments import Exchange
-from venues.simulator.market import Market
-from venues.simulator.server import SimulatedVenue
-from venues.simulator.state import MarketEvent, OrderChanged, PositionChanged, Slot
 
 CLIENT_IDS = ("orderLinkId", "newClientOrderId")
 """What Bybit and Binance call a client order id in a request that makes an order."""

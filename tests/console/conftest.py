@@ -27,6 +27,11 @@ class Demo:
         self.process = Process("demo", "--for", seconds, "--json", "--dir", str(folder))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What acts on the running demo comes before what only reads how it ended."""
+    items.sort(key=lambda item: "test_actors_of_the_demo" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     started = Demo(tmp_path_factory.mktemp("demo"))

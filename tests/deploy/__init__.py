@@ -1,1 +1,1 @@
-"""What `deploy/` ships works: the image's steps here; rules and dashboard are in `tests/web`."""
+"""What `deploy/` ships works: the image's steps. Rules and dashboard: `tests/console/web`."""

@@ -128,7 +128,7 @@ def test_the_image_has_the_distribution_and_not_the_working_tree(image: Image) -
     assert done.returncode == 0, done.stderr
     library = Path(done.stdout.strip()).parents[1]
     assert library.is_relative_to(image.root)
-    for file in ("console/http/static/page.js", "storage/migrations/versions/0001_core.py"):
+    for file in ("console/web/static/page.js", "storage/migrations/versions/0001_core.py"):
         assert (library / file).exists(), file
 
 

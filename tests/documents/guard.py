@@ -16,19 +16,19 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from console.config import load_config
+from console.config.reader import load_config
 from console.control import protocol as p
-from console.service import Running, serving, utc_now
-from console.top import Top
+from console.service.run import Running, serving, utc_now
+from console.top.app import Top
 from messages.ledger import NewPosition
 from messages.settings import Settings
 from messages.values import Side
+from simulator.instruments import Exchange
+from simulator.server import SimulatedVenue
 from storage import open_ledger
 from tests.console.screens import text_of
 from tests.console.terminal import Terminal
 from tests.scenarios.world import until
-from venues.simulator.instruments import Exchange
-from venues.simulator.server import SimulatedVenue
 
 ACCOUNT = "bybit-main"
 SHOWN_FOLDER = "/srv/sexton"

@@ -9,9 +9,9 @@ from pathlib import Path
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from console.config import ConfigError, check_config, load_config
+from console.config.reader import ConfigError, check_config, load_config
 from messages.settings import Settings
-from tests.console.test_config import FULL
+from tests.console.config.test_config import FULL
 from tests.fuzz.damage import Damage, damaged, damages
 
 quick = settings(

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from actors.runtime import System
 from console.control import protocol as p
 from messages.values import Side
-from tests.console.test_control import restarts, service, talk
+from tests.console.control.test_control import restarts, service, talk
 from tests.fuzz.damage import Damage, damaged, damages
 
 COMMANDS = (

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from rules.legs import ledger_legs
 from rules.symbols import SymbolIndex
+from simulator import Exchange
+from simulator.instruments import default_listings
 from storage import Ledger, open_ledger
-from venues.simulator import Exchange
-from venues.simulator.instruments import default_listings
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 INSTRUMENTS = {

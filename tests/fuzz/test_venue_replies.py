@@ -36,6 +36,13 @@ from messages.venue import (
     Snapshot,
     VenueError,
 )
+from simulator.binance import Binance
+from simulator.bybit import Bybit
+from simulator.desk import Answer as Written
+from simulator.desk import Desk, Pending
+from simulator.instruments import Exchange
+from simulator.server import SimulatedVenue
+from simulator.wire import RestProtocol
 from tests.fuzz.damage import Damage, damaged, damages
 from tests.scenarios.world import XRP, ago, settings_for
 from tests.venues.bodies import ALL, VenueBodies
@@ -43,13 +50,6 @@ from tests.venues.canned import Answer
 from tests.venues.conftest import Opened
 from venues.gateway import open_venue
 from venues.port import Venue
-from venues.simulator.binance import Binance
-from venues.simulator.bybit import Bybit
-from venues.simulator.desk import Answer as Written
-from venues.simulator.desk import Desk, Pending
-from venues.simulator.instruments import Exchange
-from venues.simulator.server import SimulatedVenue
-from venues.simulator.wire import RestProtocol
 
 LIMIT = 15.0
 """Seconds after which a call counts as hanging."""

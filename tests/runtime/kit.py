@@ -32,7 +32,7 @@ from actors.runtime import (
     handles,
 )
 from actors.runtime.events import ChildRestarted
-from messages.runtime import Request
+from messages.base import Request
 
 E = TypeVar("E", bound=SupervisionEvent)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

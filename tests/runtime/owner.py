@@ -15,7 +15,7 @@ from actors.runtime import (
     Worked,
     handles,
 )
-from messages.runtime import Request
+from messages.base import Request
 from tests.runtime.kit import (
     Crash,
     Note,

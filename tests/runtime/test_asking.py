@@ -22,7 +22,7 @@ from actors.runtime import (
     handles,
 )
 from actors.runtime.events import AskCycle, DeadLetter
-from messages.runtime import Request
+from messages.base import Request
 from tests.runtime.kit import (
     CrashAnswering,
     Note,

@@ -15,8 +15,8 @@ import pykka
 import pytest
 
 from actors.runtime import Actor, BlockingOnLoop, ChildSpec, Restart, System, handles
-from actors.runtime.face import Future
-from messages.runtime import Request
+from actors.runtime.pykka_adapter import Future
+from messages.base import Request
 from tests.runtime.kit import root, until
 
 T = TypeVar("T")

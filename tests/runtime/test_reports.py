@@ -22,7 +22,7 @@ from actors.runtime import (
     handles,
 )
 from actors.runtime.events import ChildCrashed, ChildRestarted
-from actors.runtime.plain import MAX_ITEMS, MAX_TEXT, Scrubber
+from actors.runtime.scrubber import MAX_ITEMS, MAX_TEXT, Scrubber
 from messages.values import LegKey, Secret, Side
 from tests.runtime.kit import (
     Crash,

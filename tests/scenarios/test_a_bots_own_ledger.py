@@ -10,8 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from messages.requests import FindRows
 from messages.settings import Mode, QuantityUnit, SourceKind, SourceSettings, VerdictSettings
+from messages.to_ledger import FindRows
 from messages.values import Secret, Side
 from storage.mirror import LEFT
 from tests.scenarios.world import BTC, XRP, World, ago, now, scenario, until, world

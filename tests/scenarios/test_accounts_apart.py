@@ -9,8 +9,8 @@ import pytest
 
 from actors.reconciliation import Reconcile
 from messages.values import Side
+from simulator.faults import FaultKind
 from tests.scenarios.world import XRP, World, scenario, until, world
-from venues.simulator.faults import FaultKind
 
 BOTH = ("bybit-main", "binance-main")
 

@@ -12,11 +12,12 @@ import pytest
 from actors import paths
 from actors.records import event
 from messages.ledger import Intent, IntentState, PositionRow
-from messages.requests import CloseByOrder, SetHeld
+from messages.to_ledger import SetHeld
+from messages.to_monitors import CloseByOrder
 from messages.values import LegKey, Side
 from messages.venue import OrderType
+from simulator.faults import FaultKind
 from tests.scenarios.world import XRP, World, ago, now, scenario, until, world
-from venues.simulator.faults import FaultKind
 
 LEG = "accounts/bybit-main/aged/XRPUSDT.long"
 ACCOUNTS = ["bybit-main", "binance-main"]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from messages.values import OrderSide, Side
+from simulator.state import Order, OrderSpec
 from tests.scenarios.world import XRP, World, scenario, world
-from venues.simulator.state import Order, OrderSpec
 
 ACCOUNTS = ["bybit-main", "binance-main"]
 

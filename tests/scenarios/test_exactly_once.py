@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from messages.requests import JudgeLeg, Judgement
+from messages.to_exchange import JudgeLeg, Judgement
 from messages.values import LegKey, OrderSide, Side
 from messages.venue import OrderType
+from simulator.faults import FaultKind
+from simulator.instruments import Exchange
+from simulator.state import Order, OrderSpec
 from tests.scenarios.world import AVL, XRP, World, scenario, until, world
-from venues.simulator.faults import FaultKind
-from venues.simulator.instruments import Exchange
-from venues.simulator.state import Order, OrderSpec
 
 ACCOUNTS = ["bybit-main", "binance-main"]
 

@@ -16,8 +16,8 @@ import pytest
 from messages.ledger import NewPosition
 from messages.settings import OrphanPolicy, VerdictSettings
 from messages.values import Side
+from simulator.faults import FaultKind
 from tests.scenarios.world import AVL, XRP, World, ago, now, scenario, until, world
-from venues.simulator.faults import FaultKind
 
 ACCOUNTS = ["bybit-main", "binance-main"]
 SETTLE = 3.0

@@ -13,9 +13,9 @@ import pytest
 from messages.settings import OnUnknown, VerdictSettings
 from messages.values import Side
 from messages.verdict import Evidence
+from simulator.faults import FaultKind
+from simulator.instruments import Exchange
 from tests.scenarios.world import XRP, World, scenario, until, world
-from venues.simulator.faults import FaultKind
-from venues.simulator.instruments import Exchange
 
 LEG = "accounts/bybit-main/aged/XRPUSDT.long"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from messages.values import Side
+from simulator.faults import FaultKind
 from tests.scenarios.world import XRP, World, scenario, until, world
-from venues.simulator.faults import FaultKind
 
 LEG = "accounts/bybit-main/aged/XRPUSDT.long"
 

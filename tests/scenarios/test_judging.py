@@ -6,14 +6,14 @@ import asyncio
 import random
 from datetime import datetime, timedelta
 
-from actors.evidence import Inquiry
-from actors.reads import SharedReads
-from messages.requests import JudgeLeg
+from actors.execution.evidence import Inquiry
+from actors.execution.shared_reads import SharedReads
 from messages.settings import VerdictSettings
+from messages.to_exchange import JudgeLeg
 from messages.values import LegKey, Side
 from messages.verdict import Unknown
+from simulator import Exchange, Market, MemoryVenue
 from tests.scenarios.world import XRP, now, scenario
-from venues.simulator import Exchange, Market, MemoryVenue
 
 SECOND = timedelta(seconds=1)
 

@@ -13,15 +13,15 @@ import pytest
 
 from actors import paths
 from messages.ledger import Intent, IntentState
-from messages.requests import SettleLeg
 from messages.settings import OrderSettings
+from messages.to_exchange import SettleLeg
 from messages.values import LegKey, OrderSide, Side
 from messages.venue import Fills, NoSuchOrder, OrderLookup, OrderType, VenueError
 from rules.ids import client_order_id
+from simulator.faults import FaultKind
+from simulator.state import Order, OrderSpec
 from tests.scenarios.world import XRP, World, ago, scenario, world
 from venues.port import Venue
-from venues.simulator.faults import FaultKind
-from venues.simulator.state import Order, OrderSpec
 
 BYBIT, BINANCE = "bybit-main", "binance-main"
 KEY = LegKey(BYBIT, XRP, Side.LONG)

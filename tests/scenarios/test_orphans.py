@@ -10,8 +10,8 @@ import pytest
 
 from messages.settings import OrphanPolicy, VerdictSettings
 from messages.values import OrderSide, Side
+from simulator.state import Order, OrderSpec
 from tests.scenarios.world import AVL, BTC, ETH, XRP, World, ago, scenario, until, world
-from venues.simulator.state import Order, OrderSpec
 
 SOON = VerdictSettings(
     confirm_after=timedelta(seconds=0.5),

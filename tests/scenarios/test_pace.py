@@ -8,7 +8,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.pace import first_wait
+from actors.monitoring.rounds import first_wait
 
 EVERY = timedelta(minutes=5)
 

@@ -12,8 +12,8 @@ from actors.aged_scan import Validate
 from messages.ledger import PositionRow
 from messages.settings import AgedSettings
 from messages.values import Side
+from simulator.faults import FaultKind
 from tests.scenarios.world import AVL, BTC, ETH, NEVER, SOL, XRP, World, scenario, until, world
-from venues.simulator.faults import FaultKind
 
 FIVE = ((BTC, "0.01"), (ETH, "0.1"), (SOL, "1"), (XRP, "100"), (AVL, "100"))
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from messages.requests import CloseByOrder, Done
+from messages.base import Done
 from messages.settings import Mode
+from messages.to_monitors import CloseByOrder
 from messages.values import LegKey, Side
 from tests.scenarios.world import AVL, XRP, World, scenario, until, world
 

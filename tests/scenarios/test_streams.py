@@ -10,8 +10,8 @@ import pytest
 
 from messages.settings import VerdictSettings
 from messages.values import Side
+from simulator.faults import FaultKind
 from tests.scenarios.world import AVL, XRP, World, scenario, until, world
-from venues.simulator.faults import FaultKind
 
 ACCOUNTS = ["bybit-main", "binance-main"]
 

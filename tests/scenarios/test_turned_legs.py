@@ -11,8 +11,8 @@ import pytest
 
 from actors import paths
 from actors.aged_scan import Validate
-from messages.requests import LookAt
 from messages.settings import AgedSettings
+from messages.to_monitors import LookAt
 from messages.values import LegKey, Side
 from tests.scenarios.world import NEVER, XRP, World, ago, scenario, until, world
 

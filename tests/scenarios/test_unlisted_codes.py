@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from messages.values import Side
+from simulator.faults import FaultKind
 from tests.scenarios.world import XRP, scenario, world
-from venues.simulator.faults import FaultKind
 
 SAYS = "Request timed out. Please try again."
 

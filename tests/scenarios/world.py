@@ -18,7 +18,6 @@ import msgspec
 from actors.runtime import System
 from actors.tree import guard_tree
 from messages.ledger import Alert, Event, NewPosition, PositionRow
-from messages.requests import ScanNow, ScanReport
 from messages.settings import (
     AccountSettings,
     AgedSettings,
@@ -31,15 +30,16 @@ from messages.settings import (
     StorageSettings,
     VerdictSettings,
 )
+from messages.to_monitors import ScanNow, ScanReport
 from messages.values import Secret, Side
+from simulator.desk import LoggedRequest
+from simulator.faults import Fault, FaultKind
+from simulator.market import Market
+from simulator.server import SimulatedVenue
 from storage import Ledger, open_ledger
 from storage.sources import open_source
 from venues.gateway import open_venue
 from venues.port import Venue
-from venues.simulator.desk import LoggedRequest
-from venues.simulator.faults import Fault, FaultKind
-from venues.simulator.market import Market
-from venues.simulator.server import SimulatedVenue
 
 P = ParamSpec("P")
 

@@ -12,10 +12,10 @@ from datetime import timedelta
 from actors import paths
 from actors.aged_scan import Scan
 from actors.runtime import NoSuchActor, Reason
+from simulator import Fault, FaultKind
 from tests.simulation.scene import SYMBOLS, Trade
 from tests.simulation.trouble import Maker, Trouble
 from tests.simulation.venue_troubles import LONGEST, VenueTroubles
-from venues.simulator import Fault, FaultKind
 
 SHORT_LEASE = timedelta(minutes=1)
 """Leases no longer than this can run out while a guard is paused."""

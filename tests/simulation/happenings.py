@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from venues.simulator import Fault, FaultBook, FaultKind
+from simulator import Fault, FaultBook, FaultKind
 
 WORDS = {
     FaultKind.STATUS: "error reply",

@@ -16,9 +16,9 @@ from decimal import Decimal
 from messages.settings import Mode, OnUnknown, Settings
 from messages.values import ZERO, LegKey, Side
 from rules.ids import is_ours
-from venues.simulator.desk import LoggedRequest, RequestLog
-from venues.simulator.market import Market
-from venues.simulator.state import MarketEvent, Order, OrderChanged, PositionChanged, Slot
+from simulator.desk import LoggedRequest, RequestLog
+from simulator.market import Market
+from simulator.state import MarketEvent, Order, OrderChanged, PositionChanged, Slot
 
 RECENT = timedelta(seconds=45)
 """How old the read may be by which an order was sized: the order may be long on its way."""

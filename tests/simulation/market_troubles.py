@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import timedelta
 from decimal import Decimal
 
+from simulator import Exchange
 from tests.simulation.scene import SYMBOLS
 from tests.simulation.trouble import Maker, Trouble
-from venues.simulator import Exchange
 
 
 class MarketTroubles(Trouble):

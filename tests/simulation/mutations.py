@@ -14,28 +14,30 @@ from typing import Any
 
 import msgspec
 
-from actors import aged, ending, evidence, execution, stream, suspects
+from actors import aged_leg, stream
 from actors.exchange import Exchange
-from actors.orders import Orders
+from actors.execution import close, evidence
+from actors.execution.orders import Orders
+from actors.execution.shared_reads import SharedReads
+from actors.monitoring import row_closing, suspects
 from actors.orphans import Orphans
-from actors.reads import SharedReads
 from actors.reconciliation import Reconciliation
-from actors.runtime.life import Life
-from actors.runtime.records import Records
+from actors.runtime.incarnation import Life
+from actors.runtime.journal import Records
 from actors.stream import Stream
 from messages.ledger import Intent, Lease
-from messages.requests import Settled
 from messages.settings import Mode
+from messages.to_exchange import Settled
 from messages.values import ZERO
 from messages.venue import OrderRequest, OutcomeUnknown, Placement, Snapshot
 from messages.verdict import Absent, Evidence, EvidenceKind, Unknown, Verdict
 from rules.sizing import Sized
 from rules.verdict import LegFacts
+from simulator import memory
 from storage import database
 from storage.leases import Leases
 from tests.simulation.process import SimVenue
 from tests.simulation.scene import BYBIT
-from venues.simulator import memory
 
 Make = Callable[[Any], Any]
 """Makes the wrong function of the right one."""
@@ -300,9 +302,9 @@ ALL = (
     one(memory, "order_spec", reduce_only_is_dropped, "1:"),
     one(Snapshot, "complete", damaged_reads_are_complete, "3:", first=3),
     one(Life, "begin", mailbox_is_lost, "7:", first=16),
-    one(execution.Close, "_size", ledger_quantity_is_sent, "2:", first=6),
+    one(close.Close, "_size", ledger_quantity_is_sent, "2:", first=6),
     one(SimVenue, "place", unknown_outcomes_are_sent_again, "2:"),
-    one(ending, "_own_orders", own_fills_are_not_booked, "3:"),
+    one(row_closing, "_own_orders", own_fills_are_not_booked, "3:"),
     one(Snapshot, "find", the_side_is_ignored, "", first=18),
     one(Orders, "settle_open", open_orders_are_forgotten, "", first=3),
     one(Orders, "__init__", orders_are_given_up_at_once, "4:", first=10),
@@ -323,7 +325,7 @@ ALL = (
     Mutation(
         "rows_are_closed_in_observe_mode",
         (
-            (aged, "end_leg", rows_are_closed_in_observe_mode),
+            (aged_leg, "end_leg", rows_are_closed_in_observe_mode),
             (suspects, "end_leg", rows_are_closed_in_observe_mode),
         ),
         "8:",

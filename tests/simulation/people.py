@@ -14,12 +14,12 @@ from decimal import Decimal
 
 from actors import paths
 from actors.runtime import System
-from messages.requests import LookAt
+from messages.to_monitors import LookAt
 from messages.values import LegKey, Side
+from simulator import Market
 from tests.simulation.invariants import Watch
 from tests.simulation.process import Process
 from tests.simulation.scene import STAKE, Clock, Trade, true_now
-from venues.simulator import Market
 
 
 class People:

@@ -24,10 +24,10 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
+from simulator import MemoryVenue
 from storage import Ledger, open_ledger
 from tests.simulation.sqlite_on_loop import Disk, disk_of_process
 from tests.simulation.stream import carried
-from venues.simulator import MemoryVenue
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -14,14 +14,14 @@ from loguru import logger
 
 from actors import paths
 from actors.aged_scan import Scan
-from messages.requests import ScanNow
+from messages.to_monitors import ScanNow
 from messages.values import Side
+from simulator import Exchange, Fault, FaultKind
 from tests.simulation.mutations import DEAD_WORKER, WALL_CLOCK, Mutation
 from tests.simulation.scene import BINANCE, BYBIT, Trade
 from tests.simulation.sqlite_on_loop import aiosqlite_on_loop
 from tests.simulation.templates import Template
 from tests.simulation.world import World, coarse_ticks, sim_settings, until
-from venues.simulator import Exchange, Fault, FaultKind
 
 HOUR = timedelta(hours=1)
 

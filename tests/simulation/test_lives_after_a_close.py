@@ -9,12 +9,12 @@ import pytest
 
 from messages.values import Side
 from rules.ids import is_ours
+from simulator import Exchange
+from simulator.state import MarketEvent, PositionChanged
 from tests.simulation.scene import BYBIT
 from tests.simulation.templates import Template
 from tests.simulation.test_found_bugs import told
 from tests.simulation.world import World, until
-from venues.simulator import Exchange
-from venues.simulator.state import MarketEvent, PositionChanged
 
 XRP = "XRP/USDT:USDT"
 AVL = "AVL/USDT:USDT"

@@ -11,14 +11,14 @@ import detangle
 import pytest
 
 from actors import paths
-from messages.requests import PlaceStop, StopPlaced
+from messages.to_exchange import PlaceStop, StopPlaced
 from messages.values import LegKey, Side
+from simulator import Fault, FaultKind
 from tests.simulation.mutations import WALL_CLOCK
 from tests.simulation.scene import BYBIT
 from tests.simulation.templates import Template
 from tests.simulation.test_found_bugs import an_order_under_way, told
 from tests.simulation.world import World, until
-from venues.simulator import Fault, FaultKind
 
 XRP = "XRP/USDT:USDT"
 Story = Callable[[World], Awaitable[None]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from actors.reads import SharedReads
+from actors.execution.shared_reads import SharedReads
 from messages.venue import Scope, Snapshot
 
 WINDOW = timedelta(seconds=1)

@@ -13,7 +13,7 @@ from datetime import timedelta
 import detangle
 
 from messages.ledger import AlertDraft, AlertLevel, AlertType
-from messages.requests import RaiseAlert
+from messages.to_alerts import RaiseAlert
 from tests.simulation.guard_troubles import GuardTroubles
 from tests.simulation.market_troubles import MarketTroubles
 from tests.simulation.scene import SYMBOLS, Trade

@@ -12,9 +12,9 @@ import detangle
 
 from messages.values import ZERO, LegKey, Side
 from messages.venue import Hint, OrderHint, OrderStatus, PositionHint
+from simulator import Exchange, Fault, FaultKind
 from tests.simulation.scene import SYMBOLS, true_now
 from tests.simulation.trouble import Maker, Trouble
-from venues.simulator import Exchange, Fault, FaultKind
 
 ENDPOINTS = (
     "positions",

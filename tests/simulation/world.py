@@ -25,7 +25,7 @@ import msgspec
 from actors import alerts as alerts_actor
 from actors.runtime import NoSuchActor, System
 from actors.runtime.events import ChildCrashed, SupervisionEvent
-from actors.runtime.life import Life
+from actors.runtime.incarnation import Life
 from messages.settings import (
     AccountSettings,
     AgedSettings,
@@ -38,13 +38,13 @@ from messages.settings import (
     VerdictSettings,
 )
 from messages.values import LegKey, Secret, Side
+from simulator import Exchange, Market
 from tests.simulation.happenings import CountedFaults
 from tests.simulation.invariants import Watch, WatchedLog
 from tests.simulation.people import People
 from tests.simulation.process import REPLY_TIMEOUT, Process
 from tests.simulation.scene import ACCOUNTS, BINANCE, BYBIT, Clock, true_now
 from tests.simulation.stream import Line
-from venues.simulator import Exchange, Market
 
 
 @contextmanager

@@ -19,7 +19,7 @@ import ccxt.async_support as ccxt
 import pytest
 
 from messages.values import Side
-from venues.simulator import FaultBook, Market, MemoryVenue, SimulatedVenue, demo_market
+from simulator import FaultBook, Market, MemoryVenue, SimulatedVenue, demo_market
 from venues.transport import loopback_session
 
 START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

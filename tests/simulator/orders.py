@@ -8,9 +8,9 @@ import msgspec
 
 from messages.values import LegKey, OrderSide, Side
 from messages.venue import OrderRequest, OrderType
+from simulator import Market
+from simulator.state import Order, OrderSpec, Rejection, RejectReason
 from tests.simulator.conftest import BTC, dec
-from venues.simulator import Market
-from venues.simulator.state import Order, OrderSpec, Rejection, RejectReason
 
 LONG = LegKey("bybit-main", BTC, Side.LONG)
 

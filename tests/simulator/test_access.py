@@ -13,9 +13,9 @@ import msgspec
 import pytest
 
 from messages.values import Side
+from simulator import SimulatedVenue
+from simulator.desk import RateLimit
 from tests.simulator.conftest import ACCOUNTS, BTC, client, connected, dec, still_venue
-from venues.simulator import SimulatedVenue
-from venues.simulator.desk import RateLimit
 from venues.transport import loopback_session
 
 

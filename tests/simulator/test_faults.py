@@ -10,8 +10,8 @@ import ccxt.async_support as ccxt
 import pytest
 
 from messages.values import Side
+from simulator import Fault, FaultBook, FaultKind
 from tests.simulator.conftest import ACCOUNTS, BTC, client, connected, dec, still_venue, until
-from venues.simulator import Fault, FaultBook, FaultKind
 
 CLOSE = {"reduceOnly": True, "clientOrderId": "5e70bb"}
 LISTS_THAT_LIE = [

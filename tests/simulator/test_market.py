@@ -10,17 +10,17 @@ import pytest
 
 from messages.values import Side
 from messages.venue import FillKind
-from tests.simulator.conftest import ACCOUNTS, BTC, ETH, START, Clock, dec
-from tests.simulator.orders import placed, refused, sell
-from venues.simulator import Exchange, Market, demo_market, opening_fills
-from venues.simulator.instruments import quarter_end
-from venues.simulator.state import (
+from simulator import Exchange, Market, demo_market, opening_fills
+from simulator.instruments import quarter_end
+from simulator.state import (
     Account,
     RejectReason,
     Slot,
     State,
     TimeInForce,
 )
+from tests.simulator.conftest import ACCOUNTS, BTC, ETH, START, Clock, dec
+from tests.simulator.orders import placed, refused, sell
 
 
 def size(market: Market, account: str, symbol: str = BTC) -> Decimal:

@@ -29,10 +29,7 @@ from messages.venue import (
     Refused,
     VenueErrorKind,
 )
-from tests.simulator.conftest import ACCOUNTS, BTC, ETH, START, Clock, dec, until
-from tests.simulator.orders import close, held
-from venues.port import Venue
-from venues.simulator import (
+from simulator import (
     Exchange,
     Fault,
     FaultBook,
@@ -40,6 +37,9 @@ from venues.simulator import (
     Market,
     MemoryVenue,
 )
+from tests.simulator.conftest import ACCOUNTS, BTC, ETH, START, Clock, dec, until
+from tests.simulator.orders import close, held
+from venues.port import Venue
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)

@@ -17,9 +17,7 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
-from tests.simulator.conftest import BTC, ETH, START, Clock, dec, until
-from tests.simulator.orders import close, held
-from venues.simulator import (
+from simulator import (
     Fault,
     FaultBook,
     FaultKind,
@@ -27,6 +25,8 @@ from venues.simulator import (
     MemoryVenue,
     demo_market,
 )
+from tests.simulator.conftest import BTC, ETH, START, Clock, dec, until
+from tests.simulator.orders import close, held
 
 
 @pytest.mark.parametrize(

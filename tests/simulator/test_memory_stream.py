@@ -19,9 +19,9 @@ from messages.venue import (
     OrderType,
     PositionHint,
 )
+from simulator import Exchange, Market, MemoryVenue, demo_market
 from tests.simulator.conftest import ACCOUNTS, BTC, START, Clock, dec
 from tests.simulator.orders import close
-from venues.simulator import Exchange, Market, MemoryVenue, demo_market
 
 both = pytest.mark.parametrize("account", ACCOUNTS)
 

@@ -13,14 +13,14 @@ import aiohttp
 import pytest
 
 from messages.values import Side
+from simulator import Fault, FaultKind, SimulatedVenue, linear
 from tests.simulator.conftest import ACCOUNTS, client, dec, still_venue, until
-from venues.simulator import Fault, FaultKind, SimulatedVenue, linear
 from venues.transport import loopback_session
 
 PROGRAM = """
 from pathlib import Path
 import sys
-from venues.simulator import run_forever
+from simulator import run_forever
 run_forever(port=0, ca_file=Path(sys.argv[1]), seed=3)
 """
 

@@ -10,8 +10,8 @@ import pytest
 
 from messages.values import Side
 from messages.venue import FillKind
+from simulator import Exchange, SimulatedVenue, linear
 from tests.simulator.conftest import ACCOUNTS, BTC, ETH, client, connected, dec, still_venue
-from venues.simulator import Exchange, SimulatedVenue, linear
 
 CLOSE = {"reduceOnly": True}
 

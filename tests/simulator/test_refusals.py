@@ -5,10 +5,8 @@ from __future__ import annotations
 import pytest
 
 from messages.values import Side
-from tests.simulator.conftest import ACCOUNTS, BTC, Clock, dec
-from tests.simulator.orders import placed, refused, sell
-from venues.simulator import Exchange, Market
-from venues.simulator.state import (
+from simulator import Exchange, Market
+from simulator.state import (
     Order,
     OrderSpec,
     RejectReason,
@@ -16,6 +14,8 @@ from venues.simulator.state import (
     State,
     TimeInForce,
 )
+from tests.simulator.conftest import ACCOUNTS, BTC, Clock, dec
+from tests.simulator.orders import placed, refused, sell
 
 
 @pytest.mark.parametrize("account", ACCOUNTS)

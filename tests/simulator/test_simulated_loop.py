@@ -10,9 +10,9 @@ import detangle
 import pytest
 
 from messages.values import Side
+from simulator import Fault, FaultBook, FaultKind, MemoryVenue, demo_market, opening_fills
 from tests.simulator.conftest import BTC, START, dec
 from tests.simulator.orders import close
-from venues.simulator import Fault, FaultBook, FaultKind, MemoryVenue, demo_market, opening_fills
 
 
 async def latency() -> None:

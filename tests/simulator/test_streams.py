@@ -13,8 +13,8 @@ import ccxt.pro as pro
 import pytest
 
 from messages.values import Side
+from simulator import Fault, FaultKind, SimulatedVenue
 from tests.simulator.conftest import ACCOUNTS, BTC, dec, still_venue, until
-from venues.simulator import Fault, FaultKind, SimulatedVenue
 from venues.transport import loopback_session
 
 PRO = {"bybit-main": pro.bybit, "binance-main": pro.binanceusdm}

@@ -77,7 +77,7 @@ def test_importing_transport_and_simulator_opens_no_connection() -> None:
         "    if event in ('socket.connect', 'socket.getaddrinfo', 'socket.bind'):\n"
         "        sys.exit(f'{event} {args}')\n"
         "sys.addaudithook(audit)\n"
-        "import venues.transport, venues.simulator\n"
+        "import venues.transport, simulator\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -14,9 +14,9 @@ import pytest
 from messages.ledger import Intent, Lease
 from storage import Ledger, LedgerRefused, LedgerUnavailable, StaleLease, open_ledger
 from storage.audit import APPEND_LOCK
-from storage.patience import patiently
 from tests.storage.build import close, event, intent, position
 from tests.storage.conftest import Clock, OpenLedger
+from tests.storage.patience import patiently
 from tests.storage.postgres import Server
 
 

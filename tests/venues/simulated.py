@@ -12,10 +12,10 @@ from decimal import Decimal
 from messages.settings import AccountSettings
 from messages.values import LegKey, Secret, Side
 from messages.venue import Connected, OrderRequest, OrderType
+from simulator import Exchange, Market, SimulatedVenue
 from tests.venues.conftest import now
 from venues.gateway import open_venue
 from venues.port import Venue
-from venues.simulator import Exchange, Market, SimulatedVenue
 
 BTC = "BTC/USDT:USDT"
 LONG, SHORT = Side.LONG, Side.SHORT

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulator import Exchange
 from tests.venues.simulated import FIRST_ID
-from venues.simulator import Exchange
 
 
 def bybit_order(**changes: Any) -> dict[str, Any]:

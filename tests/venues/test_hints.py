@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messages.venue import OrderHint, PositionHint
+from simulator import Exchange
 from tests.fuzz.damage import Damage, damaged, damages
 from tests.venues.simulated import BTC, simulated
 from tests.venues.stream_messages import DOCUMENTED
 from venues.client import Client
 from venues.gateway import CcxtVenue
-from venues.hints import is_data, read_hints
-from venues.simulator import Exchange
+from venues.stream_hints import is_data, read_hints
 
 both = pytest.mark.parametrize("exchange", list(Exchange), ids=lambda exchange: exchange.value)
 POSITIONS: dict[Exchange, dict[str, Any]] = {

@@ -26,9 +26,9 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
+from simulator import Exchange, Fault, FaultKind
 from tests.venues.conftest import now, run
 from tests.venues.simulated import BTC, FIRST_ID, LONG, SHORT, simulated
-from venues.simulator import Exchange, Fault, FaultKind
 
 both = pytest.mark.parametrize("exchange", list(Exchange), ids=lambda exchange: exchange.value)
 

@@ -26,11 +26,11 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
+from simulator import Exchange, Fault, FaultKind
 from tests.venues.conftest import Opened as OpenedCanned
 from tests.venues.conftest import run
 from tests.venues.simulated import BTC, FIRST_ID, LONG, Opened, simulated
 from tests.venues.stream_messages import DAMAGED, DOCUMENTED
-from venues.simulator import Exchange, Fault, FaultKind
 
 both = pytest.mark.parametrize("exchange", list(Exchange), ids=lambda exchange: exchange.value)
 WITHIN = 20.0

@@ -10,9 +10,9 @@ import pytest
 
 from messages.values import LegKey
 from messages.venue import Hint, PositionHint, VenueError, VenueErrorKind
+from simulator import Exchange, Fault, FaultKind
 from tests.venues.conftest import Opened, run
 from tests.venues.simulated import BTC, LONG, SHORT, simulated
-from venues.simulator import Exchange, Fault, FaultKind
 
 both = pytest.mark.parametrize("exchange", list(Exchange), ids=lambda exchange: exchange.value)
 WITHIN = 10.0

@@ -1,0 +1,412 @@
+"""The life of one aged position, from the scan that found it to the row that is closed.
+
+A leg's actor looks, decides by the rules, validates at the exchange, and has the exchange actor
+close. It remembers nothing that matters: each look reads the ledger again, so a new incarnation
+goes on where the old one stopped. It ends with the leg closed, found to be a ghost, or gone from
+the ledger; until an operator answers, a leg that needs one stays, visibly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import msgspec
+
+from actors import paths
+from actors.aged_alerts import close_failed, insufficient_balance, operator_needed, told
+from actors.execution.evidence import seen
+from actors.ledger_client import ask_ledger, note
+from actors.monitoring.account_view import Blind, ledger_view, markets_of
+from actors.monitoring.row_closing import AGED_GHOST, Ended, NotEnded, end_leg
+from actors.monitoring.verdicts import judge
+from actors.runtime import Actor, AskFailed, handles
+from messages.base import Done
+from messages.execution import ErrorCode, ExecutionResult
+from messages.ledger import AgedRecord, AlertDraft, LedgerLeg
+from messages.settings import Mode, OnUnknown, Settings
+from messages.to_alerts import RaiseAlert, ResolveAlert
+from messages.to_exchange import CloseLeg, Markets, ReadQuote
+from messages.to_ledger import Count, DropAged, ReadAged, SaveAged
+from messages.to_monitors import CloseByOrder, LookAt, Release
+from messages.values import LegKey
+from messages.venue import Quote
+from messages.verdict import Absent, Present, Unknown
+from rules.diff import same_quantity
+from rules.phases import AgedFacts, CloseNow, Hold, LeaveAlone, NotYet, Phase, decide
+
+PURPOSE = "close"
+ROUNDS = 8
+"""Failed rounds of the whole order ladder after which a person must look."""
+
+CLOSE_TIMEOUT = 900.0
+"""Seconds: above the sum of the ladder's waits, so that only a lost exchange actor reaches it."""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """Sent to itself: gather the facts and decide."""
+
+
+class AgedState(msgspec.Struct):
+    """`status` is a word for people; `target` and `price` are in quote currency."""
+
+    key: LegKey
+    row_ids: tuple[int, ...] = ()
+    status: str = "starting"
+    phase: str = ""
+    quantity: Decimal | None = None
+    entry_price: Decimal | None = None
+    opened_at: datetime | None = None
+    target: Decimal | None = None
+    price: Decimal | None = None
+    verdict: str = ""
+    failures: int = 0
+    last_error: str = ""
+    operator_needed: str = ""
+
+
+class AgedLeg(Actor[AgedState]):
+    """One aged leg's close lifecycle. `ordered`: an operator wants it closed, aged or not.
+
+    `judged` is told how many seconds each validation before a close took, and of which account.
+    """
+
+    def __init__(
+        self,
+        key: LegKey,
+        settings: Settings,
+        on_unknown: OnUnknown,
+        *,
+        ordered: bool = False,
+        judged: Callable[[str, float], None] | None = None,
+    ) -> None:
+        super().__init__(AgedState(key=key))
+        self._judged = judged
+        self._key = key
+        self._settings = settings
+        self._on_unknown = on_unknown
+        self._recalled = False
+        self._ordered = ordered
+
+    def on_start(self) -> None:
+        self.tell_self(Look())
+
+    @handles
+    async def look(self, message: Look) -> None:
+        again = await self._look()
+        if again is not None:
+            self.after(again, Look())
+
+    @handles
+    async def look_at(self, message: LookAt) -> None:
+        await self._look()
+
+    @handles
+    async def by_order(self, message: CloseByOrder) -> Done:
+        """An operator's order: close at market, whatever the phase."""
+        self._ordered = True
+        self.state.operator_needed = ""
+        self.tell_self(LookAt(key=self._key))
+        return Done()
+
+    @handles
+    async def release(self, message: Release) -> None:
+        self.state.operator_needed = ""
+        self.state.failures = 0
+        await self._remember()
+        self.tell(
+            paths.ALERTS,
+            ResolveAlert(dedup_key=f"operator:{self._key}", resolution=f"released by {message.by}"),
+        )
+        self.tell_self(LookAt(key=self._key))
+
+    # --- looking and deciding -------------------------------------------------------------------
+
+    async def _look(self) -> timedelta | None:
+        """One look at the leg. Returns when to look again; None when the life has ended."""
+        pause = self._settings.aged.check_every
+        markets = await markets_of(self, self._key.account)
+        if isinstance(markets, Blind):
+            self.state.status = f"waiting: {markets.why}"
+            return pause
+        view = await ledger_view(self, self._key.account, markets)
+        leg = view.legs.get(self._key)
+        if leg is None:
+            await self._end("its row is no longer active")
+            return None
+        await self._recall(leg)
+        self._show(leg)
+        if self.state.operator_needed:
+            self.state.status = f"operator needed: {self.state.operator_needed}"
+            return pause
+        quote = await self.attempt(
+            paths.exchange(self._key.account), ReadQuote(symbol=self._key.symbol)
+        )
+        facts = AgedFacts(
+            leg=leg, now=self.now(), quote=quote if isinstance(quote, Quote) else None
+        )
+        # Who holds a leg after ordering its close has thought again.
+        self._ordered = self._ordered and not leg.held
+        decision = _ordered(leg) if self._ordered else decide(facts, self._settings.aged)
+        match decision:
+            case NotYet(until=until):
+                await self._end(f"not aged before {until:%Y-%m-%d %H:%M} UTC")
+                return None
+            case LeaveAlone(why=why):
+                self.state.status = f"left alone: {why}"
+                return pause
+            case Hold():
+                self._show_decision(decision)
+                self.state.status = f"holding for {decision.target}"
+                until_change = decision.next_change_at - self.now()
+                return max(min(pause, until_change), timedelta(milliseconds=1))
+            case CloseNow():
+                self._show_decision(decision)
+                return await self._close(leg, markets, decision, pause)
+
+    # --- closing --------------------------------------------------------------------------------
+
+    async def _close(
+        self, leg: LedgerLeg, markets: Markets, decision: CloseNow, pause: timedelta
+    ) -> timedelta | None:
+        """Validate at the exchange, then close what is really there."""
+        self.state.status = "validating"
+        judgement = await judge(self, leg)
+        if self._judged is not None:
+            self._judged(self._key.account, judgement.seconds)
+        verdict = judgement.verdict
+        self.state.verdict = seen(verdict)
+        match verdict:
+            case Absent(evidence=evidence):
+                ended = await end_leg(
+                    self,
+                    self._settings,
+                    leg,
+                    evidence,
+                    judgement.fills,
+                    instrument=markets.instruments[self._key.symbol],
+                    ghost_reason=AGED_GHOST,
+                )
+                return await self._ended(ended, pause)
+            case Unknown(other_side=True, why=why):
+                # A mismatch of sides is for a person, whom reconciliation alerts (D2).
+                self.state.status = f"not closed: {why}"
+                return pause
+            case Unknown(why=why):
+                self.log.warning("Position validation FAILED for {}: {}", self._key, why)
+                self._count("position_validation_failures")
+                await self._note("position_validation_failed", why=why)
+                if self._on_unknown is OnUnknown.WAIT:
+                    self.state.status = f"waiting for a verdict: {why}"
+                    return pause
+            case Present(quantity=quantity):
+                self.log.info(
+                    "Position validated on exchange: {} {} in {:.3f} s",
+                    self._key,
+                    quantity,
+                    judgement.seconds,
+                )
+                if not same_quantity(leg.quantity, quantity, markets.instruments[self._key.symbol]):
+                    self.log.warning(
+                        "Quantity MISMATCH detected for {}: ledger {}, exchange {}",
+                        self._key,
+                        leg.quantity,
+                        quantity,
+                    )
+                    self._count("quantity_mismatches")
+                    await self._note("quantity_mismatch", ledger=leg.quantity, exchange=quantity)
+        if self._settings.mode is Mode.OBSERVE:
+            return await self._would_close(leg, decision, pause)
+        return await self._execute(leg, decision, pause)
+
+    async def _execute(
+        self, leg: LedgerLeg, decision: CloseNow, pause: timedelta
+    ) -> timedelta | None:
+        self.state.status = "closing"
+        await self._note(
+            "close_decided",
+            phase=decision.phase.value,
+            why=decision.why,
+            target=decision.target,
+            price=decision.price,
+        )
+        result = await self.attempt(
+            paths.exchange(self._key.account),
+            CloseLeg(
+                key=self._key,
+                row_ids=leg.row_ids,
+                quantity=leg.quantity,
+                changed_at=leg.updated_at,
+                since=leg.opened_at,
+                purpose=PURPOSE,
+                phase=decision.phase.value,
+                worst_price=decision.worst_price,
+            ),
+            timeout=CLOSE_TIMEOUT,
+        )
+        if isinstance(result, AskFailed):
+            self.state.last_error = result.why
+            self.state.status = f"the close has no answer: {result.why}"
+            return pause
+        await self._note("close_result", **told(result))
+        if result.success or result.error_code is ErrorCode.POSITION_NOT_FOUND:
+            # The rows are closed on confirmed absence, by the same path as any ghost: our own
+            # fills are found there and make it a close of ours.
+            return await self._confirm_gone(pause)
+        return await self._failed(result, pause)
+
+    async def _confirm_gone(self, pause: timedelta) -> timedelta | None:
+        markets = await markets_of(self, self._key.account)
+        if isinstance(markets, Blind):
+            return pause
+        leg = (await ledger_view(self, self._key.account, markets)).legs.get(self._key)
+        if leg is None:
+            await self._end("closed")
+            return None
+        judgement = await judge(self, leg)
+        if isinstance(judgement.verdict, Absent):
+            ended = await end_leg(
+                self,
+                self._settings,
+                leg,
+                judgement.verdict.evidence,
+                judgement.fills,
+                instrument=markets.instruments[self._key.symbol],
+                ghost_reason=AGED_GHOST,
+            )
+            return await self._ended(ended, pause)
+        self.state.status = "closed by the order's record, not yet seen flat"
+        return timedelta(seconds=1)
+
+    async def _ended(self, ended: Ended | NotEnded, pause: timedelta) -> timedelta | None:
+        match ended:
+            case NotEnded(why=why):
+                self.state.status = why
+                return pause
+            case Ended():
+                what = "ghost" if ended.ghost else "closed"
+                await self._end(what if ended.by_us else "another actor closed its row")
+                return None
+
+    # --- failing --------------------------------------------------------------------------------
+
+    async def _failed(self, result: ExecutionResult, pause: timedelta) -> timedelta | None:
+        code = result.error_code or ErrorCode.UNKNOWN
+        if code is ErrorCode.PRICE_BAND and result.attempts == 0:
+            # The price left the target before an order could go out: nothing failed.
+            self.state.status = result.error_message
+            return pause
+        if code is ErrorCode.ROW_CHANGED:
+            self.state.status = result.error_message
+            return timedelta(seconds=1)
+        self.state.failures += 1
+        self.state.last_error = f"{code}: {result.error_message}"
+        self._count("failed_closes")
+        self.log.error("Close of {} failed: {}", self._key, self.state.last_error)
+        if code is ErrorCode.INSUFFICIENT_BALANCE:
+            self.log.critical("real insufficient balance on {}: the position is there", self._key)
+            self._alert(insufficient_balance(self._key, self.state.row_ids, result))
+        if result.permanent or self.state.failures >= ROUNDS:
+            self.state.operator_needed = self.state.last_error
+            self.state.status = f"operator needed: {self.state.operator_needed}"
+            await self._remember()
+            self._alert(operator_needed(self._key, self.state.row_ids, result))
+            return pause
+        self._alert(close_failed(self._key, self.state.row_ids, result))
+        await self._remember()
+        self.state.status = f"trying again after {self.state.last_error}"
+        longer = 1 << min(self.state.failures, 5)
+        return min(pause * longer, timedelta(minutes=5))
+
+    def _alert(self, draft: AlertDraft) -> None:
+        self.tell(paths.ALERTS, RaiseAlert(draft=draft))
+
+    async def _would_close(self, leg: LedgerLeg, decision: CloseNow, pause: timedelta) -> timedelta:
+        self.state.status = f"observe: would close ({decision.why})"
+        rows = ",".join(map(str, leg.row_ids))
+        await note(
+            self,
+            "would_close",
+            self._key,
+            event_id=f"would-close:{self._key.account}:{rows}:{decision.phase.value}",
+            phase=decision.phase.value,
+            why=decision.why,
+            target=decision.target,
+            price=decision.price,
+        )
+        return pause
+
+    # --- memory ---------------------------------------------------------------------------------
+
+    async def _recall(self, leg: LedgerLeg) -> None:
+        """A new incarnation reads back what its forerunner knew of these rows."""
+        if self._recalled:
+            return
+        record = await ask_ledger(self, ReadAged(key=self._key))
+        if record is not None and set(record.row_ids) & set(leg.row_ids):
+            self.state.failures = record.attempts
+            self.state.operator_needed = record.operator_needed
+        elif record is not None:
+            await self._forget("its rows are others now")
+        self._recalled = True
+
+    async def _remember(self) -> None:
+        await ask_ledger(
+            self,
+            SaveAged(
+                record=AgedRecord(
+                    key=self._key,
+                    row_ids=self.state.row_ids,
+                    phase=self.state.phase,
+                    attempts=self.state.failures,
+                    operator_needed=self.state.operator_needed,
+                    updated_at=self.now(),
+                )
+            ),
+        )
+
+    async def _end(self, why: str) -> None:
+        self.state.status = f"ended: {why}"
+        await self._forget(f"the leg ended: {why}")
+        self.log.info("{} has ended: {}", self._key, why)
+        self.stop()
+
+    async def _forget(self, why: str) -> None:
+        """Nobody needs what is remembered of the leg, or what was alerted of it."""
+        await ask_ledger(self, DropAged(key=self._key))
+        for kind in ("operator", "close_failed", "insufficient"):
+            self.tell(
+                paths.ALERTS,
+                ResolveAlert(dedup_key=f"{kind}:{self._key}", resolution=why),
+            )
+
+    def _show(self, leg: LedgerLeg) -> None:
+        self.state.row_ids = leg.row_ids
+        self.state.quantity = leg.quantity
+        self.state.entry_price = leg.entry_price
+        self.state.opened_at = leg.opened_at
+
+    def _show_decision(self, decision: Hold | CloseNow) -> None:
+        if self.state.phase and self.state.phase != decision.phase.value:
+            self.log.info("{} enters the {} phase", self._key, decision.phase.value)
+        self.state.phase = decision.phase.value
+        self.state.target = decision.target
+        self.state.price = decision.price
+
+    def _count(self, name: str) -> None:
+        self.tell(paths.LEDGER, Count(account=self._key.account, counters={name: 1}))
+
+    async def _note(self, kind: str, **details: object) -> None:
+        await note(self, kind, self._key, details)
+
+
+def _ordered(leg: LedgerLeg) -> CloseNow:
+    """An operator's order to close, whatever age and price."""
+    return CloseNow(
+        phase=Phase.MARKET,
+        target=leg.entry_price,
+        price=None,
+        why="an operator ordered it",
+        worst_price=None,
+    )

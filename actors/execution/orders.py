@@ -1,0 +1,351 @@
+"""One order, from its intent to its final record: committed, sent once, followed, settled.
+
+The intent is in the ledger before the order leaves. Whatever is not the venue's own refusal is
+looked up under the client order id until the venue's record is final; nothing is sent again here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from actors.ledger_client import ask_ledger
+from actors.records import event
+from actors.runtime import Actor
+from messages.ledger import EventDraft, Intent, IntentState
+from messages.settings import OrderSettings
+from messages.to_exchange import Settled
+from messages.to_ledger import CommitIntent, FindIntents, UpdateIntent
+from messages.values import ZERO, LegKey
+from messages.venue import (
+    Accepted,
+    Canceled,
+    Fills,
+    NoSuchOrder,
+    OrderHint,
+    OrderRecord,
+    OrderRequest,
+    OrderStatus,
+    OrderType,
+    OutcomeUnknown,
+    Refused,
+    VenueError,
+    VenueErrorKind,
+)
+from rules.own_orders import Outcome, is_record_of, outcome_of_fills, outcome_of_record
+from venues.port import Venue
+
+LONG_AGO = 30
+"""How many arrival limits are more than a wall clock's jump explains."""
+
+FORGOTTEN_AFTER = timedelta(hours=6)
+"""How old an order is that the venue took and no record knows: venues forget ended orders.
+
+Long enough for any record to have come, and well before a leg has waited for a day.
+"""
+
+_PROTECTING = (OrderStatus.OPEN, OrderStatus.FILLED)
+
+POLL_FIRST = 0.1
+POLL_LAST = 2.0
+
+
+class Unresolved(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue could not be asked what became of an order. Nothing else may be sent for it."""
+
+    why: str
+
+
+class Orders:
+    """Sends and settles the orders of one account. Run in the exchange actor's workers."""
+
+    def __init__(
+        self,
+        owner: Actor[Any],
+        venue: Venue,
+        settings: OrderSettings,
+        now: Callable[[], datetime],
+        live: set[LegKey],
+    ) -> None:
+        self._owner = owner
+        self._venue = venue
+        self._settings = settings
+        self._now = now
+        self._live = live
+        self._waiting: dict[str, asyncio.Event] = {}
+
+    async def send(self, intent: Intent) -> Intent | Refused | Unresolved:
+        """Commit, send once, follow. Returns the settled intent, a refusal, or Unresolved."""
+        self._live.add(intent.key)
+        stored = await ask_ledger(
+            self._owner, CommitIntent(intent=intent, event=self._event("order_intent", intent))
+        )
+        if stored.state is not IntentState.PENDING or stored.created_at != intent.created_at:
+            # An earlier incarnation had this very intent: its order may be out already.
+            return await self.resolve(stored)
+        not_after = intent.created_at + self._settings.arrival_limit / 2
+        if self._now() > not_after:
+            # This process was held up, and another guard may have given the order up by now.
+            return await self.resolve(intent)
+        placement = await self._venue.place(
+            OrderRequest(
+                key=intent.key,
+                client_order_id=intent.client_order_id,
+                type=intent.type,
+                quantity=intent.quantity,
+                price=intent.price,
+                trigger_price=intent.trigger_price,
+                hedged=intent.hedged,
+                not_after=not_after,
+            )
+        )
+        match placement:
+            case Refused(error=error) if (
+                error.kind is not VenueErrorKind.DUPLICATE_ID or await self._id_taken(intent)
+            ):
+                refused = msgspec.structs.replace(
+                    intent,
+                    state=IntentState.REFUSED,
+                    error=str(error),
+                    settled_at=self._now(),
+                    booked=True,
+                )
+                await self._update(refused, "order_refused", answer=str(error))
+                self._live.discard(intent.key)
+                return placement
+            case Accepted(order_id=order_id):
+                sent = msgspec.structs.replace(intent, state=IntentState.SENT, order_id=order_id)
+                await self._update(sent, "order_accepted")
+                return await self.resolve(sent)
+            case Refused(error=error) | OutcomeUnknown(error=error):
+                # A duplicate whose record is not another order's may be this very order.
+                self._owner.log.warning(
+                    "Outcome of order {} is unknown ({}): looking it up, not sending it again",
+                    intent.client_order_id,
+                    error,
+                )
+                await ask_ledger(
+                    self._owner,
+                    UpdateIntent(
+                        intent=intent,
+                        event=self._event("order_outcome_unknown", intent, answer=str(error)),
+                    ),
+                )
+                return await self.resolve(intent)
+
+    def heard(self, hint: OrderHint) -> None:
+        """The stream tells of an order: whoever waits for its record looks at once."""
+        waiting = self._waiting.get(hint.client_order_id)
+        if waiting is not None:
+            waiting.set()
+
+    async def resolve(self, intent: Intent, begun: float | None = None) -> Intent | Unresolved:
+        """Follow an intent's order by its client order id until its record is final.
+
+        `begun` is the loop's time, in seconds, since when it is waited for; None: from now on.
+        """
+        if intent.state.final:
+            self._live.discard(intent.key)
+            return intent
+        told = self._waiting.setdefault(intent.client_order_id, asyncio.Event())
+        # Whatever ends the wait, a cancelled worker included: nobody listens for this id any more.
+        try:
+            return await self._follow(intent, begun, told)
+        finally:
+            self._waiting.pop(intent.client_order_id, None)
+
+    async def _follow(
+        self, intent: Intent, begun: float | None, told: asyncio.Event
+    ) -> Intent | Unresolved:
+        loop = asyncio.get_running_loop()
+        since = loop.time() if begun is None else begun
+        limit = self._settings.arrival_limit
+        delay = POLL_FIRST
+        give_up = self._now() + self._patience(intent)
+        if intent.state is IntentState.PENDING:
+            give_up = max(give_up, intent.created_at + limit, self._now() + limit)
+        cancelled = False
+        why = ""
+        while True:
+            told.clear()
+            found = await self._venue.find_order(intent.key.symbol, intent.client_order_id)
+            now = self._now()
+            taken = ""
+            if isinstance(found, OrderRecord) and not is_record_of(intent, found):
+                taken = f", but another order of this id does: {found.order_id}"
+                found = NoSuchOrder(client_order_id=intent.client_order_id)
+            match found:
+                case OrderRecord() if found.status.final or intent.type is OrderType.STOP_MARKET:
+                    # A protective stop is settled by resting: nobody waits until it triggers.
+                    return await self._settle(intent, found)
+                case OrderRecord():
+                    why = "the order is still open"
+                    if now >= give_up and not cancelled:
+                        cancelled = True
+                        await self._venue.cancel(intent.key.symbol, found.order_id)
+                        give_up = now + self._settings.fill_wait
+                        delay = POLL_FIRST
+                        continue
+                case NoSuchOrder():
+                    why = "no record of the venue knows it" + taken
+                    age = now - intent.created_at
+                    # A wall clock may have jumped since, so the limit is waited out as well.
+                    waited = loop.time() - since >= limit.total_seconds()
+                    late = age >= limit and (waited or age >= limit * LONG_AGO)
+                    if intent.state is IntentState.PENDING and late:
+                        return await self._never_arrived(intent, why)
+                    if intent.state is IntentState.SENT and age >= _forgotten_after(intent, limit):
+                        settled = await self._forgotten(intent)
+                        if settled is not None:
+                            return settled
+                        why += ", nor can its fills be read"
+                case VenueError():
+                    why = f"the order's record cannot be read: {found}"
+            if now >= give_up + self._settings.fill_wait:
+                return Unresolved(why=why)
+            # A hint that came while the record was read is not lost: it ends the wait at once.
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), delay)
+            delay = min(delay * 2, POLL_LAST)
+
+    async def settle_open(self, key: LegKey | None, account: str) -> Settled:
+        """Bring every open intent (of one leg, or of the account) to its final state."""
+        open_intents = await ask_ledger(
+            self._owner, FindIntents(account=account, key=key, open_only=True)
+        )
+        for intent in open_intents:
+            self._live.add(intent.key)
+        unresolved = 0
+        begun = asyncio.get_running_loop().time()
+        for intent in open_intents:
+            outcome = await self.resolve(intent, begun)
+            if isinstance(outcome, Unresolved):
+                unresolved += 1
+                self._owner.log.warning(
+                    "Order {} is unresolved: {}", intent.client_order_id, outcome.why
+                )
+        return Settled(unresolved=unresolved)
+
+    def _patience(self, intent: Intent) -> timedelta:
+        """How long an order of this type may stay open before it is cancelled."""
+        if intent.type is OrderType.LIMIT_MAKER:
+            return self._settings.maker_wait
+        return self._settings.fill_wait
+
+    async def _id_taken(self, intent: Intent) -> bool:
+        """Whether the id of a refused order is an older order's, so that ours does not exist."""
+        found = await self._venue.find_order(intent.key.symbol, intent.client_order_id)
+        return isinstance(found, OrderRecord) and not is_record_of(intent, found)
+
+    async def _settle(self, intent: Intent, record: OrderRecord) -> Intent:
+        outcome = outcome_of_record(intent, record)
+        if record.filled > ZERO and (outcome.fee is None or outcome.average is None):
+            outcome = await self._from_history(intent, record, outcome)
+        if intent.type is OrderType.STOP_MARKET and record.status not in _PROTECTING:
+            intent = msgspec.structs.replace(intent, error=f"the stop is {record.status.value}")
+        return await self._done(intent, record.order_id, outcome, status=record.status.value)
+
+    async def _from_history(self, intent: Intent, record: OrderRecord, told: Outcome) -> Outcome:
+        """The outcome with what the record lacks, from the fills, for venues whose has no fee."""
+        since = intent.created_at - timedelta(minutes=1)
+        delay = POLL_FIRST
+        for _ in range(5):
+            history = await self._venue.fetch_fills(intent.key.symbol, since)
+            if isinstance(history, Fills):
+                found = outcome_of_fills(intent, history.fills, record.order_id)
+                if found.filled == told.filled:
+                    return msgspec.structs.replace(found, average=told.average or found.average)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, POLL_LAST)
+        return told
+
+    async def _forgotten(self, intent: Intent) -> Intent | None:
+        """The end of an order that the venue took long ago and that no record of its id knows.
+
+        Asked for by the venue's own id, which also makes sure that it does not rest, and else told
+        by its fills; None where neither can be read.
+        """
+        if intent.order_id:
+            trigger = intent.type is OrderType.STOP_MARKET
+            ended = await self._venue.cancel(intent.key.symbol, intent.order_id, trigger=trigger)
+            if isinstance(ended, Canceled) and ended.record is not None:
+                return await self._settle(intent, ended.record)
+        since = intent.created_at - timedelta(minutes=1)
+        history = await self._venue.fetch_fills(intent.key.symbol, since)
+        if not isinstance(history, Fills):
+            return None
+        outcome = outcome_of_fills(intent, history.fills, intent.order_id)
+        self._owner.log.warning(
+            "Order {} is forgotten by the venue: by its fills it made {}",
+            intent.client_order_id,
+            outcome.filled,
+        )
+        return await self._done(intent, intent.order_id, outcome, status="forgotten")
+
+    async def _done(
+        self, intent: Intent, order_id: str, outcome: Outcome, *, status: str
+    ) -> Intent:
+        """Write the final state. Only the event has fees in other than the settle currency."""
+        settled = msgspec.structs.replace(
+            intent,
+            state=IntentState.DONE,
+            order_id=order_id,
+            filled=outcome.filled,
+            average=outcome.average,
+            fee=outcome.fee if outcome.fee is not None else ZERO,
+            settled_at=self._now(),
+            # Nothing is booked where nothing filled, or where no row waits for it.
+            booked=outcome.filled == ZERO or not intent.row_ids,
+        )
+        await self._update(
+            settled,
+            "order_final",
+            status=status,
+            filled=str(outcome.filled),
+            average=str(outcome.average),
+            fee=outcome.told_fee,
+        )
+        self._live.discard(intent.key)
+        return settled
+
+    async def _never_arrived(self, intent: Intent, why: str) -> Intent:
+        gone = msgspec.structs.replace(
+            intent,
+            state=IntentState.NEVER_ARRIVED,
+            settled_at=self._now(),
+            booked=True,
+            error=f"{why}; it is too old to arrive",
+        )
+        await self._update(gone, "order_never_arrived", why=why)
+        self._live.discard(intent.key)
+        return gone
+
+    async def _update(self, intent: Intent, kind: str, **details: object) -> None:
+        await ask_ledger(
+            self._owner, UpdateIntent(intent=intent, event=self._event(kind, intent, **details))
+        )
+
+    def _event(self, kind: str, intent: Intent, **details: object) -> EventDraft:
+        return event(
+            kind,
+            self._now(),
+            actor=self._owner.path,
+            key=intent.key,
+            client_order_id=intent.client_order_id,
+            order_type=intent.type.value,
+            quantity=str(intent.quantity),
+            price=str(intent.price) if intent.price is not None else None,
+            purpose=intent.purpose,
+            attempt=intent.attempt,
+            details=details,
+        )
+
+
+def _forgotten_after(intent: Intent, limit: timedelta) -> timedelta:
+    """A stop's record is only ever looked for, and an unknown one bars its leg's closes."""
+    return limit * LONG_AGO if intent.type is OrderType.STOP_MARKET else FORGOTTEN_AFTER

@@ -1,0 +1,78 @@
+"""What is in force: the settings, venues and channels that actors are made with, one by one.
+
+A reload replaces them and restarts the actors that are `stale`: made with something else than is
+in force now. That is on record here and not in the reload, so that one which was broken off in
+the middle is made good by the next. Leaves reading and comparing settings to the console.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from actors import paths
+from actors.alerting.notifications import Channel
+from messages.settings import AccountSettings, AlertSettings, Settings
+from venues.port import Venue
+
+
+class InForce:
+    """Read by the factories of `actors.tree` at each start of an actor."""
+
+    def __init__(
+        self, settings: Settings, venues: dict[str, Venue], channels: Sequence[Channel] = ()
+    ) -> None:
+        self.settings = settings
+        self.venues = venues
+        self.channels = tuple(channels)
+        self.retired: list[Venue] = []
+        """Venues of earlier settings, to be closed once no actor has them."""
+        self._made: dict[str, object] = {}
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """The names of the accounts to guard."""
+        return tuple(account.name for account in self.settings.accounts)
+
+    def account(self, name: str) -> AccountSettings:
+        """One account's settings. Raises KeyError."""
+        for account in self.settings.accounts:
+            if account.name == name:
+                return account
+        raise KeyError(name)
+
+    def made(self, path: str) -> None:
+        """The actor at this path is being made with what is in force now."""
+        self._made[path] = self._needs(path)
+
+    def gone(self, path: str) -> None:
+        """Nobody lives there any more."""
+        self._made.pop(path, None)
+
+    def is_made(self, path: str) -> bool:
+        return path in self._made
+
+    def stale(self, path: str) -> bool:
+        """Whether an actor was made there, and with something else than is in force now."""
+        return path in self._made and self._made[path] != self._needs(path)
+
+    def left_over(self) -> tuple[str, ...]:
+        """Accounts whose actors were made, and that are none of ours any more."""
+        begin = paths.account("")
+        made = (path.removeprefix(begin) for path in self._made if path.startswith(begin))
+        return tuple(name for name in made if name not in self.accounts)
+
+    def _needs(self, path: str) -> object:
+        settings = self.settings
+        if path == paths.ALERTS:
+            return settings.alerts, settings.orphans.remind_every, bool(self.channels)
+        if path == paths.DELIVERY:
+            exchanges = [(account.name, account.exchange) for account in settings.accounts]
+            return settings.alerts, self.channels, exchanges
+        name = path.removeprefix(paths.account(""))
+        if name not in self.accounts:
+            return None
+        # How alerts are told is no business of an account's actors, nor are the other accounts.
+        own = msgspec.structs.replace(settings, accounts=(), alerts=AlertSettings())
+        return own, self.account(name), self.venues.get(name)

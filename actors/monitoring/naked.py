@@ -1,0 +1,143 @@
+"""Naked positions (C5): those that the ledger knows and that no working stop covers.
+
+A helper of the orphans' monitor, which has read both sides and the stops already.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from actors import paths
+from actors.ledger_client import ask_ledger, note
+from actors.monitoring.account_view import READ_TIMEOUT, View
+from actors.runtime import Actor, AskFailed
+from messages.ledger import AlertDraft, AlertLevel, AlertType
+from messages.to_alerts import RaiseAlert, ResolveAlert
+from messages.to_exchange import ReadPositions
+from messages.to_ledger import FindAlerts
+from messages.values import LegKey, Side
+from messages.venue import Protection, VenuePosition
+from rules.protection import Cover, Coverage, coverage
+
+
+class NakedWatch:
+    """Remembers which legs are naked, so that each is said once and resolved once.
+
+    A row younger than `settle` is left in peace: its stop may be on the way.
+    """
+
+    def __init__(self, owner: Actor[Any], account: str, settle: timedelta) -> None:
+        self._owner = owner
+        self._account = account
+        self._settle = settle
+        self._known: dict[LegKey, Cover] | None = None
+
+    async def look(self, view: View, protection: Protection) -> tuple[str, ...]:
+        """Report what is newly naked, resolve what is no more; return the legs that are now."""
+        before = await self._recall()
+        bare: dict[LegKey, Cover] = {}
+        fresh: list[tuple[VenuePosition, Coverage]] = []
+        for position in view.snapshot.positions:
+            leg = view.ledger.legs.get(position.key)
+            if leg is None or self._owner.now() - leg.opened_at < self._settle:
+                continue
+            step = view.markets.instruments[position.key.symbol].quantity_step
+            cover = coverage(position, protection, step=step)
+            if cover.level in (Cover.NAKED, Cover.PARTLY):
+                bare[position.key] = cover.level
+                if before.get(position.key) is not cover.level:
+                    fresh.append((position, cover))
+            elif cover.level is Cover.CANNOT_TELL and position.key in before:
+                bare[position.key] = before[position.key]
+        confirmed = await self._still_there(fresh, protection)
+        for position, cover in fresh:
+            if (position, cover) in confirmed:
+                await self._report_naked(position, cover)
+            else:
+                # Not said, so not remembered: the next scan looks at it anew.
+                del bare[position.key]
+        for key in [k for k in before if k not in bare]:
+            if not view.can_tell(key):
+                bare[key] = before[key]
+                continue
+            self._owner.tell(
+                paths.ALERTS,
+                ResolveAlert(dedup_key=_naked_key(key), resolution="a stop covers it, or it ended"),
+            )
+        self._known = bare
+        return tuple(sorted(str(key) for key in bare))
+
+    async def _recall(self) -> dict[LegKey, Cover]:
+        """What is known to be naked; at first, what an earlier life has left an alert of."""
+        if self._known is None:
+            alerts = await ask_ledger(
+                self._owner, FindAlerts(open_only=True, account=self._account)
+            )
+            self._known = {
+                LegKey(a.account, a.symbol, Side(a.side)): (
+                    Cover.PARTLY if Decimal(str(a.details.get("covered", 0))) else Cover.NAKED
+                )
+                for a in alerts
+                if a.type is AlertType.NAKED_POSITION
+            }
+        return self._known
+
+    async def _still_there(
+        self, found: list[tuple[VenuePosition, Coverage]], protection: Protection
+    ) -> list[tuple[VenuePosition, Coverage]]:
+        """Those that were as they are when the stops were read: a closing leg loses its stop."""
+        if not found:
+            return []
+        later = await self._owner.attempt(
+            paths.exchange(self._account),
+            ReadPositions(not_before=protection.started_at),
+            timeout=READ_TIMEOUT,
+        )
+        if isinstance(later, AskFailed):
+            return []
+        now = {p.key: p.quantity for p in later.positions}
+        return [(p, cover) for p, cover in found if now.get(p.key) == p.quantity]
+
+    async def _report_naked(self, position: VenuePosition, cover: Coverage) -> None:
+        key = position.key
+        said = (
+            f"its stops cover {cover.quantity} of {position.quantity}"
+            if cover.level is Cover.PARTLY
+            else "NO STOP LOSS"
+        )
+        self._owner.log.critical("NAKED POSITION DETECTED: {} {}, {}", key, position.quantity, said)
+        await note(
+            self._owner,
+            "naked_detected",
+            key,
+            quantity=position.quantity,
+            covered=cover.quantity,
+        )
+        self._owner.tell(
+            paths.ALERTS,
+            RaiseAlert(
+                draft=AlertDraft(
+                    type=AlertType.NAKED_POSITION,
+                    level=AlertLevel.CRITICAL,
+                    dedup_key=_naked_key(key),
+                    title=f"NAKED POSITION: {key}, {said}",
+                    account=key.account,
+                    symbol=key.symbol,
+                    side=key.side.value,
+                    seen=f"{position.quantity} open at {position.entry_price}: {said}",
+                    done="nothing was changed",
+                    next_step="place a stop, or close the position",
+                    details={
+                        "quantity": str(position.quantity),
+                        "covered": str(cover.quantity),
+                        "mark_price": str(position.mark_price),
+                    },
+                )
+            ),
+        )
+
+
+def _naked_key(key: LegKey) -> str:
+    return f"naked:{key}"

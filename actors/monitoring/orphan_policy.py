@@ -1,0 +1,149 @@
+"""What an account's policy does with an orphan: adopt it, protect it, close it.
+
+Which policy applies is `rules.orphans`; this carries it out, and says so in the trail.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from actors import paths
+from actors.ledger_client import ask_ledger, note
+from actors.monitoring.account_view import View
+from actors.records import event
+from actors.runtime import Actor, AskFailed
+from messages.ledger import AlertDraft, AlertLevel, AlertType, NewPosition
+from messages.settings import OrphanPolicy
+from messages.to_alerts import RaiseAlert
+from messages.to_exchange import CloseLeg, PlaceStop
+from messages.to_ledger import AddPosition
+from messages.values import LegKey
+from messages.venue import VenuePosition
+from rules.orphans import OrphanAction, protect_price
+
+PURPOSE = "orphan_close"
+
+
+async def carry_out(
+    owner: Actor[Any],
+    decided: OrphanAction,
+    position: VenuePosition,
+    view: View,
+    distance: Decimal,
+    *,
+    first_seen_at: datetime,
+) -> str:
+    """Carry a policy out for the monitor `owner`. Returns what was done, or an empty string.
+
+    `distance` is that of a protective stop from the mark, as a fraction. `first_seen_at` is the
+    orphan record's: the same action on the same orphan is one, however often it is repeated.
+    """
+    match decided.policy:
+        case OrphanPolicy.ALERT:
+            if decided.wanted is not OrphanPolicy.ALERT:
+                owner.log.warning("Orphan {}: {}", position.key, decided.why)
+            return ""
+        case OrphanPolicy.ADOPT:
+            return await _adopt(owner, position, first_seen_at)
+        case OrphanPolicy.PROTECT:
+            return await _protect(owner, position, view, distance)
+        case OrphanPolicy.CLOSE:
+            return await _close(owner, position)
+
+
+async def _adopt(owner: Actor[Any], position: VenuePosition, first_seen_at: datetime) -> str:
+    key = position.key
+    if position.opened_at is None or position.entry_price is None:
+        return ""
+    row = await ask_ledger(
+        owner,
+        AddPosition(
+            new=NewPosition(
+                account=key.account,
+                symbol=key.symbol,
+                side=key.side,
+                quantity=position.quantity,
+                entry_price=position.entry_price,
+                opened_at=position.opened_at,
+                stop_price=position.stop_loss,
+                request_id=f"adopt:{key}:{first_seen_at.isoformat()}",
+            ),
+            event=event(
+                "orphan_adopted",
+                owner.now(),
+                actor=owner.path,
+                key=key,
+                quantity=position.quantity,
+                opened_at=position.opened_at,
+            ),
+        ),
+    )
+    owner.log.warning("Orphan {} adopted as ledger row {}", key, row.id)
+    return f"adopted as row {row.id}"
+
+
+async def _protect(
+    owner: Actor[Any], position: VenuePosition, view: View, distance: Decimal
+) -> str:
+    key = position.key
+    price = protect_price(position, distance, view.markets.instruments[key.symbol])
+    if price is None:
+        owner.log.error("No stop can be placed for {}: no usable price", key)
+        return ""
+    placed = await owner.attempt(
+        paths.exchange(key.account), PlaceStop(key=key, trigger_price=price), timeout=120.0
+    )
+    failure = placed.why if isinstance(placed, AskFailed) else placed.error
+    if isinstance(placed, AskFailed) or not placed.success:
+        _failed(owner, key, f"no stop could be placed: {failure}")
+        return ""
+    await note(owner, "orphan_protected", key, trigger_price=price, order_id=placed.order_id)
+    owner.log.warning("Orphan {} protected by a stop at {}", key, price)
+    return f"protected by a stop at {price}"
+
+
+async def _close(owner: Actor[Any], position: VenuePosition) -> str:
+    key = position.key
+    result = await owner.attempt(
+        paths.exchange(key.account),
+        CloseLeg(
+            key=key,
+            row_ids=(),
+            quantity=position.quantity,
+            changed_at=None,
+            since=position.opened_at,
+            purpose=PURPOSE,
+        ),
+        timeout=900.0,
+    )
+    if isinstance(result, AskFailed) or not result.success:
+        why = result.why if isinstance(result, AskFailed) else result.error_message
+        _failed(owner, key, f"it could not be closed: {why}")
+        return ""
+    await note(
+        owner, "orphan_closed", key, executed=result.executed, average_price=result.average_price
+    )
+    return f"closed {result.executed} at {result.average_price}"
+
+
+def _failed(owner: Actor[Any], key: LegKey, why: str) -> None:
+    owner.log.error("Orphan {}: {}", key, why)
+    owner.tell(
+        paths.ALERTS,
+        RaiseAlert(
+            draft=AlertDraft(
+                type=AlertType.CLOSE_FAILED,
+                level=AlertLevel.CRITICAL,
+                dedup_key=f"orphan_action:{key}",
+                title=f"Orphan {key}: the policy could not be carried out",
+                account=key.account,
+                symbol=key.symbol,
+                side=key.side.value,
+                seen=why,
+                done="the orphan stays as it is; the next scan tries again",
+                next_step="deal with the orphan by hand, or mend the cause",
+            )
+        ),
+    )

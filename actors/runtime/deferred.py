@@ -1,0 +1,81 @@
+"""A reply that comes later than the handler's return."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+from actors.runtime.errors import ActorCrashed, AskError, in_words
+
+if TYPE_CHECKING:
+    from actors.runtime.incarnation import Life
+
+R = TypeVar("R")
+
+
+class Reply(Protocol):
+    """Where an answer goes: an asyncio future, or a pykka future's adapter."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, result: Any, /) -> None: ...
+
+    def set_exception(self, exception: BaseException, /) -> None: ...
+
+
+class Later(Generic[R]):
+    """Returned by a handler in place of its reply, which `set` delivers when it is known.
+
+    If the actor ends first, the asker gets `ActorCrashed`.
+    """
+
+    __slots__ = ("_life", "_reply", "_set", "_value")
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+        self._reply: Reply | None = None
+        self._set = False
+        self._value: R | None = None
+
+    def set(self, value: R) -> None:
+        """Answer the request. What comes after the actor's end is dropped.
+
+        Raises:
+            RuntimeError: when it has been answered before.
+        """
+        if self._set:
+            raise RuntimeError(f"{self._life.cell.path} answers one request twice")
+        self._set = True
+        self._value = value
+        reply = self._reply
+        if reply is not None:
+            self._life.laters.pop(reply, None)
+            if not reply.done():
+                reply.set_result(value)
+
+    @property
+    def done(self) -> bool:
+        return self._set
+
+    def bind(self, reply: Reply | None) -> None:
+        """Say where the answer goes; None when the request was told, not asked."""
+        if reply is None:
+            return
+        if self._set:
+            if not reply.done():
+                reply.set_result(self._value)
+        else:
+            self._reply = reply
+            self._life.laters[reply] = self
+
+
+def fail(reply: Reply | None, error: AskError) -> None:
+    if reply is not None and not reply.done():
+        reply.set_exception(error)
+
+
+def crash_reply(path: str, why: object) -> ActorCrashed:
+    said = in_words(why) if isinstance(why, BaseException) else str(why)
+    error = ActorCrashed(path, f"{path or 'the root'} ended with the request in hand: {said}")
+    if isinstance(why, BaseException):
+        error.__cause__ = why
+    return error

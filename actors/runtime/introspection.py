@@ -1,0 +1,140 @@
+"""What can be seen of running actors: the tree, statistics, state. Reads structs, asks nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from actors.runtime.cell import Status
+from messages.base import Request
+
+if TYPE_CHECKING:
+    from actors.runtime.cell import Cell
+    from actors.runtime.system import System
+
+
+class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of the tree. `uptime` is seconds; `kind` is actor, supervisor or worker."""
+
+    path: str
+    class_name: str
+    kind: str
+    status: str
+    restarts: int
+    mailbox: int
+    handled: int
+    last_message: str
+    uptime: float
+
+
+class GetState(Request[dict[str, Any]], frozen=True):
+    """An actor's dump. Answered at once, whatever the actor is doing."""
+
+
+class GetStatistics(Request[NodeInfo], frozen=True):
+    """An actor's counters. Answered at once, whatever the actor is doing."""
+
+
+# Requests that jump every queue, because they need no more than a look.
+SYSTEM_REQUESTS: frozenset[type] = frozenset((GetState, GetStatistics))
+
+
+def answer_for(cell: Cell, request: object) -> Any:
+    """The answer to a system request."""
+    return dump_of(cell) if isinstance(request, GetState) else node_of(cell)
+
+
+def status_of(cell: Cell) -> Status:
+    if cell.life is None:
+        return cell.status
+    return Status.SUSPENDED if cell.suspended else Status.RUNNING
+
+
+def node_of(cell: Cell) -> NodeInfo:
+    life = cell.life
+    now = cell.system.loop.time()
+    return NodeInfo(
+        path=cell.path,
+        class_name=type(life.actor).__name__ if life is not None else "",
+        kind="supervisor" if cell.children is not None else "actor",
+        status=str(status_of(cell)),
+        restarts=cell.restarts,
+        mailbox=len(cell.mailbox),
+        handled=cell.handled,
+        last_message=type(cell.current).__name__ if cell.current is not None else "",
+        uptime=now - life.born if life is not None else 0.0,
+    )
+
+
+def tree_of(root: Cell) -> list[NodeInfo]:
+    """All nodes below (and with) a cell, parents before children, in starting order."""
+    found: list[NodeInfo] = []
+    waiting = [root]
+    while waiting:
+        cell = waiting.pop()
+        found.append(node_of(cell))
+        if cell.life is not None:
+            now = cell.system.loop.time()
+            found.extend(
+                NodeInfo(
+                    path=worker.path,
+                    class_name=worker.coroutine_name,
+                    kind="worker",
+                    status=str(Status.RUNNING),
+                    restarts=0,
+                    mailbox=0,
+                    handled=0,
+                    last_message="",
+                    uptime=now - worker.started_at,
+                )
+                for worker in cell.life.workers.values()
+            )
+        waiting.extend(reversed(list((cell.children or {}).values())))
+    return found
+
+
+def dump_of(cell: Cell) -> dict[str, Any]:
+    """One actor as plain JSON: its line of the tree, its state, the last messages, its end."""
+    scrubber = cell.system.scrubber
+    node = node_of(cell)
+    result: dict[str, Any] = {name: getattr(node, name) for name in node.__struct_fields__}
+    life = cell.life
+    result["state"] = scrubber.plain(life.actor.state) if life is not None else None
+    result["in_hand"] = _named(cell, cell.current) if life is not None and life.reply else None
+    result["recent"] = [_named(cell, message) for message in (life.recent or ())] if life else []
+    result["queued"] = [_named(cell, entry[0]) for entry in list(cell.mailbox)[:20]]
+    result["waits_for"] = cell.asking[0].shown if cell.asking is not None else None
+    result["timers"] = len(life.timers) if life is not None else 0
+    result["replies_owed"] = len(life.laters) if life is not None else 0
+    result["watchers"] = [other.cell.shown for other in cell.watchers or ()]
+    result["last_end"] = scrubber.text(str(cell.last_end)) if cell.last_end is not None else None
+    return result
+
+
+def dump_all(system: System, root: Cell) -> dict[str, Any]:
+    """The subtree as plain JSON, and the system's own counters."""
+    actors: list[dict[str, Any]] = []
+    waiting = [root]
+    while waiting:
+        cell = waiting.pop()
+        actors.append(dump_of(cell))
+        waiting.extend(reversed(list((cell.children or {}).values())))
+    return {
+        "at": system.now().isoformat(),
+        "actors": actors,
+        "workers": [
+            {"path": node.path, "job": node.class_name, "uptime": node.uptime}
+            for node in tree_of(root)
+            if node.kind == "worker"
+        ],
+        "dead_letters": system.dead_letters.count,
+        "recent_dead_letters": [
+            {"path": letter.path, "message": letter.message, "why": letter.why}
+            for letter in system.dead_letters.recent
+        ],
+    }
+
+
+def _named(cell: Cell, message: object) -> dict[str, Any]:
+    return {"type": type(message).__name__, "message": cell.system.scrubber.plain(message)}

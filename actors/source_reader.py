@@ -1,0 +1,100 @@
+"""Follows another program's ledger: one fresh read of it for all who ask at the same time.
+
+A plain object that the ledger actor owns and whose jobs are its workers, so that a slow or absent
+database of somebody else's holds up no write of ours. Leaves the copies to `storage.mirror`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+
+from loguru import logger
+
+from actors.runtime import Later
+from messages.ledger import PositionRow
+from messages.settings import QuantityUnit
+from messages.to_exchange import Markets
+from rules.symbols import SymbolIndex
+from storage import Ledger, LedgerRefused, LedgerUnavailable
+from storage.sources import Source
+
+RETRY_FIRST = 0.5
+RETRY_LAST = 30.0
+
+Rows = Later[tuple[PositionRow, ...]]
+MarketsOf = Callable[[], Awaitable[dict[str, Markets]]]
+
+
+class Following:
+    """The askers of one source. A read answers those who asked before it began.
+
+    `write_back` closes in the source what this guard has closed; without it the source is only
+    read. `markets` gives the listed instruments by account, for a source that counts contracts.
+    """
+
+    def __init__(
+        self, source: Source, ledger: Ledger, *, write_back: bool, markets: MarketsOf
+    ) -> None:
+        self._source = source
+        self._ledger = ledger
+        self._write_back = write_back and source.settings.write_back
+        self._markets = markets
+        self._waiting: list[tuple[str | None, Rows]] = []
+        self._served: list[tuple[str | None, Rows]] | None = None
+
+    def asked(self, account: str | None, answer: Rows) -> None:
+        self._waiting.append((account, answer))
+
+    def begin(self) -> bool:
+        """Whether a read is to start now: somebody waits, and none is under way."""
+        if self._served is not None or not self._waiting:
+            return False
+        self._served, self._waiting = self._waiting, []
+        return True
+
+    def done(self, rows: tuple[PositionRow, ...]) -> None:
+        """The read is through: answer whoever waited for it."""
+        served, self._served = self._served or [], None
+        for account, answer in served:
+            answer.set(tuple(row for row in rows if account in (None, row.account)))
+
+    async def read(self) -> None:
+        """One read of the source into its copies; an outage of either database is waited out."""
+        delay = RETRY_FIRST
+        while True:
+            # Somebody else's database may be away or be altered: nothing is decided meanwhile.
+            try:
+                await self._read_once()
+            except (LedgerUnavailable, LedgerRefused) as why:
+                logger.error("The source of positions can't be read, trying again: {}", why)
+                await asyncio.sleep(delay)
+                delay = min(delay * 2, RETRY_LAST)
+            else:
+                return
+
+    async def _read_once(self) -> None:
+        settings = self._source.settings
+        sizes = await self._sizes() if settings.unit is QuantityUnit.CONTRACTS else _no_size
+        rows = await self._source.active_rows(contract_size=sizes)
+        ended = await self._ledger.mirror(settings.kind.value, rows)
+        if ended and self._write_back:
+            closed = await self._source.write_back(ended)
+            logger.info("Closed in the source: rows {}", list(closed.changed))
+
+    async def _sizes(self) -> Callable[[str, str], Decimal | None]:
+        markets = await self._markets()
+        indexes = {name: SymbolIndex(known.instruments) for name, known in markets.items()}
+
+        def size(account: str, symbol: str) -> Decimal | None:
+            unified = indexes[account].find(symbol) if account in indexes else None
+            if unified is None:
+                return None
+            return markets[account].instruments[unified].contract_size
+
+        return size
+
+
+def _no_size(_account: str, _symbol: str) -> Decimal | None:
+    return None

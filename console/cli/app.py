@@ -1,0 +1,122 @@
+"""The command line: its commands, their options and their help.
+
+Bodies import what they need when they run, so that `--help` stays fast. Leaves reading commands
+to `console.cli.reading`, those before going live to `console.cli.setup`, commands to a running
+service to `console.cli.operating`, and exit codes to `console.cli.exit_codes`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from console.cli.exit_codes import EXIT_HELP, CommandError, Exit
+from console.cli.messages import sending
+from console.cli.operating import operating
+from console.cli.options import ConfigOption, JsonOption
+from console.cli.reading import reading
+from console.cli.setup import setting_up
+
+app = typer.Typer(
+    name="sexton",
+    help="Sexton guards derivatives positions: nothing open unwatched, nothing aged left open.",
+    epilog=EXIT_HELP,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+SERVICE = "The service"
+
+
+@app.command(rich_help_panel=SERVICE, epilog="python supervisor.py run --config sexton.toml")
+def run(config: ConfigOption = Path("sexton.toml")) -> None:
+    """Run the guard until SIGTERM or Ctrl-C, which stop it in order."""
+    from console.cli.service_client import settings_from
+    from console.service.run import run_from_cli
+
+    run_from_cli(settings_from(config, keys=True), config)
+
+
+@app.command(
+    rich_help_panel=SERVICE,
+    epilog="python supervisor.py demo --for 60 --json > found.json",
+)
+def demo(
+    seconds: Annotated[
+        float, typer.Option("--for", min=5, metavar="SECONDS", help="How long it lasts.")
+    ] = 75.0,
+    json: JsonOption = False,
+    seed: Annotated[int, typer.Option(help="The market's and the bot's chance.")] = 7,
+    folder: Annotated[
+        Path | None,
+        typer.Option(
+            "--dir", help="Where its ledger, socket and logs go.", show_default="var/demo"
+        ),
+    ] = None,
+) -> None:
+    """Watch the guard work on a simulated market, with no keys and no network."""
+    from console.demo.run import demo_from_cli
+
+    raise typer.Exit(demo_from_cli(seconds=seconds, as_json=json, seed=seed, folder=folder))
+
+
+@app.command(
+    rich_help_panel=SERVICE,
+    epilog="python supervisor.py venue --port 8443 --ca-file var/venue-ca.pem",
+)
+def venue(
+    host: Annotated[str, typer.Option(help="Loopback address to listen at.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes any free port.")] = 8443,
+    ca_file: Annotated[
+        Path, typer.Option(help="Where the throw-away CA is written, for `ca_file`.")
+    ] = Path("var/venue-ca.pem"),
+    seed: Annotated[int, typer.Option(help="The market's chance.")] = 7,
+) -> None:
+    """Run the simulated Bybit and Binance alone, for `run` and for tests."""
+    from console.cli.venue_command import venue_from_cli
+
+    raise typer.Exit(venue_from_cli(host=host, port=port, ca_file=ca_file, seed=seed))
+
+
+app.add_typer(setting_up)
+app.add_typer(reading)
+app.add_typer(operating)
+app.add_typer(sending)
+
+
+def main() -> None:
+    """Run the command line; every expected end is one line and an exit code."""
+    try:
+        # Exits of commands come back as numbers, for typer's own ends to be said in our way.
+        sys.exit(app(standalone_mode=False))
+    except TyperException as mistake:
+        sys.stderr.write(_in_one_line(mistake))
+        sys.exit(Exit.USAGE)
+    except typer.Abort:
+        sys.stderr.write("\nnothing was done: nobody answered\n")
+        sys.exit(Exit.REFUSED)
+    except CommandError as ended:
+        sys.stderr.write(f"{ended}\n")
+        sys.exit(ended.code)
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:
+        # `sexton events | head` is no mistake; what is left to flush has no reader.
+        sys.stderr.close()
+        sys.exit(Exit.OK)
+
+
+def _in_one_line(mistake: TyperException) -> str:
+    """A mistake on the command line, and where to look. Typer's types for it are not public."""
+    # Only from here on does anybody know which command it was about.
+    context = getattr(mistake, "ctx", None)
+    text = str(getattr(mistake, "format_message", mistake.__str__)())
+    if context is None or not text.strip():
+        # A group without a command has shown its help already.
+        return text
+    what = " ".join(text.split()).removesuffix(".").replace("Value error, ", "")
+    return f"{what}: see {context.command_path} --help\n"

@@ -1,0 +1,268 @@
+"""Commands that change something: position add, scan, reconcile, close, hold, release, ack, reload,
+and those that act on actors.
+
+All but `position add` need the running service. Leaves the asking to `console.cli.service_client`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from console.cli.exit_codes import CommandError, Exit
+from console.cli.options import (
+    DEFAULT_CONFIG,
+    AccountOption,
+    ConfigOption,
+    JsonOption,
+    PathArgument,
+    SideOption,
+    SymbolArgument,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from console.control.protocol import Carried, Command, Scanned
+    from messages.values import Side
+
+operating = typer.Typer()
+position = typer.Typer(help="Add rows to the ledger.", no_args_is_help=True)
+operating.add_typer(position, name="position", rich_help_panel="Positions")
+SERVICE = "The service"
+POSITIONS = "Positions"
+ACTORS = "Actors"
+
+
+@position.command(
+    epilog="python supervisor.py position add bybit-main BTCUSDT long 0.5 60000 --age 4h"
+)
+def add(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="As configured.")],
+    symbol: SymbolArgument,
+    side: Annotated[Literal["long", "short"], typer.Argument(metavar="SIDE", help="long, short")],
+    quantity: Annotated[str, typer.Argument(metavar="QUANTITY", help="In base units.")],
+    entry_price: Annotated[str, typer.Argument(metavar="PRICE", help="Entry price.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    opened_at: Annotated[
+        str | None, typer.Option(help="ISO 8601; UTC where no zone is given. Default: now.")
+    ] = None,
+    age: Annotated[str | None, typer.Option(help="Instead of --opened-at: 4h, 30m.")] = None,
+    stop_price: Annotated[str | None, typer.Option(help="The row's stop price.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write a position into the ledger, as a bot would. Needs no running service."""
+    from console.cli.ledger_commands import add_position
+
+    add_position(
+        config,
+        account=account,
+        symbol=symbol,
+        side=_side(side),
+        quantity=quantity,
+        entry_price=entry_price,
+        opened_at=opened_at,
+        age=age,
+        stop_price=stop_price,
+        as_json=json,
+    )
+
+
+@operating.command(
+    rich_help_panel=POSITIONS, epilog="python supervisor.py scan --account bybit-main"
+)
+def scan(
+    config: ConfigOption = DEFAULT_CONFIG, account: AccountOption = None, json: JsonOption = False
+) -> None:
+    """Look for aged, orphaned and naked positions now."""
+    from console.control.protocol import Scan
+
+    _report(config, Scan(account=account), as_json=json)
+
+
+@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py reconcile --json")
+def reconcile(
+    config: ConfigOption = DEFAULT_CONFIG, account: AccountOption = None, json: JsonOption = False
+) -> None:
+    """Compare the ledger with the venues now."""
+    from console.control.protocol import Reconcile
+
+    _report(config, Reconcile(account=account), as_json=json)
+
+
+@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py close BTCUSDT --yes")
+def close(
+    symbol: SymbolArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    side: SideOption = None,
+    account: AccountOption = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Close an aged leg at market now, reduce-only."""
+    from console.control.protocol import CloseNow
+
+    if not yes and not _confirmed(f"Close {symbol} at market now?"):
+        raise CommandError(Exit.REFUSED, "nothing was closed")
+    _carry(config, CloseNow(symbol=symbol, side=_side(side), account=account), as_json=json)
+
+
+@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py hold ETHUSDT")
+def hold(
+    symbol: SymbolArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    side: SideOption = None,
+    account: AccountOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The guard leaves this leg alone until `release`."""
+    from console.control.protocol import Hold
+
+    _carry(config, Hold(symbol=symbol, side=_side(side), account=account, by=_user()), as_json=json)
+
+
+@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py release ETHUSDT")
+def release(
+    symbol: SymbolArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    side: SideOption = None,
+    account: AccountOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End a hold: the guard looks after the leg again."""
+    from console.control.protocol import Release
+
+    _carry(
+        config, Release(symbol=symbol, side=_side(side), account=account, by=_user()), as_json=json
+    )
+
+
+@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py ack 12")
+def ack(
+    alert_id: Annotated[int, typer.Argument(metavar="ID", help="As `alerts` shows it.")],
+    config: ConfigOption = DEFAULT_CONFIG,
+    json: JsonOption = False,
+) -> None:
+    """Acknowledge an alert: its reminders stop, it stays until it is resolved."""
+    from console.control.protocol import Acknowledge
+
+    _carry(config, Acknowledge(alert_id=alert_id, by=_user()), as_json=json)
+
+
+@operating.command(rich_help_panel=SERVICE, epilog="python supervisor.py reload --dry-run")
+def reload(
+    config: ConfigOption = DEFAULT_CONFIG,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Take what has changed in the configuration file; exit code 1 if some of it can't be."""
+    from console.cli import tables
+    from console.cli.service_client import ask_service
+    from console.control.protocol import Reload
+
+    try:
+        done = ask_service(config, Reload(dry_run=dry_run, by=_user()), timeout=600.0)
+    except CommandError as error:
+        if error.code is not Exit.NO_SERVICE:
+            raise
+        # The socket is found by the changed file, and the service listens at the old one.
+        hint = "where the file has a new control.socket or data_dir, restart the service"
+        raise CommandError(error.code, f"{error}; {hint}") from None
+    if json:
+        tables.print_json(done)
+    else:
+        typer.echo(str(done))
+    if done.refused or done.troubles:
+        raise typer.Exit(Exit.REFUSED)
+
+
+@operating.command(
+    rich_help_panel=ACTORS, epilog="python supervisor.py suspend accounts/bybit-main/aged"
+)
+def suspend(
+    path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
+    """An actor takes no further message until `resume`."""
+    from console.control.protocol import Suspend
+
+    _carry(config, Suspend(path=path), as_json=json)
+
+
+@operating.command(
+    rich_help_panel=ACTORS, epilog="python supervisor.py resume accounts/bybit-main/aged"
+)
+def resume(
+    path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
+    """Let a suspended actor go on."""
+    from console.control.protocol import Resume
+
+    _carry(config, Resume(path=path), as_json=json)
+
+
+@operating.command(
+    rich_help_panel=ACTORS, epilog="python supervisor.py restart accounts/bybit-main/stream"
+)
+def restart(
+    path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
+    """Stop an actor in order and start it afresh."""
+    from console.control.protocol import Restart
+
+    _carry(config, Restart(path=path), as_json=json)
+
+
+@operating.command(
+    rich_help_panel=ACTORS, epilog="python supervisor.py kill accounts/bybit-main/orphans"
+)
+def kill(
+    path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
+) -> None:
+    """Cancel an actor's task, as a crash would: to see its supervisor at work."""
+    from console.control.protocol import Kill
+
+    _carry(config, Kill(path=path), as_json=json)
+
+
+def _carry(config: Path, command: Command[Carried], *, as_json: bool) -> None:
+    from console.cli import tables
+    from console.cli.service_client import ask_service
+
+    carried = ask_service(config, command)
+    if as_json:
+        tables.print_json(carried)
+    else:
+        typer.echo(carried.message)
+
+
+def _report(config: Path, command: Command[Scanned], *, as_json: bool) -> None:
+    from console.cli import tables
+    from console.cli.service_client import ask_service
+
+    reports = ask_service(config, command).reports
+    if as_json:
+        tables.print_json(reports)
+    else:
+        tables.print_table(tables.reports_table(reports))
+    if any(report.problem for report in reports.values()):
+        raise typer.Exit(Exit.REFUSED)
+
+
+def _confirmed(question: str) -> bool:
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        raise CommandError(Exit.REFUSED, "\nnothing was closed: say yes, or add --yes") from None
+
+
+def _side(text: str | None) -> Side | None:
+    from messages.values import Side
+
+    return Side(text) if text is not None else None
+
+
+def _user() -> str:
+    import getpass
+
+    return getpass.getuser()

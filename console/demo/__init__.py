@@ -1,0 +1,1 @@
+"""The demo: a guard beside a careless bot on simulated venues, and what it found."""

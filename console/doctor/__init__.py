@@ -1,0 +1,1 @@
+"""Doctor: what would go wrong, told before going live. It changes nothing anywhere."""

@@ -1,0 +1,1 @@
+"""The live view: what it reads, how it is laid out, and what its keys do."""

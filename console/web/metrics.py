@@ -1,0 +1,191 @@
+"""The figures under the names that Prometheus knows them by (`mission.md` E3).
+
+`docs/metrics.md` explains each; a test holds it, the alert rules and the dashboard to the names
+here. Durable statistics come from the ledger, so those counters survive restarts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from importlib.metadata import version
+from itertools import chain
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from console.web.facts import Facts
+from console.web.tally import Tally, account_of
+from messages.settings import Settings
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_DURABLE = {
+    "aged_ghost_positions": (
+        "Ghosts: open in the ledger, confirmed absent at the venue",
+        "ghost_positions_detected",
+    ),
+    "aged_position_validation_failures": (
+        "Validations that gave no verdict",
+        "position_validation_failures",
+    ),
+    "aged_quantity_mismatches": (
+        "Legs whose quantity differs between ledger and venue",
+        "quantity_mismatches",
+    ),
+    "sexton_ghost_positions_handled": (
+        "Ghosts whose rows were closed",
+        "ghost_positions_handled",
+    ),
+    "sexton_aged_positions": ("Legs found aged for the first time", "total_aged"),
+}
+_CLOSES = {
+    "grace": "grace_closes",
+    "progressive": "progressive_closes",
+    "market": "market_closes_triggered",
+    "failed": "failed_closes",
+}
+
+
+async def exposition(facts: Facts, settings: Settings, tally: Tally) -> bytes:
+    """The text that Prometheus scrapes. Lets others run after each family: some are long."""
+    texts = []
+    for family in chain(_families(facts, settings, tally), tally.registry.collect()):
+        registry = CollectorRegistry()
+        registry.register(_Once(family))
+        texts.append(generate_latest(registry))
+        await asyncio.sleep(0)
+    return b"".join(texts)
+
+
+class _Once(Collector):
+    """Hands a family over that was made beforehand."""
+
+    def __init__(self, family: Metric) -> None:
+        self._family = family
+
+    def collect(self) -> Iterator[Metric]:
+        return iter((self._family,))
+
+    def describe(self) -> Iterator[Metric]:
+        return iter(())
+
+
+def _families(facts: Facts, settings: Settings, tally: Tally) -> Iterator[Metric]:
+    info = GaugeMetricFamily(
+        "sexton_info", "Always 1; the labels say what runs", labels=("version", "mode")
+    )
+    info.add_metric((version("sexton"), settings.mode.value), 1)
+    yield info
+    ready = not facts.troubles(settings)
+    yield GaugeMetricFamily("sexton_ready", "1 while everything is guarded", value=int(ready))
+    available = int(facts.counters is not None and bool(facts.ledger.get("available")))
+    yield GaugeMetricFamily("sexton_ledger_available", "1 while the ledger answers", available)
+    if facts.counters is not None:
+        yield from _statistics(facts.counters, settings)
+    yield from _accounts(facts)
+    if facts.alerts is not None:
+        yield _alerts(facts)
+    yield from _actors(facts, settings, tally)
+    yield _notices(facts)
+
+
+def _statistics(counters: dict[str, dict[str, int]], settings: Settings) -> Iterator[Metric]:
+    # Accounts without a count yet are told as zero: a rate needs something to rise from.
+    names = [account.name for account in settings.accounts]
+    for metric, (help_text, statistic) in _DURABLE.items():
+        family = CounterMetricFamily(metric, help_text, labels=("account",))
+        for name in names:
+            family.add_metric((name,), counters.get(name, {}).get(statistic, 0))
+        yield family
+    closes = CounterMetricFamily("sexton_closes", "Closes by result", labels=("account", "result"))
+    for name in names:
+        for result, statistic in _CLOSES.items():
+            closes.add_metric((name, result), counters.get(name, {}).get(statistic, 0))
+    yield closes
+
+
+def _accounts(facts: Facts) -> Iterator[Metric]:
+    one = ("account",)
+    ready = GaugeMetricFamily("sexton_account_ready", "1 while it is connected", labels=one)
+    age = GaugeMetricFamily(
+        "sexton_snapshot_age_seconds", "Seconds since the last read of all positions", labels=one
+    )
+    reads = CounterMetricFamily("sexton_snapshots", "Reads of all positions", labels=one)
+    failed = CounterMetricFamily("sexton_failed_reads", "Reads that were not complete", labels=one)
+    calls = CounterMetricFamily(
+        "sexton_api_calls", "Requests to the venue", labels=("account", "endpoint")
+    )
+    orphans = GaugeMetricFamily("sexton_orphans", "Legs that no row knows of", labels=one)
+    naked = GaugeMetricFamily(
+        "sexton_naked_positions", "Legs without a stop that covers them", labels=one
+    )
+    mismatches = GaugeMetricFamily(
+        "sexton_mismatches", "Legs that differ now in quantity or side", labels=one
+    )
+    for account in facts.accounts:
+        label, state = (account.name,), account.connection
+        ready.add_metric(label, int(state.get("status") == "ready"))
+        if account.last_read_at is not None:
+            age.add_metric(label, max((facts.at - account.last_read_at).total_seconds(), 0.0))
+        reads.add_metric(label, state.get("snapshots", 0))
+        failed.add_metric(label, state.get("failed_reads", 0))
+        for endpoint, count in sorted(state.get("calls", {}).items()):
+            calls.add_metric((account.name, endpoint), count)
+        orphans.add_metric(label, len(account.orphans.get("orphans", ())))
+        naked.add_metric(label, len(account.orphans.get("naked", ())))
+        mismatches.add_metric(label, len(account.reconciliation.get("mismatches", ())))
+    yield from (ready, age, reads, failed, calls, orphans, naked, mismatches)
+
+
+def _alerts(facts: Facts) -> Metric:
+    family = GaugeMetricFamily(
+        "sexton_alerts_open", "Alerts not resolved yet", labels=("account", "type", "level")
+    )
+    found = Counter((a.account, a.type.value, a.level.value) for a in facts.alerts or ())
+    for labels, count in sorted(found.items()):
+        family.add_metric(labels, count)
+    return family
+
+
+def _actors(facts: Facts, settings: Settings, tally: Tally) -> Iterator[Metric]:
+    states = Counter(node.status for node in facts.nodes if node.kind != "worker")
+    actors = GaugeMetricFamily("sexton_actors", "Actors by status", labels=("status",))
+    for status, count in sorted(states.items()):
+        actors.add_metric((status,), count)
+    yield actors
+    deepest: dict[tuple[str, str], int] = defaultdict(int)
+    for node in facts.nodes:
+        if node.kind == "actor" and node.class_name:
+            key = (account_of(node.path), node.class_name)
+            deepest[key] = max(deepest[key], node.mailbox)
+    mailboxes = GaugeMetricFamily(
+        "sexton_mailbox_depth",
+        "Messages that wait, in the fullest mailbox of an actor's class",
+        labels=("account", "class"),
+    )
+    for labels, depth in sorted(deepest.items()):
+        mailboxes.add_metric(labels, depth)
+    yield mailboxes
+    whole = ("", *(account.name for account in settings.accounts))
+    for name, help_text, counts in (
+        ("sexton_actor_restarts", "Restarts of actors", tally.restarts),
+        ("sexton_actor_crashes", "Crashes of actors and their workers", tally.crashes),
+        ("sexton_quarantines", "Times that an account went into quarantine", tally.quarantines),
+    ):
+        family = CounterMetricFamily(name, help_text, labels=("account",))
+        for account in whole:
+            family.add_metric((account,), counts[account])
+        yield family
+
+
+def _notices(facts: Facts) -> Metric:
+    family = CounterMetricFamily(
+        "sexton_notices", "Tries to deliver a notice", labels=("channel", "result")
+    )
+    for name, state in sorted(facts.delivery.get("channels", {}).items()):
+        family.add_metric((name, "sent"), state["sent"])
+        family.add_metric((name, "failed"), state["failed"])
+    return family

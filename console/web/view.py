@@ -1,0 +1,128 @@
+"""What the status page shows, as plain JSON. Ages are told as instants: the page counts them.
+
+So the text is the same for as long as nothing happens, and nothing has to be sent. Each list
+shows the most urgent; how many there are in all is told beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import version
+from typing import Any
+
+from actors.runtime import NodeInfo
+from console.top.urgency import urgent_alerts, urgent_nodes
+from console.web.facts import AccountFacts, Facts
+from messages.ledger import Alert, AlertLevel, PositionRow
+from messages.settings import Settings
+
+POSITIONS = 100
+ALERTS = 50
+ACCOUNTS = 50
+ACTORS = 200
+LEGS = 20
+"""Of one account's orphans, naked positions and mismatches, each."""
+TROUBLES = 20
+
+
+def view(facts: Facts, settings: Settings) -> dict[str, Any]:
+    """The page's content by its parts, without the time of the look."""
+    alerts = facts.alerts or ()
+    nodes = [node for node in facts.nodes if node.kind != "worker"]
+    troubles = facts.troubles(settings)
+    waiting = [a for a in alerts if a.level is AlertLevel.CRITICAL and a.acked_at is None]
+    return {
+        "head": {
+            "version": version("sexton"),
+            "mode": settings.mode.value,
+            "troubles": troubles[:TROUBLES],
+            "more_troubles": max(0, len(troubles) - TROUBLES),
+            "needs_you": bool(waiting),
+            "alerts": len(alerts),
+        },
+        "alerts": _part(map(_alert, urgent_alerts(alerts, ALERTS)), len(alerts)),
+        "accounts": _part(map(_account, _worst_first(facts.accounts)), len(facts.accounts)),
+        "positions": _part(
+            (_position(row, facts.aged.get(row.id, {})) for row in facts.rows), facts.row_count
+        ),
+        "tree": _part(map(_actor, urgent_nodes(nodes, ACTORS)), len(nodes)),
+    }
+
+
+def _part(shown: Iterable[dict[str, Any]], count: int) -> dict[str, Any]:
+    return {"shown": list(shown), "count": count}
+
+
+def _worst_first(accounts: tuple[AccountFacts, ...]) -> list[AccountFacts]:
+    def calm(account: AccountFacts) -> tuple[bool, bool]:
+        legs = (account.orphans.get("orphans"), account.orphans.get("naked"))
+        found = any(legs) or bool(account.reconciliation.get("mismatches"))
+        return account.connection.get("status") == "ready", not found
+
+    return sorted(accounts, key=calm)[:ACCOUNTS]
+
+
+def _actor(node: NodeInfo) -> dict[str, Any]:
+    return {
+        "path": node.path or "sexton",
+        "class": node.class_name,
+        "status": node.status,
+        "restarts": node.restarts,
+        "mailbox": node.mailbox,
+    }
+
+
+def _account(account: AccountFacts) -> dict[str, Any]:
+    state = account.connection
+    return {
+        "name": account.name,
+        "exchange": account.exchange,
+        "status": state.get("status", "not guarded here"),
+        "why": state.get("why", ""),
+        "read_at": state.get("last_read_at"),
+        "positions": state.get("last_read_positions", 0),
+        "orphans": _legs(account.orphans.get("orphans", [])),
+        "naked": _legs(account.orphans.get("naked", [])),
+        "mismatches": _legs(account.reconciliation.get("mismatches", [])),
+    }
+
+
+def _legs(names: list[str]) -> list[str]:
+    more = len(names) - LEGS
+    return [*names[:LEGS], f"and {more} more"] if more > 0 else names
+
+
+def _position(row: PositionRow, aged: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "account": row.account,
+        "symbol": row.symbol,
+        "side": row.side,
+        "quantity": _text(row.quantity),
+        "entry": _text(row.entry_price),
+        "opened_at": row.opened_at.isoformat() if row.opened_at else None,
+        "held": row.held,
+        "phase": aged.get("phase", ""),
+        "status": aged.get("status", ""),
+        "target": _text(aged.get("target")),
+        "price": _text(aged.get("price")),
+    }
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    return {
+        "id": alert.id,
+        "type": alert.type.value,
+        "level": alert.level.value,
+        "title": alert.title,
+        "where": " ".join(w for w in (alert.account, alert.symbol, alert.side) if w),
+        "seen": alert.seen,
+        "done": alert.done,
+        "next": alert.next_step,
+        "raised_at": alert.raised_at.isoformat(),
+        "acked_by": alert.acked_by,
+    }
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

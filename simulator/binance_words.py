@@ -1,0 +1,52 @@
+"""Binance USD-M's error codes for what the market refuses, and the shape of an error.
+
+Source: the USD-M futures error code page of Binance's documentation.
+"""
+
+from __future__ import annotations
+
+from simulator.state import Rejection, RejectReason
+from simulator.wire import Reply
+
+CODES: dict[RejectReason, tuple[str, str]] = {
+    RejectReason.NO_POSITION: ("-2022", "ReduceOnly Order is rejected."),
+    RejectReason.RESERVED: (
+        "-4118",
+        "ReduceOnly Order Failed. Please check your existing position and open orders.",
+    ),
+    RejectReason.MARGIN: ("-2019", "Margin is insufficient."),
+    RejectReason.STEP: ("-1111", "Precision is over the maximum defined for this asset."),
+    RejectReason.TOO_SMALL: ("-4003", "Quantity less than or equal to zero."),
+    RejectReason.TOO_LARGE: ("-4005", "Quantity greater than max quantity."),
+    RejectReason.MIN_NOTIONAL: (
+        "-4164",
+        "Order's notional must be no smaller than 5 (unless you choose reduce only).",
+    ),
+    RejectReason.PRICE_BAND: (
+        "-4131",
+        "The counterparty's best price does not meet the PERCENT_PRICE.",
+    ),
+    RejectReason.PRICE_TICK: ("-4014", "Price not increased by tick size."),
+    RejectReason.DUPLICATE: ("-4116", "ClientOrderId is duplicated."),
+    RejectReason.NOT_TRADABLE: ("-4108", "Symbol is not in trading status."),
+    RejectReason.UNKNOWN_SYMBOL: ("-1121", "Invalid symbol."),
+    RejectReason.POSITION_SIDE: ("-4061", "Order's position side does not match user's setting."),
+    RejectReason.WOULD_TAKE: (
+        "-5022",
+        "Due to the order could not be executed as maker, the Post Only order will be rejected.",
+    ),
+    RejectReason.WOULD_TRIGGER: ("-2021", "Order would immediately trigger."),
+    RejectReason.NO_SUCH_ORDER: ("-2011", "Unknown order sent."),
+    RejectReason.MALFORMED: (
+        "-1102",
+        "Mandatory parameter was not sent, was empty/null, or malformed.",
+    ),
+}
+
+
+def error(code: str, message: str, status: int = 400) -> Reply:
+    return Reply({"code": int(code), "msg": message}, status=status)
+
+
+def refused(rejection: Rejection) -> Reply:
+    return error(*CODES[rejection.reason])

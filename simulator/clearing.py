@@ -1,0 +1,211 @@
+"""What a fill does: to its order, the position, the wallet and the trade history.
+
+Left to others: which fills happen, and when (`matching.py`).
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import uuid
+from bisect import insort
+from datetime import datetime
+from decimal import Decimal
+
+from messages.values import ZERO, OrderSide
+from messages.venue import FillKind
+from simulator.instruments import Exchange, Listing
+from simulator.state import (
+    Account,
+    Execution,
+    Listener,
+    MarketEvent,
+    Order,
+    OrderChanged,
+    OrderSpec,
+    Position,
+    PositionChanged,
+    Slot,
+    State,
+)
+
+MAINTENANCE = Decimal("0.005")
+
+
+class Clearing:
+    """Books fills and numbers everything. Deterministic: ids come from the given `rng`."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._sequence = itertools.count(1)
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def unlisten(self, listener: Listener) -> None:
+        self._listeners.remove(listener)
+
+    def emit(self, event: MarketEvent) -> None:
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    def new_order(self, account: Account, spec: OrderSpec, listing: Listing, at: datetime) -> Order:
+        """Number an order and file it with its account, open and not yet announced."""
+        sequence = next(self._sequence)
+        order = Order(
+            id=self._new_id(account.exchange, sequence),
+            spec=spec,
+            listing=listing,
+            quantity=spec.quantity,
+            state=State.OPEN if spec.trigger_price is None else State.UNTRIGGERED,
+            created_at=at,
+            updated_at=at,
+            sequence=sequence,
+            active_from=at,
+        )
+        account.orders[order.id] = order
+        if spec.client_id:
+            account.by_client_id.setdefault(spec.client_id, []).append(order)
+        account.live.setdefault(listing.id, {})[order.id] = order
+        return order
+
+    def end(
+        self, account: Account, order: Order, state: State, at: datetime, reason: str = ""
+    ) -> None:
+        """Put an order into a final state, out of the book, and announce it."""
+        order.state = state
+        order.updated_at = at
+        order.cancel_reason = reason
+        account.live.get(order.listing.id, {}).pop(order.id, None)
+        if order.attached:
+            for position in account.positions.values():
+                if position.stop_loss is order:
+                    position.stop_loss = None
+                if position.take_profit is order:
+                    position.take_profit = None
+        self.emit(OrderChanged(account, order, None, at))
+
+    def fill(
+        self,
+        account: Account,
+        order: Order,
+        quantity: Decimal,
+        price: Decimal,
+        at: datetime,
+        *,
+        maker: bool = False,
+    ) -> Position:
+        """Execute some of an order; both its order and its position are announced."""
+        listing, side = order.listing, order.spec.side
+        position = self.position(account, listing, order.spec.slot, at)
+        closed, pnl = self._move(position, side, quantity, price, at)
+        fee = listing.value(quantity, price) * (listing.maker_fee if maker else listing.taker_fee)
+        settle = listing.instrument.settle
+        account.wallet[settle] = account.wallet.get(settle, ZERO) + pnl - fee
+        position.realized += pnl - fee
+        order.filled += quantity
+        order.cost += quantity * price
+        order.fee += fee
+        order.updated_at = at
+        sequence = next(self._sequence)
+        execution = Execution(
+            id=self._new_id(account.exchange, sequence),
+            sequence=sequence,
+            order_id=order.id,
+            client_id=order.spec.client_id,
+            listing=listing,
+            side=side,
+            slot=order.spec.slot,
+            quantity=quantity,
+            price=price,
+            at=at,
+            closed=closed,
+            pnl=pnl,
+            fee=fee,
+            maker=maker,
+            kind=order.kind,
+        )
+        history = account.executions.setdefault(listing.id, [])
+        insort(history, execution, key=lambda past: (past.at, past.sequence))
+        if order.filled >= order.quantity:
+            order.state = State.FILLED
+            account.live.get(listing.id, {}).pop(order.id, None)
+        self._note(account, position, at)
+        self.emit(OrderChanged(account, order, execution, at))
+        self.emit(PositionChanged(account, position, at))
+        return position
+
+    def position(self, account: Account, listing: Listing, slot: Slot, at: datetime) -> Position:
+        """The slot's position, made flat where there was none yet."""
+        found = account.positions.get((listing.id, slot))
+        if found is None:
+            found = Position(
+                listing=listing,
+                slot=slot,
+                leverage=account.leverage,
+                first_at=at,
+                opened_at=at,
+                updated_at=at,
+            )
+            account.positions[listing.id, slot] = found
+        return found
+
+    def changed(self, account: Account, position: Position, at: datetime) -> None:
+        """Announce a change that no fill made, such as an attached stop."""
+        position.updated_at = at
+        self._note(account, position, at)
+        self.emit(PositionChanged(account, position, at))
+
+    def _note(self, account: Account, position: Position, at: datetime) -> None:
+        # Positions made by hand may be dated back, and the journal stays in order of time.
+        insort(account.journal, (at, position.copy()), key=lambda noted: noted[0])
+
+    def _new_id(self, exchange: Exchange, sequence: int) -> str:
+        if exchange is Exchange.BINANCE:
+            return str(8_000_000_000 + sequence)
+        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+
+    def _move(
+        self, position: Position, side: OrderSide, quantity: Decimal, price: Decimal, at: datetime
+    ) -> tuple[Decimal, Decimal]:
+        """Apply a trade to a position; the contracts that it closed, and their profit."""
+        listing = position.listing
+        signed = quantity if side is OrderSide.BUY else -quantity
+        before = position.size
+        position.updated_at = at
+        closed = min(abs(before), quantity) if before * signed < 0 else ZERO
+        pnl = ZERO
+        if closed:
+            size = closed * listing.instrument.contract_size * (1 if before > 0 else -1)
+            if listing.inverse:
+                pnl = size / position.entry - size / price
+            else:
+                pnl = size * (price - position.entry)
+        after = before + signed
+        if not before or before * after < 0:
+            position.entry, position.opened_at = price, at
+        elif not closed:
+            # An inverse position's mean entry is harmonic: its value is in base currency.
+            if listing.inverse:
+                position.entry = after / (before / position.entry + signed / price)
+            else:
+                position.entry = (before * position.entry + signed * price) / after
+        position.size = after
+        if not after:
+            position.entry = ZERO
+        position.liquidation_price = _liquidation_price(position)
+        return closed, pnl
+
+
+def _liquidation_price(position: Position) -> Decimal | None:
+    """Where an isolated position of this leverage would be taken over, roughly."""
+    if not position.size:
+        return None
+    distance = 1 / position.leverage - MAINTENANCE
+    away = -distance if position.size > 0 else distance
+    return position.listing.to_tick(position.entry * (1 + away))
+
+
+SYSTEM_CLIENT_IDS = {FillKind.LIQUIDATION: "autoclose-", FillKind.ADL: "adl_autoclose"}
+"""How Binance names the orders of its own making (its user data stream documentation)."""

@@ -1,0 +1,325 @@
+"""The market in memory: accounts, instruments, prices, and what people do by hand.
+
+Plain synchronous Python without I/O. The clock and the randomness are given, so the same seed
+and the same calls make the same market. Left to others: how orders are checked and matched
+(`checks.py`, `matching.py`), and every protocol.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from messages.values import OrderSide, Secret, Side
+from messages.venue import FillKind
+from simulator.checks import check_order
+from simulator.clearing import SYSTEM_CLIENT_IDS, Clearing
+from simulator.instruments import Exchange, Listing, default_listings
+from simulator.matching import Matching
+from simulator.prices import Prices
+from simulator.state import (
+    Account,
+    Listener,
+    Order,
+    OrderSpec,
+    Position,
+    Rejection,
+    RejectReason,
+    Slot,
+    State,
+)
+
+
+class Market:
+    """One market that serves both exchanges. Quantities of hand-made positions are base units.
+
+    `rng` seeds prices and ids apart, so that one more order does not change the prices.
+    Symbols are ccxt's unified ones here; a KeyError means that the exchange does not list it.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], datetime],
+        rng: random.Random,
+        listings: Iterable[Listing] | None = None,
+        volatility: float = 0.03,
+    ) -> None:
+        self.now = now
+        started = now()
+        every = list(default_listings(started) if listings is None else listings)
+        self.prices = Prices(every, _branch(rng), started, volatility=volatility)
+        self.clearing = Clearing(_branch(rng))
+        self.matching = Matching(self.clearing, self.prices)
+        self.accounts: dict[str, Account] = {}
+        self.started_at = started
+        self._by_key: dict[str, Account] = {}
+        self._by_id: dict[tuple[Exchange, str], Listing] = {}
+        self._by_symbol: dict[tuple[Exchange, str], Listing] = {}
+        for listing in every:
+            self.list(listing)
+
+    def list(self, listing: Listing) -> None:
+        """List an instrument, or list it anew with other rules."""
+        self.prices.add([listing])
+        self._by_id[listing.exchange, listing.id] = listing
+        self._by_symbol[listing.exchange, listing.symbol] = listing
+
+    def listings(self, exchange: Exchange) -> Iterable[Listing]:
+        return [listing for (of, _), listing in self._by_id.items() if of is exchange]
+
+    def listing(self, exchange: Exchange, symbol: str) -> Listing:
+        return self._by_symbol[exchange, symbol]
+
+    def find_listing(self, exchange: Exchange, symbol_id: str) -> Listing | None:
+        return self._by_id.get((exchange, symbol_id))
+
+    def find_symbol(self, exchange: Exchange, symbol: str) -> Listing | None:
+        return self._by_symbol.get((exchange, symbol))
+
+    def listen(self, listener: Listener) -> None:
+        self.clearing.listen(listener)
+
+    def unlisten(self, listener: Listener) -> None:
+        self.clearing.unlisten(listener)
+
+    def add_account(
+        self,
+        name: str,
+        exchange: Exchange,
+        *,
+        key: str,
+        secret: str,
+        hedged: bool = False,
+        usdt: Decimal = Decimal(1_000_000),
+        can_trade: bool = True,
+        can_withdraw: bool = False,
+    ) -> Account:
+        """Open an account; raises ValueError where the name or the key is taken."""
+        if name in self.accounts or key in self._by_key:
+            raise ValueError(f"account {name!r} or its key is there already")
+        account = Account(
+            name=name,
+            exchange=exchange,
+            key=key,
+            secret=Secret(secret),
+            hedged=hedged,
+            can_trade=can_trade,
+            can_withdraw=can_withdraw,
+            wallet={"USDT": usdt, "USDC": usdt, "BTC": Decimal(20)},
+        )
+        self.accounts[name] = account
+        self._by_key[key] = account
+        return account
+
+    def account_of(self, key: str) -> Account | None:
+        return self._by_key.get(key)
+
+    def tick(self) -> datetime:
+        """Let the market catch up with the clock; it is called before every request."""
+        at = self.now()
+        moved = self.prices.advance(at)
+        if moved or self.matching.waiting:
+            self.matching.advance(self.accounts.values(), at)
+        return at
+
+    def place(self, account: Account, spec: OrderSpec) -> Order | Rejection:
+        at = self.tick()
+        listing = self.find_listing(account.exchange, spec.symbol_id)
+        if listing is None:
+            return Rejection(RejectReason.UNKNOWN_SYMBOL, spec.symbol_id)
+        expires_at = listing.instrument.expires_at
+        if expires_at is not None and at >= expires_at:
+            return Rejection(RejectReason.NOT_TRADABLE, f"{listing.id} has expired")
+        refusal = check_order(account, spec, listing, self.prices)
+        return refusal or self.matching.accept(account, spec, listing, at)
+
+    def cancel(self, account: Account, order: Order | None) -> Order | Rejection:
+        at = self.tick()
+        if order is None:
+            return Rejection(RejectReason.NO_SUCH_ORDER, "order not exists or too late to cancel")
+        return self.matching.cancel(account, order, at)
+
+    def attach(
+        self,
+        account: Account,
+        position: Position,
+        *,
+        stop_loss: Decimal | None = None,
+        take_profit: Decimal | None = None,
+    ) -> None:
+        """Attach a stop or take-profit to a whole position; zero takes it off.
+
+        On Binance, which attaches nothing, it becomes an algo order with closePosition.
+        """
+        at = self.now()
+        if stop_loss is not None:
+            self._drop(account, position.stop_loss, at)
+            position.stop_loss = self._attached(account, position, stop_loss, at, profit=False)
+        if take_profit is not None:
+            self._drop(account, position.take_profit, at)
+            position.take_profit = self._attached(account, position, take_profit, at, profit=True)
+        self.clearing.changed(account, position, at)
+
+    def _drop(self, account: Account, order: Order | None, at: datetime) -> None:
+        if order is not None and order.state.live:
+            self.clearing.end(account, order, State.CANCELED, at, "CancelByUser")
+
+    def _attached(
+        self, account: Account, position: Position, price: Decimal, at: datetime, *, profit: bool
+    ) -> Order | None:
+        if not price or not position.size:
+            return None
+        long = position.size > 0
+        spec = OrderSpec(
+            symbol_id=position.listing.id,
+            side=OrderSide.SELL if long else OrderSide.BUY,
+            quantity=abs(position.size),
+            reduce_only=True,
+            close_position=True,
+            slot=position.slot,
+            trigger_price=price,
+            trigger_rising=profit is long,
+            take_profit=profit,
+        )
+        order = self.clearing.new_order(account, spec, position.listing, at)
+        order.attached = True
+        return order
+
+    def position(self, account: str, symbol: str, side: Side) -> Position | None:
+        """The open leg, or None where it is flat or on the other side."""
+        owner = self.accounts[account]
+        listing = self.listing(owner.exchange, symbol)
+        found = owner.position(listing.id, _slot(owner, side))
+        return found if found is not None and found.side is side else None
+
+    def quantity(self, account: str, symbol: str, side: Side) -> Decimal:
+        """The leg's size in base units, zero where it is flat."""
+        found = self.position(account, symbol, side)
+        if found is None:
+            return Decimal(0)
+        return abs(found.size) * found.listing.instrument.contract_size
+
+    def open_position(
+        self,
+        account: str,
+        symbol: str,
+        side: Side,
+        quantity: Decimal,
+        price: Decimal | None = None,
+        opened_at: datetime | None = None,
+        *,
+        stop_loss: Decimal | None = None,
+        take_profit: Decimal | None = None,
+        leverage: Decimal | None = None,
+    ) -> Position:
+        """Open or add to a leg as if the bot had traded; its fill is in the trade history.
+
+        No check of size, margin or price is made. In one-way mode it nets with what is there.
+        """
+        owner = self.accounts[account]
+        at = opened_at or self.tick()
+        buy_or_sell = side.closing.opposite
+        position = self._hand_trade(owner, symbol, side, buy_or_sell, quantity, price, at)
+        if leverage is not None:
+            position.leverage = leverage
+        if stop_loss is not None or take_profit is not None:
+            self.attach(owner, position, stop_loss=stop_loss, take_profit=take_profit)
+        return position
+
+    def close_by_hand(
+        self,
+        account: str,
+        symbol: str,
+        side: Side,
+        quantity: Decimal | None = None,
+        price: Decimal | None = None,
+        *,
+        kind: FillKind = FillKind.TRADE,
+        closed_at: datetime | None = None,
+    ) -> Position:
+        """Close a leg, or some of it, in the exchange's own app. Raises ValueError if flat."""
+        owner = self.accounts[account]
+        held = self.quantity(account, symbol, side)
+        if not held:
+            raise ValueError(f"{account} holds no {side} {symbol}")
+        amount = held if quantity is None else min(quantity, held)
+        at = closed_at or self.tick()
+        return self._hand_trade(owner, symbol, side, side.closing, amount, price, at, kind)
+
+    def liquidate(self, account: str, symbol: str, side: Side) -> Position:
+        """Let the exchange take a leg over: resting orders go, the leg is closed by it."""
+        owner = self.accounts[account]
+        at = self.tick()
+        for order in owner.live_orders(self.listing(owner.exchange, symbol).id):
+            if not order.attached:
+                self.clearing.end(owner, order, State.CANCELED, at, "CancelByLiq")
+        return self.close_by_hand(account, symbol, side, kind=FillKind.LIQUIDATION)
+
+    def deleverage(self, account: str, symbol: str, side: Side, quantity: Decimal) -> Position:
+        """Let the exchange reduce a winning leg against a loser (ADL). Base units."""
+        return self.close_by_hand(account, symbol, side, quantity, kind=FillKind.ADL)
+
+    def set_price(self, symbol: str, price: Decimal) -> None:
+        """Put a symbol at a price on both exchanges; stops and resting orders follow."""
+        for exchange in Exchange:
+            listing = self._by_symbol.get((exchange, symbol))
+            if listing is not None:
+                self.prices.set(listing, price)
+        self.matching.advance(self.accounts.values(), self.tick())
+
+    def price(self, exchange: Exchange, symbol: str) -> Decimal:
+        return self.prices.last(self.listing(exchange, symbol))
+
+    def set_book_depth(self, exchange: Exchange, symbol: str, quantity: Decimal | None) -> None:
+        """Let each order take at most this many base units at once; None lifts the limit."""
+        listing = self.listing(exchange, symbol)
+        if quantity is None:
+            self.matching.depth.pop((exchange, listing.id), None)
+        else:
+            contracts = quantity / listing.instrument.contract_size
+            self.matching.depth[exchange, listing.id] = contracts
+
+    def set_fill_delay(self, delay: timedelta) -> None:
+        """Let orders wait this long between being taken and being filled."""
+        self.matching.fill_delay = delay
+
+    def _hand_trade(
+        self,
+        owner: Account,
+        symbol: str,
+        side: Side,
+        direction: OrderSide,
+        quantity: Decimal,
+        price: Decimal | None,
+        at: datetime,
+        kind: FillKind = FillKind.TRADE,
+    ) -> Position:
+        listing = self.listing(owner.exchange, symbol)
+        closing = direction is side.closing
+        spec = OrderSpec(
+            symbol_id=listing.id,
+            side=direction,
+            quantity=quantity / listing.instrument.contract_size,
+            slot=_slot(owner, side),
+            reduce_only=closing and not owner.hedged,
+            client_id=SYSTEM_CLIENT_IDS.get(kind, ""),
+        )
+        order = self.clearing.new_order(owner, spec, listing, at)
+        order.by_hand, order.kind = True, kind
+        self.matching.system_fill(
+            owner, order, order.quantity, price or self.prices.last(listing), at
+        )
+        return owner.positions[listing.id, spec.slot]
+
+
+def _slot(account: Account, side: Side) -> Slot:
+    if not account.hedged:
+        return Slot.BOTH
+    return Slot.LONG if side is Side.LONG else Slot.SHORT
+
+
+def _branch(rng: random.Random) -> random.Random:
+    return random.Random(rng.getrandbits(64))  # noqa: S311  # a market's noise, not a secret

@@ -1,0 +1,207 @@
+"""Takes orders, refuses them, fills them, triggers them, cancels them.
+
+Both exchanges trim a reduce-only order to the position, when it is taken and whenever the
+position shrinks. Left to others: what is refused (`checks.py`), the booking of a fill
+(`clearing.py`), and the words of a refusal (`bybit_words.py`, `binance_words.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from messages.values import ZERO, OrderSide
+from simulator.checks import would_trigger
+from simulator.clearing import Clearing
+from simulator.instruments import Exchange, Listing
+from simulator.prices import Prices
+from simulator.state import (
+    Account,
+    Order,
+    OrderChanged,
+    OrderSpec,
+    Position,
+    Rejection,
+    RejectReason,
+    Slot,
+    State,
+    TimeInForce,
+)
+
+
+class Matching:
+    """The order books, against a crowd that always trades one step beside the last price.
+
+    `depth` limits, by listing, what one order may take or one price move may fill, in contracts.
+    `fill_delay` is how long an order waits between being taken and being filled. `fill_parts`
+    splits what an order takes at once into so many executions.
+    """
+
+    def __init__(self, clearing: Clearing, prices: Prices) -> None:
+        self._clearing = clearing
+        self._prices = prices
+        self._waiting: list[tuple[Account, Order]] = []
+        self.depth: dict[tuple[Exchange, str], Decimal] = {}
+        self.fill_delay = timedelta(0)
+        self.fill_parts = 1
+
+    @property
+    def waiting(self) -> bool:
+        """Whether some order was taken and waits to be filled."""
+        return bool(self._waiting)
+
+    def accept(
+        self, account: Account, spec: OrderSpec, listing: Listing, at: datetime
+    ) -> Order | Rejection:
+        """Take an order that passed its checks, and do at once what it can do at once."""
+        order = self._clearing.new_order(account, spec, listing, at)
+        if order.conditional:
+            self._announce(account, order, at)
+            return order
+        if order.reduces:
+            order.quantity = min(order.quantity, self._reducible(account, order))
+        order.active_from = at + self.fill_delay
+        self._announce(account, order, at)
+        if self.fill_delay:
+            self._waiting.append((account, order))
+        else:
+            self._activate(account, order, at)
+        return order
+
+    def cancel(self, account: Account, order: Order, at: datetime) -> Order | Rejection:
+        if not order.state.live:
+            return Rejection(RejectReason.NO_SUCH_ORDER, "order not exists or too late to cancel")
+        self._clearing.end(account, order, State.CANCELED, at, "CancelByUser")
+        return order
+
+    def advance(self, accounts: Iterable[Account], at: datetime) -> None:
+        """After time or prices moved: activate what waited, trigger and fill what rests."""
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for account, order in waiting:
+                if order.active_from > at:
+                    self._waiting.append((account, order))
+                elif order.state.live:
+                    self._activate(account, order, at)
+        for account in accounts:
+            for live in account.live.values():
+                for order in list(live.values()):
+                    if order.state.live and order.active_from <= at:
+                        self._touch(account, order, at)
+
+    def system_fill(
+        self, account: Account, order: Order, quantity: Decimal, price: Decimal, at: datetime
+    ) -> None:
+        """Fill an order at a given price: by hand, by a liquidation, by the guard's demo."""
+        position = self._clearing.fill(account, order, quantity, price, at)
+        self._follow(account, position, at)
+
+    def _announce(self, account: Account, order: Order, at: datetime) -> None:
+        self._clearing.emit(OrderChanged(account, order, None, at))
+
+    def _activate(self, account: Account, order: Order, at: datetime) -> None:
+        spec, listing = order.spec, order.listing
+        buying = spec.side is OrderSide.BUY
+        touch = self._prices.ask(listing) if buying else self._prices.bid(listing)
+        crosses = spec.price is None or (spec.price >= touch if buying else spec.price <= touch)
+        if crosses and spec.time_in_force is TimeInForce.POST_ONLY:
+            self._clearing.end(account, order, State.CANCELED, at, "EC_PostOnlyWillTakeLiquidity")
+            return
+        if crosses:
+            room = self._room(account, order)
+            if spec.time_in_force is not TimeInForce.FOK or room >= order.remaining:
+                self._take(account, order, room, touch, at)
+        rests = spec.price is not None and spec.time_in_force in (
+            TimeInForce.GTC,
+            TimeInForce.POST_ONLY,
+        )
+        if order.state is State.OPEN and not rests:
+            self._clearing.end(account, order, State.EXPIRED, at, "EC_NoImmediateQtyToFill")
+
+    def _take(
+        self, account: Account, order: Order, room: Decimal, price: Decimal, at: datetime
+    ) -> None:
+        step = order.listing.instrument.amount_step
+        part = (room / self.fill_parts) // step * step or room
+        while room > 0:
+            quantity = room if room < 2 * part and room - part < step else min(part, room)
+            position = self._clearing.fill(account, order, quantity, price, at)
+            room -= quantity
+            self._follow(account, position, at)
+
+    def _touch(self, account: Account, order: Order, at: datetime) -> None:
+        last = self._prices.last(order.listing)
+        if order.state is State.UNTRIGGERED:
+            if would_trigger(order.spec, last):
+                self._trigger(account, order, at)
+            return
+        price = order.spec.price
+        if price is None:
+            return
+        if last <= price if order.spec.side is OrderSide.BUY else last >= price:
+            room = self._room(account, order)
+            if room > 0:
+                position = self._clearing.fill(account, order, room, price, at, maker=True)
+                self._follow(account, position, at)
+
+    def _trigger(self, account: Account, order: Order, at: datetime) -> None:
+        """A condition is met: Bybit goes on with the same order, Binance with a new one."""
+        target = order
+        if account.exchange is Exchange.BINANCE:
+            spec = replace(order.spec, trigger_price=None, trigger_rising=None)
+            if spec.close_position:
+                held = account.position(order.listing.id, spec.slot)
+                spec = replace(spec, quantity=abs(held.size) if held else ZERO)
+            target = self._clearing.new_order(account, spec, order.listing, at)
+            order.triggered_as = target.id
+            self._clearing.end(account, order, State.TRIGGERED, at)
+        else:
+            order.state = State.OPEN
+            if order.reduces:
+                order.quantity = min(order.quantity, self._reducible(account, order))
+        if target.reduces and self._reducible(account, target) <= 0:
+            self._clearing.end(account, target, State.CANCELED, at, "EC_ReduceOnly")
+        else:
+            self._activate(account, target, at)
+
+    def _room(self, account: Account, order: Order) -> Decimal:
+        """How many contracts an order may fill now: its rest, the book's depth, the position."""
+        room = order.remaining
+        depth = self.depth.get((account.exchange, order.listing.id))
+        if depth is not None:
+            room = min(room, depth)
+        if order.reduces:
+            room = min(room, self._reducible(account, order))
+        return max(room, ZERO)
+
+    def _reducible(self, account: Account, order: Order) -> Decimal:
+        return reducible(account, order.listing.id, order.spec.slot, order.spec.side)
+
+    def _follow(self, account: Account, position: Position, at: datetime) -> None:
+        """Keep what hangs on a position in step with it: attached stops, resting reducers."""
+        size = abs(position.size)
+        for attached in (position.stop_loss, position.take_profit):
+            if attached is None or not attached.state.live:
+                continue
+            if size:
+                attached.quantity = size
+            else:
+                self._clearing.end(account, attached, State.CANCELED, at, "CancelByTpSlTsClear")
+        for order in account.live_orders(position.listing.id):
+            if order.conditional or not order.reduces or order.spec.slot != position.slot:
+                continue
+            left = self._reducible(account, order)
+            if left <= 0:
+                self._clearing.end(account, order, State.CANCELED, at, "CancelByReduceOnly")
+            elif order.remaining > left:
+                order.quantity = order.filled + left
+
+
+def reducible(account: Account, symbol_id: str, slot: Slot, side: OrderSide) -> Decimal:
+    """How many contracts an order of this side could close of a slot."""
+    held = account.position(symbol_id, slot)
+    if held is None:
+        return ZERO
+    return max(ZERO, held.size if side is OrderSide.SELL else -held.size)
