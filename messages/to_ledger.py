@@ -10,17 +10,26 @@ import msgspec
 
 from messages.base import Done, Request
 from messages.ledger import (
+    AccountIdentity,
     AgedRecord,
     Alert,
     AlertDraft,
     AlertRaised,
+    BookedFill,
     ClosedRows,
+    Command,
+    CommandState,
     Delivery,
     Event,
     EventDraft,
     HeldBy,
+    IdentityDiffers,
+    IdentityStored,
+    IdentityTaken,
     Intent,
+    LastSeen,
     Lease,
+    NewCommand,
     NewPosition,
     OrphanRecord,
     PositionRow,
@@ -87,6 +96,77 @@ class FindIntents(Request[tuple[Intent, ...]], frozen=True, kw_only=True):
     key: LegKey | None = None
     open_only: bool = False
     unbooked_only: bool = False
+
+
+class FindLastSeen(Request[tuple[LastSeen, ...]], frozen=True, kw_only=True):
+    """What was last seen of every leg of an account that ever was seen."""
+
+    account: str
+
+
+class SaveLastSeen(Request[Done], frozen=True, kw_only=True):
+    """Remember these sightings, in one statement. An older one never replaces a newer."""
+
+    account: str
+    seen: tuple[LastSeen, ...]
+
+
+class FindBookedFills(Request[tuple[BookedFill, ...]], frozen=True, kw_only=True):
+    """The fills of a leg that ended rows of it, of rows closed at `since` or later."""
+
+    key: LegKey
+    since: datetime
+
+
+class FindClosedSince(Request[tuple[PositionRow, ...]], frozen=True, kw_only=True):
+    """Rows of an account that were closed at `since` or later, by whomever, newest first."""
+
+    account: str
+    since: datetime
+
+
+class StoreIdentity(
+    Request[IdentityStored | IdentityDiffers | IdentityTaken], frozen=True, kw_only=True
+):
+    """The venue has told who an account is. `replace`: an operator says that it is right."""
+
+    account: str
+    exchange: str
+    identity: str
+    replace: bool = False
+
+
+class FindIdentities(Request[tuple[AccountIdentity, ...]], frozen=True, kw_only=True):
+    """Who each account is, as far as its venue has told."""
+
+
+class StoreCommand(Request[Command], frozen=True, kw_only=True):
+    """An operator's command, durable before it is acted on, with its event."""
+
+    command: NewCommand
+    event: EventDraft | None = None
+
+
+class FindCommands(Request[tuple[Command, ...]], frozen=True, kw_only=True):
+    """Commands of an account or a leg, oldest first; `open_only`: those that are not final."""
+
+    account: str | None = None
+    key: LegKey | None = None
+    command_id: int | None = None
+    open_only: bool = False
+
+
+class UpdateCommand(Request[Command], frozen=True, kw_only=True):
+    """Move a command on. One that is final already stays as it is, and is answered as it is."""
+
+    command_id: int
+    state: CommandState
+    outcome: str = ""
+    event: EventDraft | None = None
+
+
+class GetLedgerId(Request[str], frozen=True, kw_only=True):
+    """The random id that was made with the database: part of every client order id."""
 
 
 class AppendEvent(Request[Done], frozen=True, kw_only=True):
