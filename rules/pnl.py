@@ -18,8 +18,8 @@ from messages.ledger import ExitSource, LedgerLeg, RowClose
 from messages.settings import AgedSettings
 from messages.values import ZERO, LegKey, Side
 from messages.venue import Fill, FillKind, Kind
-from rules.rounding import to_places
 from rules.explanation import closed_by
+from rules.rounding import to_places
 
 PLACES = 12
 """Decimal places of every PnL and fee: few enough that shares add up exactly."""
