@@ -68,11 +68,11 @@ def _draft(
         seen=f"{result.error_code}: {result.error_message}",
         done=f"{result.attempts} attempts, {result.executed} executed",
         next_step=next_step,
-        details={"position_ids": list(row_ids), **told(result)},
+        details={"position_ids": list(row_ids), **result_details(result)},
     )
 
 
-def told(result: ExecutionResult) -> dict[str, object]:
+def result_details(result: ExecutionResult) -> dict[str, object]:
     """A close's result as an event and an alert tell it."""
     return {
         "success": result.success,

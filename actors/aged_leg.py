@@ -15,12 +15,12 @@ from decimal import Decimal
 import msgspec
 
 from actors import paths
-from actors.aged_alerts import close_failed, insufficient_balance, operator_needed, told
-from actors.execution.evidence import seen
+from actors.aged_alerts import close_failed, insufficient_balance, operator_needed, result_details
+from actors.execution.evidence import verdict_text
 from actors.ledger_client import ask_ledger, note
-from actors.monitoring.account_view import Blind, ledger_view, markets_of
-from actors.monitoring.row_closing import AGED_GHOST, Ended, NotEnded, end_leg
-from actors.monitoring.verdicts import judge
+from actors.monitoring.account_view import ViewUnavailable, ledger_view, markets_of
+from actors.monitoring.row_closing import AGED_GHOST, RowsClosed, RowsLeft, close_rows_of
+from actors.monitoring.verdicts import ask_verdict
 from actors.runtime import Actor, AskFailed, handles
 from messages.base import Done
 from messages.execution import ErrorCode, ExecutionResult
@@ -127,7 +127,7 @@ class AgedLeg(Actor[AgedState]):
         """One look at the leg. Returns when to look again; None when the life has ended."""
         pause = self._settings.aged.check_every
         markets = await markets_of(self, self._key.account)
-        if isinstance(markets, Blind):
+        if isinstance(markets, ViewUnavailable):
             self.state.status = f"waiting: {markets.why}"
             return pause
         view = await ledger_view(self, self._key.account, markets)
@@ -172,14 +172,14 @@ class AgedLeg(Actor[AgedState]):
     ) -> timedelta | None:
         """Validate at the exchange, then close what is really there."""
         self.state.status = "validating"
-        judgement = await judge(self, leg)
+        judgement = await ask_verdict(self, leg)
         if self._judged is not None:
             self._judged(self._key.account, judgement.seconds)
         verdict = judgement.verdict
-        self.state.verdict = seen(verdict)
+        self.state.verdict = verdict_text(verdict)
         match verdict:
             case Absent(evidence=evidence):
-                ended = await end_leg(
+                ended = await close_rows_of(
                     self,
                     self._settings,
                     leg,
@@ -249,7 +249,7 @@ class AgedLeg(Actor[AgedState]):
             self.state.last_error = result.why
             self.state.status = f"the close has no answer: {result.why}"
             return pause
-        await self._note("close_result", **told(result))
+        await self._note("close_result", **result_details(result))
         if result.success or result.error_code is ErrorCode.POSITION_NOT_FOUND:
             # The rows are closed on confirmed absence, by the same path as any ghost: our own
             # fills are found there and make it a close of ours.
@@ -258,15 +258,15 @@ class AgedLeg(Actor[AgedState]):
 
     async def _confirm_gone(self, pause: timedelta) -> timedelta | None:
         markets = await markets_of(self, self._key.account)
-        if isinstance(markets, Blind):
+        if isinstance(markets, ViewUnavailable):
             return pause
         leg = (await ledger_view(self, self._key.account, markets)).legs.get(self._key)
         if leg is None:
             await self._end("closed")
             return None
-        judgement = await judge(self, leg)
+        judgement = await ask_verdict(self, leg)
         if isinstance(judgement.verdict, Absent):
-            ended = await end_leg(
+            ended = await close_rows_of(
                 self,
                 self._settings,
                 leg,
@@ -279,12 +279,12 @@ class AgedLeg(Actor[AgedState]):
         self.state.status = "closed by the order's record, not yet seen flat"
         return timedelta(seconds=1)
 
-    async def _ended(self, ended: Ended | NotEnded, pause: timedelta) -> timedelta | None:
+    async def _ended(self, ended: RowsClosed | RowsLeft, pause: timedelta) -> timedelta | None:
         match ended:
-            case NotEnded(why=why):
+            case RowsLeft(why=why):
                 self.state.status = why
                 return pause
-            case Ended():
+            case RowsClosed():
                 what = "ghost" if ended.ghost else "closed"
                 await self._end(what if ended.by_us else "another actor closed its row")
                 return None

@@ -16,11 +16,11 @@ import msgspec
 
 from actors import paths
 from actors.aged_leg import AgedLeg
-from actors.monitoring.account_view import Blind, ledger_view, look, markets_of
+from actors.monitoring.account_view import ViewUnavailable, ledger_view, look, markets_of
 from actors.monitoring.aged_cleanup import forget_the_ended
-from actors.monitoring.rounds import first_wait
+from actors.monitoring.rounds import initial_delay
 from actors.monitoring.row_closing import PERIODIC_GHOST
-from actors.monitoring.suspects import Suspect, bury_if_gone
+from actors.monitoring.verdicts import Outcome, close_if_absent
 from actors.runtime import (
     Actor,
     AlreadyThere,
@@ -89,7 +89,7 @@ class AgedScan(Actor[AgedScanState]):
         self.tell_self(Scan())
         every = self._settings.aged.validate_every
         if every is not None:
-            self.after(first_wait(self._account.name, every), Validate())
+            self.after(initial_delay(self._account.name, every), Validate())
 
     @handles
     async def scan(self, message: Scan) -> None:
@@ -98,7 +98,7 @@ class AgedScan(Actor[AgedScanState]):
         if report.problem:
             self.after(min(NOT_READY_RETRY, every), Scan())
             return
-        self.after(every if self._went_round else first_wait(self._account.name, every), Scan())
+        self.after(every if self._went_round else initial_delay(self._account.name, every), Scan())
         self._went_round = True
 
     @handles
@@ -116,7 +116,7 @@ class AgedScan(Actor[AgedScanState]):
     async def close_by_order(self, message: CloseByOrder) -> Done | NotReady:
         """An operator wants a leg closed, aged or not."""
         markets = await markets_of(self, self._account.name)
-        if isinstance(markets, Blind):
+        if isinstance(markets, ViewUnavailable):
             return NotReady(why=markets.why)
         view = await ledger_view(self, self._account.name, markets)
         leg = view.legs.get(message.key)
@@ -131,7 +131,7 @@ class AgedScan(Actor[AgedScanState]):
 
     async def _scan(self) -> ScanReport:
         markets = await markets_of(self, self._account.name)
-        if isinstance(markets, Blind):
+        if isinstance(markets, ViewUnavailable):
             self.state.last_problem = markets.why
             return ScanReport(problem=markets.why)
         view = await ledger_view(self, self._account.name, markets)
@@ -227,7 +227,7 @@ class AgedScan(Actor[AgedScanState]):
         """Judge all aged legs of the account from one read; bury those that are gone."""
         view = await look(self, self._account.name)
         self.state.validations += 1
-        if isinstance(view, Blind):
+        if isinstance(view, ViewUnavailable):
             return self._validated(errors=1, problem=view.why)
         aged = {leg.key: leg for leg in self._aged(view.ledger)}
         if not aged:
@@ -237,7 +237,7 @@ class AgedScan(Actor[AgedScanState]):
         # Side by side, so that all of them are judged by the same read.
         outcomes = await asyncio.gather(
             *(
-                bury_if_gone(
+                close_if_absent(
                     self,
                     self._settings,
                     leg,
@@ -248,8 +248,8 @@ class AgedScan(Actor[AgedScanState]):
                 for leg in suspects
             )
         )
-        ghosts = outcomes.count(Suspect.BURIED)
-        errors = outcomes.count(Suspect.NOT_JUDGED)
+        ghosts = outcomes.count(Outcome.CLOSED)
+        errors = outcomes.count(Outcome.UNKNOWN)
         if unseen:
             errors += 1
             self.log.warning(

@@ -14,7 +14,7 @@ import msgspec
 
 from actors import paths
 from actors.alerting.daily_summary import Summaries
-from actors.alerting.notifications import Channel, notice_of
+from actors.alerting.notifications import Channel, notification_of
 from actors.ledger_client import ask_ledger
 from actors.runtime import Actor, Down, Worked, handles
 from messages.ledger import AlertDraft, AlertLevel, AlertType, Delivery, NoticeKind
@@ -148,7 +148,7 @@ class Deliverer(Actor[DelivererState]):
 
     async def _sent(self, channel: Channel, delivery: Delivery) -> str | None:
         silent = self._settings.alerts.loudness(delivery.alert.type) is Loudness.SILENT
-        notice = notice_of(delivery, self._exchanges, silent=silent)
+        notice = notification_of(delivery, self._exchanges, silent=silent)
         scrubber = self.system.scrubber
         clean = msgspec.structs.replace(
             notice, title=scrubber.text(notice.title), body=scrubber.text(notice.body)

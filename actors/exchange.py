@@ -17,7 +17,7 @@ from actors import paths
 from actors.exchange_alerts import worker_crashed
 from actors.execution.cleanup import clean_up
 from actors.execution.close import Close
-from actors.execution.evidence import Inquiry
+from actors.execution.evidence import LegJudge
 from actors.execution.health import Health, HealthState
 from actors.execution.leg_opening import find_opening
 from actors.execution.orders import Orders
@@ -79,7 +79,7 @@ class StartRead(msgspec.Struct, frozen=True):
     """Sent to itself: begin one read of all positions."""
 
 
-class Errand(msgspec.Struct, frozen=True):
+class WorkerCallbacks(msgspec.Struct, frozen=True):
     """A worker's tag: what to do with its result, and (None: crash as well) with its crash."""
 
     then: Callable[[Any], None]
@@ -123,8 +123,8 @@ class Exchange(Actor[ExchangeState]):
             now=self.now,
             start_after=self._read_after,
         )
-        self._inquiry = Inquiry(venue, self._reads, settings.verdict, self.now)
-        self._orders = Orders(self, venue, settings.orders, self.now, self._inquiry.order_live)
+        self._leg_judge = LegJudge(venue, self._reads, settings.verdict, self.now)
+        self._orders = Orders(self, venue, settings.orders, self.now, self._leg_judge.order_live)
 
     def on_start(self) -> None:
         self.tell_self(Connect())
@@ -136,7 +136,7 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def connect(self, message: Connect) -> None:
-        self.work(self._connected(), Errand(self._on_connected), name="connect")
+        self.work(self._connected(), WorkerCallbacks(self._on_connected), name="connect")
 
     async def _connected(self) -> Connected | VenueError:
         answer = await self._venue.connect()
@@ -191,7 +191,7 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def start_read(self, message: StartRead) -> None:
-        self.work(self._venue.fetch_positions(), Errand(self._on_read), name="positions")
+        self.work(self._venue.fetch_positions(), WorkerCallbacks(self._on_read), name="positions")
 
     def _on_read(self, snapshot: Snapshot) -> None:
         self.state.snapshots += 1
@@ -230,12 +230,12 @@ class Exchange(Actor[ExchangeState]):
 
     async def _judged(self, message: JudgeLeg) -> Judgement:
         """A verdict. An order whose worker died is settled first, or it would bar one for ever."""
-        if message.key in self._inquiry.order_live and message.key not in self._closing:
+        if message.key in self._leg_judge.order_live and message.key not in self._closing:
             settled = await self._orders.settle_open(message.key, self._account.name)
             if not settled.unresolved and message.key not in self._closing:
                 # The worker may have died before its intent was committed.
-                self._inquiry.order_live.discard(message.key)
-        return await self._inquiry.judge(message)
+                self._leg_judge.order_live.discard(message.key)
+        return await self._leg_judge.judge(message)
 
     @handles
     def find_opening(self, message: FindOpening) -> Later[Opening]:
@@ -261,7 +261,7 @@ class Exchange(Actor[ExchangeState]):
     def hint(self, message: StreamHint) -> None:
         match message.hint:
             case PositionHint() as hint:
-                self._inquiry.hints[hint.key] = hint
+                self._leg_judge.hints[hint.key] = hint
             case OrderHint() as hint:
                 self._orders.heard(hint)
 
@@ -284,7 +284,7 @@ class Exchange(Actor[ExchangeState]):
         close = Close(
             self,
             self._venue,
-            self._inquiry,
+            self._leg_judge,
             self._orders,
             self._markets,
             self._settings.orders,
@@ -294,7 +294,9 @@ class Exchange(Actor[ExchangeState]):
         )
         self.work(
             close.run(),
-            Errand(self._on_closed, lambda why: self._on_closed(self._not_sent(message, why))),
+            WorkerCallbacks(
+                self._on_closed, lambda why: self._on_closed(self._not_sent(message, why))
+            ),
             name=f"close {message.key.actor_name}",
         )
         return later
@@ -332,7 +334,7 @@ class Exchange(Actor[ExchangeState]):
         if self._settings.mode is Mode.OBSERVE or self._markets is None:
             return StopPlaced(success=False, error=self.state.why or "mode is observe")
         return self._answer_later(
-            place_stop(self, self._orders, self._inquiry, message),
+            place_stop(self, self._orders, self._leg_judge, message),
             lambda why: StopPlaced(success=False, error=why),
             name="protect",
         )
@@ -354,25 +356,27 @@ class Exchange(Actor[ExchangeState]):
     ) -> Later[T]:
         """Run a request in a worker; a crash there costs this asker its answer, and no other."""
         later: Later[T] = self.later()
-        self.work(job, Errand(later.set, lambda why: later.set(if_crashed(why))), name=name)
+        self.work(
+            job, WorkerCallbacks(later.set, lambda why: later.set(if_crashed(why))), name=name
+        )
         return later
 
     @handles
     def worked(self, message: Worked) -> None:
-        if isinstance(message.tag, Errand):
+        if isinstance(message.tag, WorkerCallbacks):
             self.state.calls = self._venue.calls()
             message.tag.then(message.result)
 
     @handles
     def worker_down(self, message: Down) -> None:
         """A worker crashed: a bug. Whoever waits is told, and so are people."""
-        errand = message.tag
-        if not isinstance(errand, Errand) or errand.crashed is None:
+        callbacks = message.tag
+        if not isinstance(callbacks, WorkerCallbacks) or callbacks.crashed is None:
             raise WorkerCrashed(f"{message.path}: {message.error!r}") from message.error
         self.log.opt(exception=message.error).error("{} crashed", message.path)
         self.state.worker_crashes += 1
         self.tell(paths.ALERTS, RaiseAlert(draft=worker_crashed(self._account.name, message)))
-        errand.crashed(f"{message.path} crashed: {message.error!r}")
+        callbacks.crashed(f"{message.path} crashed: {message.error!r}")
 
 
 def _as_error(why: str) -> VenueError:

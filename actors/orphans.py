@@ -15,11 +15,17 @@ import msgspec
 
 from actors import paths
 from actors.ledger_client import ask_ledger, note
-from actors.monitoring.account_view import Blind, Differences, View, differences, ledger_view
-from actors.monitoring.first_seen import Sighting, Sightings
+from actors.monitoring.account_view import (
+    AccountView,
+    Differences,
+    ViewUnavailable,
+    differences,
+    ledger_view,
+)
+from actors.monitoring.first_seen import FirstSeen, Sighting
 from actors.monitoring.naked import NakedWatch
 from actors.monitoring.orphan_policy import carry_out
-from actors.monitoring.rounds import first_wait
+from actors.monitoring.rounds import initial_delay
 from actors.orphan_alerts import orphan_found, orphan_key
 from actors.runtime import Actor, AskFailed, Timer, handles
 from messages.ledger import OrphanRecord
@@ -69,7 +75,7 @@ class Orphans(Actor[OrphansState]):
         self._known: dict[LegKey, OrphanRecord] | None = None
         self._undatable: set[LegKey] = set()
         self._went_round = False
-        self._sightings = Sightings()
+        self._first_seen = FirstSeen()
         self._due: list[datetime] = []
         self._again: Timer | None = None
         self._naked = NakedWatch(self, account.name, settings.verdict.settle)
@@ -84,7 +90,7 @@ class Orphans(Actor[OrphansState]):
         if report.problem and self.state.scans == 0:
             self.after(min(NOT_READY_RETRY, every), Scan())
             return
-        self.after(every if self._went_round else first_wait(self._account.name, every), Scan())
+        self.after(every if self._went_round else initial_delay(self._account.name, every), Scan())
         self._went_round = True
 
     @handles
@@ -124,7 +130,7 @@ class Orphans(Actor[OrphansState]):
             self._settings.verdict.confirm_after,
             not_before=not_before,
         )
-        if isinstance(found, Blind):
+        if isinstance(found, ViewUnavailable):
             self.state.last_problem = found.why
             return ScanReport(problem=found.why, errors=1)
         protection = await self._protection(found.view)
@@ -160,7 +166,7 @@ class Orphans(Actor[OrphansState]):
             self._known = {record.key: record for record in records}
         return self._known
 
-    async def _protection(self, view: View) -> Protection:
+    async def _protection(self, view: AccountView) -> Protection:
         symbols = tuple(sorted({p.key.symbol for p in view.snapshot.positions}))
         if not symbols:
             return Protection(started_at=self.now())
@@ -175,12 +181,14 @@ class Orphans(Actor[OrphansState]):
 
     # --- orphans --------------------------------------------------------------------------------
 
-    async def _orphan(self, position: VenuePosition, protection: Protection, view: View) -> int:
+    async def _orphan(
+        self, position: VenuePosition, protection: Protection, view: AccountView
+    ) -> int:
         """Report a new orphan and apply the policy. Returns how many actions were taken."""
         known = await self._recall()
         key = position.key
         record = known.get(key)
-        sighting = self._sightings.see(position, record, self.now())
+        sighting = self._first_seen.see(position, record, self.now())
         instrument = view.markets.instruments[key.symbol]
         cover = coverage(position, protection, step=instrument.quantity_step)
         settle = self._settings.verdict.settle
@@ -218,14 +226,14 @@ class Orphans(Actor[OrphansState]):
 
     def _keep_waiting(self, found: Differences, known: Mapping[LegKey, OrphanRecord]) -> None:
         """A young position that this look could not show is looked for again before long."""
-        self._sightings.forget(
-            [p.key for p in found.view.comparison.doubtful if p.key not in known]
+        self._first_seen.forget(
+            [p.key for p in found.view.comparison.unclear if p.key not in known]
         )
         shown = {p.key for p in found.orphans}
-        if any(key not in shown and key not in known for key in self._sightings.keys):
+        if any(key not in shown and key not in known for key in self._first_seen.keys):
             self._due.append(self.now() + max(LOOK_AGAIN, self._settings.verdict.settle))
 
-    async def _act(self, sighting: Sighting, cover: Coverage, view: View) -> str:
+    async def _act(self, sighting: Sighting, cover: Coverage, view: AccountView) -> str:
         """Carry the policy out if it is time. Returns what was done, or an empty string."""
         key = sighting.position.key
         rule = self._settings.verdict
@@ -240,7 +248,7 @@ class Orphans(Actor[OrphansState]):
         )
         position = await self._dated(sighting.position, view)
         ledger = await ledger_view(self, key.account, view.markets)
-        if key in ledger.legs or key in ledger.doubtful:
+        if key in ledger.legs or key in ledger.unclear_legs:
             self.log.info("{} is in the ledger since this look began: nothing is done", key)
             return ""
         decided = orphan_action(
@@ -249,7 +257,7 @@ class Orphans(Actor[OrphansState]):
             self._account,
             actions,
             self._settings.mode,
-            ledger_doubt=ledger.nameless,
+            ledger_doubt=ledger.has_unidentified_row,
         )
         return await carry_out(
             self,
@@ -260,7 +268,7 @@ class Orphans(Actor[OrphansState]):
             first_seen_at=sighting.first_seen_at,
         )
 
-    async def _dated(self, position: VenuePosition, view: View) -> VenuePosition:
+    async def _dated(self, position: VenuePosition, view: AccountView) -> VenuePosition:
         """For adoption, with the instant of its opening where the venue's fills tell it."""
         key = position.key
         if (
@@ -291,11 +299,11 @@ class Orphans(Actor[OrphansState]):
 
     async def _ended(self, found: Differences, known: dict[LegKey, OrphanRecord]) -> None:
         """Orphans that are orphans no more: gone from the venue, or known to the ledger."""
-        for key in dict.fromkeys((*known, *self._sightings.keys)):
+        for key in dict.fromkeys((*known, *self._first_seen.keys)):
             resolution = _over(key, found.view)
             if not resolution:
                 continue
-            self._sightings.forget((key,))
+            self._first_seen.forget((key,))
             self._undatable.discard(key)
             if known.pop(key, None) is None:
                 continue
@@ -311,9 +319,9 @@ class Orphans(Actor[OrphansState]):
         await note(self, kind, key, details)
 
 
-def _over(key: LegKey, view: View) -> str:
+def _over(key: LegKey, view: AccountView) -> str:
     """Why a leg is no orphan (any more) by this look; empty where it is one, or may be."""
-    if any(p.key == key for p in (*view.comparison.orphans, *view.comparison.doubtful)):
+    if any(p.key == key for p in (*view.comparison.orphans, *view.comparison.unclear)):
         return ""
     if key in view.ledger.legs:
         return "the ledger knows it now"

@@ -14,15 +14,15 @@ import msgspec
 from actors import paths
 from actors.ledger_client import ask_ledger, note
 from actors.monitoring.account_view import (
-    Blind,
     Differences,
+    ViewUnavailable,
     differences,
     ledger_view,
     markets_of,
 )
-from actors.monitoring.rounds import first_wait
+from actors.monitoring.rounds import initial_delay
 from actors.monitoring.row_closing import RECONCILED
-from actors.monitoring.suspects import Suspect, bury_if_gone
+from actors.monitoring.verdicts import Outcome, close_if_absent
 from actors.runtime import Actor, handles
 from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
 from messages.settings import AccountSettings, Settings
@@ -70,7 +70,7 @@ class Reconciliation(Actor[ReconciliationState]):
         if report.problem and self.state.passes == 0:
             self.after(min(NOT_READY_RETRY, every), Reconcile())
             return
-        wait = every if self._went_round else first_wait(self._account.name, every)
+        wait = every if self._went_round else initial_delay(self._account.name, every)
         self.after(wait, Reconcile())
         self._went_round = True
 
@@ -82,13 +82,13 @@ class Reconciliation(Actor[ReconciliationState]):
     async def look_at(self, message: LookAt) -> None:
         """The stream says that a leg went flat: judge that one now."""
         markets = await markets_of(self, self._account.name)
-        if isinstance(markets, Blind):
+        if isinstance(markets, ViewUnavailable):
             return
         view = await ledger_view(self, self._account.name, markets)
         leg = view.legs.get(message.key)
         if leg is None:
             return
-        if await self._fix_if_gone(leg, markets, self.now()) is Suspect.TURNED:
+        if await self._fix_if_gone(leg, markets, self.now()) is Outcome.OTHER_SIDE:
             await self._reconcile(self.now())
 
     async def _reconcile(self, not_before: datetime | None = None) -> ScanReport:
@@ -98,7 +98,7 @@ class Reconciliation(Actor[ReconciliationState]):
             self._settings.verdict.confirm_after,
             not_before=not_before,
         )
-        if isinstance(found, Blind):
+        if isinstance(found, ViewUnavailable):
             self.state.last_problem = found.why
             return ScanReport(problem=found.why, errors=1)
         read_at = found.view.snapshot.started_at
@@ -106,8 +106,8 @@ class Reconciliation(Actor[ReconciliationState]):
         outcomes = await asyncio.gather(
             *(self._fix_if_gone(leg, found.view.markets, read_at) for leg in found.missing)
         )
-        fixed = outcomes.count(Suspect.BURIED)
-        errors = outcomes.count(Suspect.NOT_JUDGED)
+        fixed = outcomes.count(Outcome.CLOSED)
+        errors = outcomes.count(Outcome.UNKNOWN)
         await self._review(found)
         self.state.passes += 1
         self.state.agreed = found.view.comparison.agreed
@@ -132,11 +132,11 @@ class Reconciliation(Actor[ReconciliationState]):
 
     async def _fix_if_gone(
         self, leg: LedgerLeg, markets: Markets, read_at: datetime | None = None
-    ) -> Suspect:
-        outcome = await bury_if_gone(
+    ) -> Outcome:
+        outcome = await close_if_absent(
             self, self._settings, leg, markets, reason=RECONCILED, not_before=read_at
         )
-        if outcome is Suspect.BURIED:
+        if outcome is Outcome.CLOSED:
             self.log.info("Auto-fixed: the rows of {} are closed ({})", leg.key, RECONCILED)
         return outcome
 
@@ -156,7 +156,7 @@ class Reconciliation(Actor[ReconciliationState]):
         standing = {m.leg.key for m in found.view.comparison.quantity}
         standing |= {m.leg.key for m in found.view.comparison.side}
         for key in before:
-            if key not in standing and found.view.can_tell(key):
+            if key not in standing and found.view.is_conclusive_for(key):
                 self.tell(
                     paths.ALERTS,
                     ResolveAlert(dedup_key=_dedup(key), resolution="ledger and venue agree again"),

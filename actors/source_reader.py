@@ -27,7 +27,7 @@ Rows = Later[tuple[PositionRow, ...]]
 MarketsOf = Callable[[], Awaitable[dict[str, Markets]]]
 
 
-class Following:
+class SourceReader:
     """The askers of one source. A read answers those who asked before it began.
 
     `write_back` closes in the source what this guard has closed; without it the source is only

@@ -35,7 +35,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Every leg of either view in exactly one place.
 
     `agreed` counts legs that are equal to less than a step. `missing` are in scope and not shown
-    by a complete read. `unknown` are legs that this read can say nothing of. `doubtful` are
+    by a complete read. `unknown` are legs that this read can say nothing of. `unclear` are
     positions that an unusable ledger row speaks of: no orphans, and not comparable.
     """
 
@@ -45,12 +45,12 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     quantity: tuple[QuantityMismatch, ...] = ()
     side: tuple[SideMismatch, ...] = ()
     unknown: tuple[LegKey, ...] = ()
-    doubtful: tuple[VenuePosition, ...] = ()
+    unclear: tuple[VenuePosition, ...] = ()
 
     @property
     def clean(self) -> bool:
         """Whether the two views agree in all that could be compared."""
-        return not (self.missing or self.orphans or self.quantity or self.side or self.doubtful)
+        return not (self.missing or self.orphans or self.quantity or self.side or self.unclear)
 
 
 def compare(
@@ -58,12 +58,12 @@ def compare(
     snapshot: Snapshot,
     instruments: Mapping[str, Instrument],
     *,
-    doubtful: Collection[LegKey] = (),
+    unclear_legs: Collection[LegKey] = (),
 ) -> Comparison:
     """Compare one account's ledger legs with one read of it, in linear time.
 
     Quantities differ where they do by a `quantity_step` of the instrument or more; an instrument
-    that is not listed compares exactly. `doubtful` is `LedgerView.doubtful`. Sides are never
+    that is not listed compares exactly. `unclear_legs` is that of `LedgerView`. Sides are never
     netted: in one-way mode a long in the ledger and a short at the venue, neither with a
     counterpart, is one side mismatch; in hedge mode they are two legs, missing and orphan.
     Raises ValueError for a leg of another account.
@@ -75,13 +75,13 @@ def compare(
     side: list[SideMismatch] = []
     unknown: list[LegKey] = []
     unsure: list[VenuePosition] = []
-    known = legs.keys() | set(doubtful)
+    known = legs.keys() | set(unclear_legs)
     for key, leg in legs.items():
         if key.account != snapshot.account:
             raise ValueError(f"{key} is compared with a read of {snapshot.account}")
         position = shown.pop(key, None)
         if position is not None:
-            if key in doubtful:
+            if key in unclear_legs:
                 unsure.append(position)
             elif same_quantity(leg.quantity, position.quantity, instruments.get(key.symbol)):
                 agreed += 1
@@ -101,7 +101,7 @@ def compare(
             unknown.append(key)
     orphans: list[VenuePosition] = []
     for key, position in shown.items():
-        (unsure if key in doubtful else orphans).append(position)
+        (unsure if key in unclear_legs else orphans).append(position)
     return Comparison(
         agreed=agreed,
         missing=tuple(missing),
@@ -109,7 +109,7 @@ def compare(
         quantity=tuple(quantity),
         side=tuple(side),
         unknown=tuple(unknown),
-        doubtful=tuple(unsure),
+        unclear=tuple(unsure),
     )
 
 

@@ -36,12 +36,12 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
     unusable: tuple[UnusableRow, ...] = ()
 
     @property
-    def doubtful(self) -> frozenset[LegKey]:
+    def unclear_legs(self) -> frozenset[LegKey]:
         """Legs that an unusable row speaks of: known to the ledger, though not how much."""
         return frozenset(bad.key for bad in self.unusable if bad.key is not None)
 
     @property
-    def nameless(self) -> bool:
+    def has_unidentified_row(self) -> bool:
         """Whether an unusable row speaks of a leg that nobody can name."""
         return any(bad.key is None for bad in self.unusable)
 

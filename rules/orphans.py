@@ -66,7 +66,7 @@ def orphan_action(
     An empty allow list allows all; a denied symbol is denied whatever the other list says. Lists
     hold symbols in any spelling, or "*" for all; a deny list also takes a base currency alone.
     `actions_last_hour` counts protective and closing orders. `ledger_doubt` is
-    `LedgerView.nameless`: the position may be known after all.
+    `LedgerView.has_unidentified_row`: the position may be known after all.
     """
     wanted = account.orphans
     against = (

@@ -11,8 +11,7 @@ from datetime import datetime, time, timedelta
 from typing import Any
 
 from actors import paths
-from actors.ledger_client import ask_ledger
-from actors.records import event
+from actors.ledger_client import ask_ledger, event
 from actors.runtime import Actor
 from messages.ledger import AlertDraft, AlertLevel, AlertType, Event
 from messages.settings import Settings

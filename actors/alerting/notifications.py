@@ -13,7 +13,7 @@ import msgspec
 from messages.ledger import Alert, AlertLevel, AlertType, Delivery, NoticeKind
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """One message to people, and the facts it is made of.
 
     `exchange` is the account's ccxt id. `silent` asks the channel to make no sound, where it can.
@@ -36,14 +36,16 @@ class Channel(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def send(self, notice: Notice) -> str | None:
+    async def send(self, notice: Notification) -> str | None:
         """Send it; None when it was taken, or why it was not, without any secret."""
 
 
-def notice_of(delivery: Delivery, exchanges: Mapping[str, str], *, silent: bool) -> Notice:
+def notification_of(
+    delivery: Delivery, exchanges: Mapping[str, str], *, silent: bool
+) -> Notification:
     """A waiting delivery in words. `exchanges` has each account's ccxt id."""
     alert = delivery.alert
-    return Notice(
+    return Notification(
         kind=delivery.kind,
         type=alert.type,
         level=AlertLevel.INFO if delivery.kind is NoticeKind.RESOLVED else alert.level,

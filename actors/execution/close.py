@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from actors.execution.evidence import Inquiry, seen
+from actors.execution.evidence import LegJudge, verdict_text
 from actors.execution.orders import Orders, Unresolved
 from actors.ledger_client import ask_ledger, note
 from actors.runtime import Actor
@@ -52,7 +52,7 @@ class Close:
         self,
         owner: Actor[Any],
         venue: Venue,
-        inquiry: Inquiry,
+        leg_judge: LegJudge,
         orders: Orders,
         markets: Markets,
         settings: OrderSettings,
@@ -62,7 +62,7 @@ class Close:
     ) -> None:
         self._owner = owner
         self._venue = venue
-        self._inquiry = inquiry
+        self._leg_judge = leg_judge
         self._orders = orders
         self._markets = markets
         self._settings = settings
@@ -131,7 +131,7 @@ class Close:
         self._before = filled
         if not waiting or filled < max(i.seen_quantity for i in waiting):
             return None
-        judgement = await self._inquiry.judge(self._question(), ignore_live=True)
+        judgement = await self._leg_judge.judge(self._question(), ignore_live=True)
         match judgement.verdict:
             case Absent():
                 return None
@@ -179,7 +179,7 @@ class Close:
         executed = self._executed()
         if executed > ZERO and self._budget is not None and executed >= self._budget:
             return await self._verify()
-        judgement = await self._inquiry.judge(
+        judgement = await self._leg_judge.judge(
             self._question(), own=self._own_fills(), ignore_live=True
         )
         verdict = judgement.verdict
@@ -281,14 +281,14 @@ class Close:
                 )
                 if outcome.filled > ZERO:
                     self._done.append(outcome)
-                    self._inquiry.own_fill_at[order.key] = self._now()
+                    self._leg_judge.own_fill_at[order.key] = self._now()
                 return None
 
     async def _refused(self, step: Send, error: VenueError) -> ExecutionResult | None:
         """B5: a refusal is a question. The leg is read again before it is called anything."""
         answer = answer_refusal(error, None)
         if answer.ask_venue:
-            judgement = await self._inquiry.judge(
+            judgement = await self._leg_judge.judge(
                 self._question(not_before=self._now()), own=self._own_fills(), ignore_live=True
             )
             gone = isinstance(judgement.verdict, Absent)
@@ -298,7 +298,9 @@ class Close:
                 )
                 return None
             answer = answer_refusal(error, judgement.verdict)
-            await self._note("refusal_judged", error, answer, verdict=seen(judgement.verdict))
+            await self._note(
+                "refusal_judged", error, answer, verdict=verdict_text(judgement.verdict)
+            )
         self._history.append(Attempt(type=step.type, sent_price=step.price, error=error))
         if answer.permanent:
             return self._failed(answer.code, answer.text, permanent=True)
@@ -338,13 +340,13 @@ class Close:
         """B6: the order says filled; wait until a source of positions says flat as well."""
         order = self._order
         deadline = self._now() + VERIFY_LIMIT
-        filled_at = self._inquiry.own_fill_at.get(order.key, self._now())
+        filled_at = self._leg_judge.own_fill_at.get(order.key, self._now())
         delay = 0.2
         while True:
-            hint = self._inquiry.hints.get(order.key)
+            hint = self._leg_judge.hints.get(order.key)
             if hint is not None and hint.at >= filled_at and hint.quantity == ZERO:
                 return self._succeeded(verified_by="stream")
-            judgement = await self._inquiry.judge(
+            judgement = await self._leg_judge.judge(
                 self._question(), own=self._own_fills(), ignore_live=True
             )
             if isinstance(judgement.verdict, Absent):
@@ -353,7 +355,7 @@ class Close:
                 return self._failed(
                     ErrorCode.UNKNOWN,
                     "the order is filled, but the venue still does not show the leg flat: "
-                    + seen(judgement.verdict),
+                    + verdict_text(judgement.verdict),
                 )
             await asyncio.sleep(delay)
             delay = min(delay * 2, 2.0)

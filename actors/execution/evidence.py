@@ -27,7 +27,7 @@ UNTOLD_HISTORY = timedelta(days=7)
 """How far back a leg's closing fills are looked for when nobody says when it was opened."""
 
 
-class Inquiry:
+class LegJudge:
     """Judges legs for one account. Owned by the exchange actor, run in its workers."""
 
     def __init__(
@@ -135,7 +135,7 @@ class Inquiry:
         return answer.fills
 
 
-def seen(verdict: Verdict) -> str:
+def verdict_text(verdict: Verdict) -> str:
     """A verdict in one line, for logs and events."""
     match verdict:
         case Present():

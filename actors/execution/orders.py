@@ -14,8 +14,7 @@ from typing import Any
 
 import msgspec
 
-from actors.ledger_client import ask_ledger
-from actors.records import event
+from actors.ledger_client import ask_ledger, event
 from actors.runtime import Actor
 from messages.ledger import EventDraft, Intent, IntentState
 from messages.settings import OrderSettings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from actors.execution.evidence import Inquiry, seen
+from actors.execution.evidence import LegJudge, verdict_text
 from actors.execution.orders import Orders, Unresolved
 from actors.ledger_client import ask_ledger
 from actors.runtime import Actor
@@ -26,7 +26,7 @@ CLOSING = "a close of the leg is under way"
 
 
 async def place_stop(
-    owner: Actor[Any], orders: Orders, inquiry: Inquiry, message: PlaceStop
+    owner: Actor[Any], orders: Orders, leg_judge: LegJudge, message: PlaceStop
 ) -> StopPlaced:
     """Place a stop over the whole leg as the venue has it now. `owner` is the exchange actor."""
     key = message.key
@@ -35,10 +35,10 @@ async def place_stop(
     settled = await orders.settle_open(key, key.account)
     if settled.unresolved:
         return StopPlaced(success=False, error="an earlier order has no known outcome yet")
-    judgement = await inquiry.judge(JudgeLeg(key=key))
+    judgement = await leg_judge.judge(JudgeLeg(key=key))
     verdict = judgement.verdict
     if not isinstance(verdict, Present):
-        return StopPlaced(success=False, error=f"the leg is {seen(verdict)}")
+        return StopPlaced(success=False, error=f"the leg is {verdict_text(verdict)}")
     earlier = await ask_ledger(owner, FindIntents(account=key.account, key=key))
     number = 1 + max((i.attempt for i in earlier if i.purpose == PURPOSE), default=0)
     # A close may have begun meanwhile, and its first order may not be live yet.

@@ -36,7 +36,7 @@ KEPT_ACCOUNTS = 64
 """Accounts whose symbol index and legs are kept; one more costs the oldest its own."""
 
 
-class View(msgspec.Struct, frozen=True, kw_only=True):
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     """Both sides at one time, and how they compare."""
 
     markets: Markets
@@ -44,7 +44,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     snapshot: Snapshot
     comparison: Comparison
 
-    def can_tell(self, key: LegKey) -> bool:
+    def is_conclusive_for(self, key: LegKey) -> bool:
         """Whether this look says how it is with a leg.
 
         That a leg of the ledger is not at the venue, only a complete read that covers it says.
@@ -55,7 +55,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
         return read.complete and (read.scope.covers(key.symbol) or key not in self.ledger.legs)
 
 
-class Blind(msgspec.Struct, frozen=True, kw_only=True):
+class ViewUnavailable(msgspec.Struct, frozen=True, kw_only=True):
     """One of the sides cannot be seen now."""
 
     why: str
@@ -64,22 +64,22 @@ class Blind(msgspec.Struct, frozen=True, kw_only=True):
 class Differences(msgspec.Struct, frozen=True, kw_only=True):
     """What both looks showed. `view` is the later one."""
 
-    view: View
+    view: AccountView
     missing: tuple[LedgerLeg, ...] = ()
     orphans: tuple[VenuePosition, ...] = ()
     quantity: tuple[QuantityMismatch, ...] = ()
     side: tuple[SideMismatch, ...] = ()
 
 
-async def markets_of(actor: Actor[Any], account: str) -> Markets | Blind:
+async def markets_of(actor: Actor[Any], account: str) -> Markets | ViewUnavailable:
     answer = await actor.attempt(paths.exchange(account), GetMarkets())
     match answer:
         case Markets():
             return answer
         case NotReady(why=why):
-            return Blind(why=why)
+            return ViewUnavailable(why=why)
         case AskFailed():
-            return Blind(why=f"the exchange actor gives no answer: {answer.why}")
+            return ViewUnavailable(why=f"the exchange actor gives no answer: {answer.why}")
 
 
 async def ledger_view(actor: Actor[Any], account: str, markets: Markets) -> LedgerView:
@@ -119,22 +119,24 @@ def _index_of(instruments: Mapping[str, Instrument]) -> SymbolIndex:
 
 async def look(
     actor: Actor[Any], account: str, *, not_before: datetime | None = None
-) -> View | Blind:
+) -> AccountView | ViewUnavailable:
     """One look at both sides. The rows are read after the positions."""
     markets = await markets_of(actor, account)
-    if isinstance(markets, Blind):
+    if isinstance(markets, ViewUnavailable):
         return markets
     snapshot = await actor.attempt(
         paths.exchange(account), ReadPositions(not_before=not_before), timeout=READ_TIMEOUT
     )
     if isinstance(snapshot, AskFailed):
-        return Blind(why=f"the exchange actor gives no answer: {snapshot.why}")
+        return ViewUnavailable(why=f"the exchange actor gives no answer: {snapshot.why}")
     ledger = await ledger_view(actor, account, markets)
-    return View(
+    return AccountView(
         markets=markets,
         ledger=ledger,
         snapshot=snapshot,
-        comparison=compare(ledger.legs, snapshot, markets.instruments, doubtful=ledger.doubtful),
+        comparison=compare(
+            ledger.legs, snapshot, markets.instruments, unclear_legs=ledger.unclear_legs
+        ),
     )
 
 
@@ -144,19 +146,19 @@ async def differences(
     confirm_after: timedelta,
     *,
     not_before: datetime | None = None,
-) -> Differences | Blind:
+) -> Differences | ViewUnavailable:
     """Look once, and where orphans or mismatches show a second time; keep what both looks show.
 
     Missing legs need no second look here: they are suspects, and each gets its own verdict.
     """
     first = await look(actor, account, not_before=not_before)
-    if isinstance(first, Blind):
+    if isinstance(first, ViewUnavailable):
         return first
     a = first.comparison
     if not (a.orphans or a.quantity or a.side):
         return Differences(view=first, missing=a.missing)
     second = await look(actor, account, not_before=first.snapshot.started_at + confirm_after)
-    if isinstance(second, Blind):
+    if isinstance(second, ViewUnavailable):
         return second
     b = second.comparison
     live, filled = await _own_orders(actor, account, second.ledger)

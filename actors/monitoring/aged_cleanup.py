@@ -29,7 +29,7 @@ _PREFIXES = {
 
 async def forget_the_ended(actor: Actor[Any], account: str, view: LedgerView) -> None:
     """Drop what is remembered of legs that have none of their rows any more; resolve its alerts."""
-    if view.nameless:
+    if view.has_unidentified_row:
         return
     alerts = await ask_ledger(actor, FindAlerts(open_only=True, account=account))
     ended = tuple(_of_ended(alerts, view))
@@ -49,7 +49,7 @@ def _of_ended(alerts: tuple[Alert, ...], view: LedgerView) -> Iterator[tuple[Leg
         key = LegKey(alert.account, alert.symbol, Side(alert.side))
         leg = view.legs.get(key)
         told = alert.details.get("position_ids")
-        if key in view.doubtful:
+        if key in view.unclear_legs:
             continue
         if leg is None or (isinstance(told, list) and set(leg.row_ids).isdisjoint(told)):
             yield key, alert.dedup_key

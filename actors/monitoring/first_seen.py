@@ -26,7 +26,7 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     same_since: datetime
 
 
-class Sightings:
+class FirstSeen:
     """What one incarnation has seen; it forgets what it is told to forget."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from actors import paths
 from actors.ledger_client import ask_ledger, note
-from actors.monitoring.account_view import READ_TIMEOUT, View
+from actors.monitoring.account_view import READ_TIMEOUT, AccountView
 from actors.runtime import Actor, AskFailed
 from messages.ledger import AlertDraft, AlertLevel, AlertType
 from messages.to_alerts import RaiseAlert, ResolveAlert
@@ -34,7 +34,7 @@ class NakedWatch:
         self._settle = settle
         self._known: dict[LegKey, Cover] | None = None
 
-    async def look(self, view: View, protection: Protection) -> tuple[str, ...]:
+    async def look(self, view: AccountView, protection: Protection) -> tuple[str, ...]:
         """Report what is newly naked, resolve what is no more; return the legs that are now."""
         before = await self._recall()
         bare: dict[LegKey, Cover] = {}
@@ -59,7 +59,7 @@ class NakedWatch:
                 # Not said, so not remembered: the next scan looks at it anew.
                 del bare[position.key]
         for key in [k for k in before if k not in bare]:
-            if not view.can_tell(key):
+            if not view.is_conclusive_for(key):
                 bare[key] = before[key]
                 continue
             self._owner.tell(

@@ -10,9 +10,8 @@ from decimal import Decimal
 from typing import Any
 
 from actors import paths
-from actors.ledger_client import ask_ledger, note
-from actors.monitoring.account_view import View
-from actors.records import event
+from actors.ledger_client import ask_ledger, event, note
+from actors.monitoring.account_view import AccountView
 from actors.runtime import Actor, AskFailed
 from messages.ledger import AlertDraft, AlertLevel, AlertType, NewPosition
 from messages.settings import OrphanPolicy
@@ -30,7 +29,7 @@ async def carry_out(
     owner: Actor[Any],
     decided: OrphanAction,
     position: VenuePosition,
-    view: View,
+    view: AccountView,
     distance: Decimal,
     *,
     first_seen_at: datetime,
@@ -85,7 +84,7 @@ async def _adopt(owner: Actor[Any], position: VenuePosition, first_seen_at: date
 
 
 async def _protect(
-    owner: Actor[Any], position: VenuePosition, view: View, distance: Decimal
+    owner: Actor[Any], position: VenuePosition, view: AccountView, distance: Decimal
 ) -> str:
     key = position.key
     price = protect_price(position, distance, view.markets.instruments[key.symbol])

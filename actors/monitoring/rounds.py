@@ -10,7 +10,7 @@ import zlib
 from datetime import timedelta
 
 
-def first_wait(account: str, every: timedelta) -> timedelta:
+def initial_delay(account: str, every: timedelta) -> timedelta:
     """The wait before the second round: between half an interval and a whole one.
 
     It is the same for all monitors of an account that share an interval, so that they go on

@@ -14,8 +14,7 @@ from typing import Any
 import msgspec
 
 from actors import paths
-from actors.ledger_client import ask_ledger, note
-from actors.records import event
+from actors.ledger_client import ask_ledger, event, note
 from actors.runtime import Actor, AskFailed
 from messages.ledger import (
     AlertDraft,
@@ -46,7 +45,7 @@ CLOSE_COUNTERS: Mapping[str, str] = {
 }
 
 
-class Ended(msgspec.Struct, frozen=True, kw_only=True):
+class RowsClosed(msgspec.Struct, frozen=True, kw_only=True):
     """The leg's rows are closed. `by_us` is false where another actor had closed them already."""
 
     reason: str
@@ -55,14 +54,14 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     exit: Exit | None = None
 
 
-class NotEnded(msgspec.Struct, frozen=True, kw_only=True):
+class RowsLeft(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing was written. `observed` is true where only the mode forbade it."""
 
     why: str
     observed: bool = False
 
 
-async def end_leg(
+async def close_rows_of(
     actor: Actor[Any],
     settings: Settings,
     leg: LedgerLeg,
@@ -71,7 +70,7 @@ async def end_leg(
     *,
     instrument: Instrument,
     ghost_reason: str,
-) -> Ended | NotEnded:
+) -> RowsClosed | RowsLeft:
     """Close the rows of a leg that is confirmed absent.
 
     `instrument` gives the PnL's formula and step; `ghost_reason` is written where the leg did not
@@ -79,7 +78,7 @@ async def end_leg(
     """
     kind = instrument.kind
     own = await _own_orders(actor, leg)
-    if isinstance(own, NotEnded):
+    if isinstance(own, RowsLeft):
         return own
     filled = sum((intent.filled for intent in own), ZERO)
     # A close covers what the venue held when it was sized, which may be less than the ledger had.
@@ -119,7 +118,7 @@ async def end_leg(
     alert = None if ours else _ghost_alert(leg, exit_, reason, copied=settings.ledger is not None)
     if settings.mode is Mode.OBSERVE:
         await _would_close(actor, leg, reason, alert)
-        return NotEnded(why="mode is observe: the row stays as it is", observed=True)
+        return RowsLeft(why="mode is observe: the row stays as it is", observed=True)
     closed = await ask_ledger(
         actor,
         CloseRows(
@@ -149,7 +148,7 @@ async def end_leg(
         ),
     )
     if closed.moved:
-        return NotEnded(why="a row of it changed while it was judged: it is judged again")
+        return RowsLeft(why="a row of it changed while it was judged: it is judged again")
     by_us = bool(closed.changed)
     if by_us and alert is not None:
         _announce_ghost(actor, leg, ghost_reason, evidence)
@@ -157,7 +156,7 @@ async def end_leg(
         actor.log.info("Ghost position handled successfully: {}", leg.key)
     if by_us:
         await actor.attempt(paths.exchange(leg.key.account), CleanUp(key=leg.key), timeout=120.0)
-    return Ended(reason=reason, by_us=by_us, ghost=not ours, exit=exit_)
+    return RowsClosed(reason=reason, by_us=by_us, ghost=not ours, exit=exit_)
 
 
 def _average(own: tuple[Intent, ...], kind: Kind) -> Decimal | None:
@@ -177,15 +176,15 @@ def _as_judged(leg: LedgerLeg, closes: tuple[RowClose, ...]) -> tuple[RowClose, 
     )
 
 
-async def _own_orders(actor: Actor[Any], leg: LedgerLeg) -> tuple[Intent, ...] | NotEnded:
+async def _own_orders(actor: Actor[Any], leg: LedgerLeg) -> tuple[Intent, ...] | RowsLeft:
     """Our filled and not yet booked orders for this leg; none may be open."""
     settled = await actor.attempt(
         paths.exchange(leg.key.account), SettleLeg(key=leg.key), timeout=120.0
     )
     if isinstance(settled, AskFailed):
-        return NotEnded(why=f"our own orders cannot be settled: {settled.why}")
+        return RowsLeft(why=f"our own orders cannot be settled: {settled.why}")
     if settled.unresolved:
-        return NotEnded(why="an order of ours for this leg has no known outcome yet")
+        return RowsLeft(why="an order of ours for this leg has no known outcome yet")
     intents = await ask_ledger(
         actor, FindIntents(account=leg.key.account, key=leg.key, unbooked_only=True)
     )

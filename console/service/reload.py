@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from actors import paths
-from actors.live_settings import InForce
+from actors.live_settings import LiveSettings
 from actors.runtime import Actor, handles
 from console.config.diff import account_section, changes, fixed, kept, needs_new_venue
 from console.config.reader import ConfigError, load_config
@@ -67,7 +67,7 @@ class Reloading(Actor[ReloadingState]):
     """
 
     def __init__(
-        self, file: Path | None, in_force: InForce, *, learn: Callable[[Settings], None]
+        self, file: Path | None, in_force: LiveSettings, *, learn: Callable[[Settings], None]
     ) -> None:
         super().__init__(ReloadingState(file=file))
         self._file = file

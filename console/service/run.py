@@ -21,10 +21,10 @@ from typing import NoReturn
 
 from loguru import logger
 
-from actors.live_settings import InForce
+from actors.live_settings import LiveSettings
 from actors.runtime import ChildSpec, StartFailed, System
 from actors.runtime.events import SupervisionEvent
-from actors.tree import tree_in_force
+from actors.tree import live_tree
 from console.cli.exit_codes import CommandError, Exit
 from console.cli.tables import as_json
 from console.control.commands import CONTROL, Operator
@@ -84,7 +84,7 @@ async def serving(settings: Settings, config: Path | None = None) -> AsyncIterat
         opened.push_async_callback(ledger.close)
         source = await open_source(settings.ledger) if settings.ledger is not None else None
         venues = {account.name: open_venue(account, now=utc_now) for account in settings.accounts}
-        in_force = InForce(settings, venues, channels)
+        in_force = LiveSettings(settings, venues, channels)
         opened.push_async_callback(_close_venues, in_force)
         alerts = SupervisionAlerts()
         tally = Tally(in_force.accounts)
@@ -118,13 +118,13 @@ async def serving(settings: Settings, config: Path | None = None) -> AsyncIterat
             ),
             *_page(in_force, tally),
         )
-        tree = tree_in_force(
+        tree = live_tree(
             in_force,
             ledger=ledger,
             holder=_holder(),
             source=source,
             judged=tally.judged,
-            extra=extra,
+            operator_children=extra,
         )
         await system.start(tree)
         opened.push_async_callback(system.stop)
@@ -198,7 +198,7 @@ async def _signals(running: Running, stop: asyncio.Event) -> AsyncIterator[None]
         loop.remove_signal_handler(signal.SIGUSR1)
 
 
-def _page(in_force: InForce, tally: Tally) -> tuple[ChildSpec, ...]:
+def _page(in_force: LiveSettings, tally: Tally) -> tuple[ChildSpec, ...]:
     """The status page's actor, where one is wanted."""
     address = in_force.settings.control.http
     if address is None:
@@ -208,7 +208,7 @@ def _page(in_force: InForce, tally: Tally) -> tuple[ChildSpec, ...]:
     )
 
 
-async def _close_venues(in_force: InForce) -> None:
+async def _close_venues(in_force: LiveSettings) -> None:
     for venue in (*in_force.venues.values(), *in_force.retired):
         await venue.close()
 

@@ -118,19 +118,19 @@ def test_equal_long_and_short_legs_are_two_legs_and_not_flat() -> None:
 
 
 def test_a_position_that_an_unusable_row_speaks_of_is_no_orphan() -> None:
-    found = compare({}, read(1, position()), ONE, doubtful={LONG})
-    assert (found.orphans, found.doubtful) == ((), (position(),))
+    found = compare({}, read(1, position()), ONE, unclear_legs={LONG})
+    assert (found.orphans, found.unclear) == ((), (position(),))
     assert not found.clean
 
 
 def test_a_leg_with_an_unusable_row_beside_usable_ones_is_not_compared() -> None:
-    found = compare(legs(leg()), read(1, position(quantity="3")), ONE, doubtful={LONG})
-    assert (found.agreed, found.quantity, len(found.doubtful)) == (0, (), 1)
+    found = compare(legs(leg()), read(1, position(quantity="3")), ONE, unclear_legs={LONG})
+    assert (found.agreed, found.quantity, len(found.unclear)) == (0, (), 1)
 
 
 def test_an_opposite_position_that_an_unusable_row_speaks_of_is_no_side_mismatch() -> None:
-    found = compare(legs(leg()), read(1, position(SHORT)), ONE, doubtful={SHORT})
-    assert (found.side, found.missing, len(found.doubtful)) == ((), (leg(),), 1)
+    found = compare(legs(leg()), read(1, position(SHORT)), ONE, unclear_legs={SHORT})
+    assert (found.side, found.missing, len(found.unclear)) == ((), (leg(),), 1)
 
 
 def test_legs_of_another_account_are_refused() -> None:

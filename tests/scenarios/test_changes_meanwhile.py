@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from actors import paths
-from actors.records import event
+from actors.ledger_client import event
 from messages.ledger import Intent, IntentState, PositionRow
 from messages.to_ledger import SetHeld
 from messages.to_monitors import CloseByOrder

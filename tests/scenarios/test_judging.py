@@ -6,7 +6,7 @@ import asyncio
 import random
 from datetime import datetime, timedelta
 
-from actors.execution.evidence import Inquiry
+from actors.execution.evidence import LegJudge
 from actors.execution.shared_reads import SharedReads
 from messages.settings import VerdictSettings
 from messages.to_exchange import JudgeLeg
@@ -39,14 +39,14 @@ async def test_a_leg_is_judged_by_a_read_from_now_on_where_the_clock_jumped_back
         reading.add(asyncio.ensure_future(read(delay)))
 
     reads = SharedReads("bybit", fresh=settings.fresh, now=now, start_after=start_after)
-    inquiry = Inquiry(venue, reads, settings, now)
+    leg_judge = LegJudge(venue, reads, settings, now)
     asked = now()
     request = JudgeLeg(
         key=LegKey("bybit", XRP, Side.LONG),
         changed_at=asked + 30 * SECOND,
         not_before=asked + 60 * SECOND,
     )
-    judgement = await inquiry.judge(request)
+    judgement = await leg_judge.judge(request)
     await asyncio.gather(*reading)
     assert isinstance(judgement.verdict, Unknown)
     assert began[0] >= asked

@@ -19,7 +19,7 @@ from actors.exchange import Exchange
 from actors.execution import close, evidence
 from actors.execution.orders import Orders
 from actors.execution.shared_reads import SharedReads
-from actors.monitoring import row_closing, suspects
+from actors.monitoring import row_closing, verdicts
 from actors.orphans import Orphans
 from actors.reconciliation import Reconciliation
 from actors.runtime.incarnation import Life
@@ -237,7 +237,7 @@ def only_the_wall_clock_is_waited_for(right: Any) -> Any:
 
 def a_dead_workers_order_bars_its_leg(right: Any) -> Any:
     async def judged(self: Any, message: Any) -> Any:
-        return await self._inquiry.judge(message)
+        return await self._leg_judge.judge(message)
 
     return judged
 
@@ -251,11 +251,11 @@ def an_hour(right: Any) -> Any:
 
 
 def rows_are_closed_in_observe_mode(right: Any) -> Any:
-    async def end_leg(actor: Any, settings: Any, *arguments: Any, **named: Any) -> Any:
+    async def close_rows_of(actor: Any, settings: Any, *arguments: Any, **named: Any) -> Any:
         acting = msgspec.structs.replace(settings, mode=Mode.ENFORCE)
         return await right(actor, acting, *arguments, **named)
 
-    return end_leg
+    return close_rows_of
 
 
 def the_fence_is_open(right: Any) -> Any:
@@ -325,8 +325,8 @@ ALL = (
     Mutation(
         "rows_are_closed_in_observe_mode",
         (
-            (aged_leg, "end_leg", rows_are_closed_in_observe_mode),
-            (suspects, "end_leg", rows_are_closed_in_observe_mode),
+            (aged_leg, "close_rows_of", rows_are_closed_in_observe_mode),
+            (verdicts, "close_rows_of", rows_are_closed_in_observe_mode),
         ),
         "8:",
         first=15,
