@@ -15,6 +15,7 @@ from messages.base import Request
 from messages.execution import ExecutionResult
 from messages.values import LegKey
 from messages.venue import (
+    ClosedPosition,
     Fill,
     Hint,
     Instrument,
@@ -56,28 +57,31 @@ class ReadPositions(Request[Snapshot], frozen=True, kw_only=True):
 class JudgeLeg(Request["Judgement"], frozen=True, kw_only=True):
     """Is this leg there? `changed_at` is its row's last change, `since` when it was opened.
 
-    `quantity` is what closing fills must account for. A read that began at `not_before` or later
-    will do, and no earlier one counts; None asks for one of the current freshness window.
-    `other_side_known`: the ledger has a row for the symbol's other side, so that a position there
-    is no mismatch of this leg.
+    `quantity` is what all its rows, `row_ids`, have together. A read that began at `not_before` or
+    later will do, and no earlier one counts; None asks for one of the current freshness window.
+    `opposite_rows`: the ledger has a row for the symbol's other side as well, so that an account
+    that holds one net position shows neither of them.
     """
 
     key: LegKey
+    row_ids: tuple[int, ...] = ()
     changed_at: datetime | None = None
     since: datetime | None = None
     quantity: Decimal | None = None
     not_before: datetime | None = None
-    other_side_known: bool = False
+    opposite_rows: bool = False
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """A verdict, and the leg's closing fills where its trade history was read.
+    """A verdict, and the leg's closing fills where its executions were read.
 
-    `fills_read` is false where nobody looked or the look-up failed.
+    `fills` are only those, or those parts, that ended no other row; `records` are the venue's own
+    of closed positions. `fills_read` is false where nobody looked or the look-up failed.
     """
 
     verdict: Verdict
     fills: tuple[Fill, ...] = ()
+    records: tuple[ClosedPosition, ...] = ()
     fills_read: bool = False
     seconds: float = 0.0
 

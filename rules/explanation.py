@@ -26,13 +26,15 @@ BEFORE_OPENING = timedelta(minutes=1)
 class OwnFill(msgspec.Struct, frozen=True, kw_only=True):
     """What an order of ours for these rows is known to have filled, in base units.
 
-    `sent_at` is when its intent was committed, `filled_at` when its end was known.
+    `sent_at` is when its intent was committed, `filled_at` when its end was known. `priced` is
+    false where nobody told at what price.
     """
 
     order_id: str
     quantity: Decimal
     sent_at: datetime
     filled_at: datetime
+    priced: bool = True
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +116,41 @@ def explain(account: Account) -> Accounting:
             return one
     found = seen or rows
     return found if found is not None else Accounting(since=start, needed=needed, closed=ZERO)
+
+
+def free_fills(account: Account) -> tuple[Fill, ...]:
+    """The closing fills, or the parts of them, that ended no other row; oldest first.
+
+    Of a fill that is booked in part, the rest has its share of fee and PnL.
+    """
+    if account.history is None:
+        return ()
+    parts = _parts(account.booked)
+    free = []
+    for fill in sorted(account.history.fills, key=lambda fill: fill.at):
+        whole = closed_by(fill, account.key.side)
+        if fill.symbol != account.key.symbol or whole <= ZERO:
+            continue
+        if fill.order_id in account.other_orders:
+            continue
+        rest = whole - min(parts.get(fill.fill_id, ZERO), whole)
+        if rest == whole:
+            free.append(fill)
+        elif rest > ZERO:
+            free.append(_part_of(fill, rest))
+    return tuple(free)
+
+
+def _part_of(fill: Fill, quantity: Decimal) -> Fill:
+    share = quantity / fill.quantity
+    pnl = fill.realized_pnl
+    return msgspec.structs.replace(
+        fill,
+        quantity=quantity,
+        closed_quantity=quantity,
+        fee=fill.fee * share,
+        realized_pnl=None if pnl is None else pnl * share,
+    )
 
 
 def closed_by(fill: Fill, side: Side) -> Decimal:

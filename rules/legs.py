@@ -58,7 +58,7 @@ def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -
         if row.account != account or row.status.lower() != RowStatus.ACTIVE:
             continue
         symbol = index.find(row.symbol)
-        side = _SIDES.get(row.side) or _SIDES.get(row.side.strip().lower())
+        side = side_of(row)
         key = LegKey(account, symbol, side) if symbol is not None and side is not None else None
         # Nearly every leg is one row, and there may be 100,000 of them: no list for each.
         leg = None if key is None else _leg_of_one(key, row)
@@ -70,6 +70,11 @@ def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -
             legs[key] = leg
     legs.update((key, _leg(key, rows)) for key, rows in several.items())
     return LedgerView(legs=legs, unusable=tuple(unusable))
+
+
+def side_of(row: PositionRow) -> Side | None:
+    """The side of a row, however its bot spells it; None where it is neither."""
+    return _SIDES.get(row.side) or _SIDES.get(row.side.strip().lower())
 
 
 def _reasons(row: PositionRow, symbol: str | None, side: Side | None) -> str:
