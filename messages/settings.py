@@ -74,16 +74,31 @@ class AgedSettings(msgspec.Struct, frozen=True, kw_only=True):
     check_every: timedelta = timedelta(seconds=10)
 
 
+class OnUnexplained(StrEnum):
+    """What becomes of a leg that is absent while nothing says how it ended.
+
+    ACCEPT closes its row after `accept_after`, with an unknown exit.
+    """
+
+    ALERT = "alert"
+    ACCEPT = "accept"
+
+
 class VerdictSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`fresh` is the window within which all askers share one read.
 
-    A read that ended longer ago than `stale_after` says nothing of the present any more.
+    A read that ended longer ago than `stale_after` says nothing of the present any more. `settle`
+    is what a bot needs to write its row after its fill, at the opening and at the end. What could
+    not be judged for `unjudged_after` is alerted.
     """
 
     confirm_after: timedelta = timedelta(seconds=2)
     settle: timedelta = timedelta(seconds=60)
     fresh: timedelta = timedelta(seconds=1)
     stale_after: timedelta = timedelta(seconds=60)
+    unexplained: OnUnexplained = OnUnexplained.ALERT
+    accept_after: timedelta = timedelta(hours=24)
+    unjudged_after: timedelta = timedelta(minutes=10)
 
 
 class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -53,6 +53,8 @@ LIMITS: dict[str, Limit] = {
     "aged.validate_every": _A_TENTH,
     "aged.check_every": _A_TENTH,
     "verdict.confirm_after": _LATER_THAN_NOW,
+    "verdict.accept_after": _SECONDS,
+    "verdict.unjudged_after": _SECONDS,
     "orders.attempts": Limit(lambda n: 1 <= n <= 20, "a whole number from 1 to 20"),
     "orders.aggressive_offset": _percent("0", "10"),
     "orders.maker_wait": _LATER_THAN_NOW,
