@@ -15,12 +15,14 @@ import msgspec
 from actors import paths
 from actors.alerting.daily_summary import Summaries
 from actors.alerting.notifications import Channel, notification_of
+from actors.backoff import backoff
 from actors.ledger_client import ask_ledger
 from actors.runtime import Actor, Down, Worked, handles
-from messages.ledger import AlertDraft, AlertLevel, AlertType, Delivery, NoticeKind
+from messages.ledger import Delivery, NoticeKind
 from messages.settings import Loudness, Settings
 from messages.to_alerts import NewNotice, RaiseAlert, ResolveAlert
 from messages.to_ledger import NoteDelivered, NoteDeliveryFailed, PendingDeliveries
+from rules.guard_alerts import channel_key, channel_refuses
 
 RETRY_FIRST = 1.0
 RETRY_LAST = 300.0
@@ -174,7 +176,8 @@ class Deliverer(Actor[DelivererState]):
             # After a restart as well, whose state does not know what its forerunner raised.
             resolution = "it takes notices again"
             self.tell(
-                paths.ALERTS, ResolveAlert(dedup_key=_key(delivery.channel), resolution=resolution)
+                paths.ALERTS,
+                ResolveAlert(dedup_key=channel_key(delivery.channel), resolution=resolution),
             )
         state.sent += 1
         state.refusals = 0
@@ -198,10 +201,10 @@ class Deliverer(Actor[DelivererState]):
         state.last_error = why
         state.resting = True
         self.state.sending.pop(name, None)
-        delay = min(RETRY_FIRST * 2 ** min(state.refusals - 1, 16), RETRY_LAST)
+        delay = backoff(state.refusals, RETRY_FIRST, RETRY_LAST)
         self.log.warning("Channel {} refused a notice ({}), again in {:.0f} s", name, why, delay)
         if state.refusals == TROUBLED_AFTER:
-            self.tell(paths.ALERTS, RaiseAlert(draft=_trouble(name, why)))
+            self.tell(paths.ALERTS, RaiseAlert(draft=channel_refuses(name, TROUBLED_AFTER, why)))
         self.after(timedelta(seconds=delay), WorkOff(channel=name))
 
     async def _done_with(self, delivery: Delivery) -> None:
@@ -214,20 +217,3 @@ def _choose(wanted: list[Delivery]) -> Delivery:
     for delivery in wanted:
         first.setdefault(delivery.alert.id, delivery)
     return min(first.values(), key=lambda delivery: (delivery.attempts, delivery.id))
-
-
-def _trouble(name: str, why: str) -> AlertDraft:
-    return AlertDraft(
-        type=AlertType.GUARD_DEGRADED,
-        level=AlertLevel.WARNING,
-        dedup_key=_key(name),
-        title=f"alerts do not get through {name}",
-        seen=f"{TROUBLED_AFTER} tries in a row were refused, the last: {why}",
-        done="notices are kept, and tried again at least every 5 minutes",
-        next_step="check the channel's URL, its token and its service",
-        details={"channel": name},
-    )
-
-
-def _key(name: str) -> str:
-    return f"channel:{name}"

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from loguru import logger
 
+from actors.backoff import backoffs
 from actors.runtime import Later
 from messages.ledger import PositionRow
 from messages.settings import QuantityUnit
@@ -62,15 +63,14 @@ class SourceReader:
 
     async def read(self) -> None:
         """One read of the source into its copies; an outage of either database is waited out."""
-        delay = RETRY_FIRST
+        delays = backoffs(RETRY_FIRST, RETRY_LAST)
         while True:
             # Somebody else's database may be away or be altered: nothing is decided meanwhile.
             try:
                 await self._read_once()
             except (LedgerUnavailable, LedgerRefused) as why:
                 logger.error("The source of positions can't be read, trying again: {}", why)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, RETRY_LAST)
+                await asyncio.sleep(next(delays))
             else:
                 return
 

@@ -18,6 +18,7 @@ from actors.exchange import Exchange
 from actors.keeper import Keeper
 from actors.ledger import LedgerActor
 from actors.live_settings import LiveSettings
+from actors.monitoring.account_view import LedgerLegs
 from actors.orphans import Orphans
 from actors.reconciliation import Reconciliation
 from actors.retention import Retention
@@ -152,16 +153,19 @@ def _account(
     # All below it keep what was in force at its own start, whichever of them is restarted.
     live.started(paths.account(name))
     settings, account, venue = live.settings, live.account(name), live.venues[name]
+    legs = LedgerLegs(name)
     children = [
         ChildSpec(
             name="exchange",
             factory=partial(Exchange, venue, account, settings),
             shutdown=20.0,
         ),
-        ChildSpec(name="orphans", factory=partial(Orphans, account, settings), shutdown=MONITOR),
+        ChildSpec(
+            name="orphans", factory=partial(Orphans, account, settings, legs), shutdown=MONITOR
+        ),
         ChildSpec(
             name="reconciliation",
-            factory=partial(Reconciliation, account, settings),
+            factory=partial(Reconciliation, account, settings, legs),
             shutdown=MONITOR,
         ),
         ChildSpec(
@@ -171,7 +175,7 @@ def _account(
                 (
                     ChildSpec(
                         name="scan",
-                        factory=partial(AgedScan, account, settings, judged),
+                        factory=partial(AgedScan, account, settings, legs, judged),
                         shutdown=MONITOR,
                     ),
                 ),

@@ -9,6 +9,31 @@ from __future__ import annotations
 import zlib
 from datetime import timedelta
 
+NOT_READY_RETRY = timedelta(seconds=1)
+"""How soon a round is tried again while the account is still connecting."""
+
+
+class Rounds:
+    """How long one monitor waits after each round.
+
+    Soon, until a round has gone through; then a share of the interval, so that accounts part;
+    then the interval.
+    """
+
+    def __init__(self, account: str, every: timedelta) -> None:
+        self._account = account
+        self._every = every
+        self._parted = False
+
+    def next_in(self, *, ready: bool = True) -> timedelta:
+        """The wait before the next round. `ready` is false where this one found nothing to read."""
+        if not ready:
+            return min(NOT_READY_RETRY, self._every)
+        if self._parted:
+            return self._every
+        self._parted = True
+        return initial_delay(self._account, self._every)
+
 
 def initial_delay(account: str, every: timedelta) -> timedelta:
     """The wait before the second round: between half an interval and a whole one.
