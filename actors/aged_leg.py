@@ -1,9 +1,9 @@
 """The life of one aged position, from the scan that found it to the row that is closed.
 
 A leg's actor looks, decides by the rules, validates at the exchange, and has the exchange actor
-close. It remembers nothing that matters: each look reads the ledger again, so a new incarnation
-goes on where the old one stopped. It ends with the leg closed, found to be a ghost, or gone from
-the ledger; until an operator answers, a leg that needs one stays, visibly.
+close. Each look reads the ledger again, so a new incarnation continues where the old one stopped.
+The actor ends when the leg is closed, was a ghost, or has left the ledger. A leg that needs an
+operator keeps its actor, so that everybody sees it.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class AgedState(msgspec.Struct):
 class AgedLeg(Actor[AgedState]):
     """One aged leg's close lifecycle. `ordered`: an operator wants it closed, aged or not.
 
-    `judged` is told how many seconds each validation before a close took, and of which account.
+    `judged` is called with the account and the seconds that each validation before a close took.
     """
 
     def __init__(
@@ -107,7 +107,7 @@ class AgedLeg(Actor[AgedState]):
         self._pause = settings.aged.check_every
         self._recalled = False
 
-    # --- its life begins, and others speak to it ------------------------------------------------
+    # --- starting, and what others send it ------------------------------------------------------
 
     def on_start(self) -> None:
         self.tell_self(Look())
@@ -148,7 +148,7 @@ class AgedLeg(Actor[AgedState]):
     # --- looking and deciding -------------------------------------------------------------------
 
     async def _look(self) -> timedelta | None:
-        """One look at the leg. Returns when to look again; None when its life has ended."""
+        """One look at the leg. Returns when to look again; None when the actor has ended."""
         markets = await self._reader.markets()
         if isinstance(markets, ViewUnavailable):
             return self._wait(f"waiting: {markets.why}")
@@ -177,11 +177,11 @@ class AgedLeg(Actor[AgedState]):
                 return await self._close(leg, markets, decision)
 
     async def _decide(self, leg: LedgerLeg) -> NotYet | LeaveAlone | Hold | CloseNow:
-        """What the rules say of the leg at the price of now, or what an operator has ordered."""
+        """The rules' decision at the current price, or the operator's order."""
         quote = await self.attempt(
             paths.exchange(self._key.account), ReadQuote(symbol=self._key.symbol)
         )
-        # Who holds a leg after ordering its close has thought again.
+        # A leg that is held after an operator ordered its close is not closed.
         self._ordered = self._ordered and not leg.held
         if self._ordered:
             return _as_ordered(leg)
@@ -240,7 +240,7 @@ class AgedLeg(Actor[AgedState]):
         await self._note("quantity_mismatch", ledger=leg.quantity, exchange=quantity)
 
     async def _say_what_would_close(self, leg: LedgerLeg, decision: CloseNow) -> timedelta:
-        """Observe mode sends nothing, and says once for each phase what it would have done."""
+        """Observe mode sends nothing; it records once a phase what it would have done."""
         pause = self._wait(f"observe: would close ({decision.why})")
         rows = ",".join(map(str, leg.row_ids))
         await note(
@@ -310,7 +310,7 @@ class AgedLeg(Actor[AgedState]):
     async def _close_rows(
         self, leg: LedgerLeg, markets: Markets, evidence: Evidence, fills: tuple[Fill, ...]
     ) -> timedelta | None:
-        """The leg is absent: its rows are closed, and its life ends."""
+        """The leg is absent: close its rows and end."""
         closed = await close_rows_of(
             self,
             self._settings,
@@ -337,7 +337,7 @@ class AgedLeg(Actor[AgedState]):
     # --- failing --------------------------------------------------------------------------------
 
     async def _failed(self, result: ExecutionResult) -> timedelta:
-        """A close that failed is tried again ever later, until a person must look."""
+        """Try again after ever longer waits, until a person must look."""
         code = result.error_code or ErrorCode.UNKNOWN
         if code is ErrorCode.PRICE_BAND and result.attempts == 0:
             # The price left the target before an order could go out: nothing failed.
@@ -393,7 +393,7 @@ class AgedLeg(Actor[AgedState]):
         )
 
     async def _forget(self, why: str) -> None:
-        """Nobody needs what is remembered of the leg, or what was alerted of it."""
+        """Drop the leg's record and resolve its alerts."""
         await ask_ledger(self, DropAged(key=self._key))
         for dedup_key in aged_keys(self._key):
             self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=why))
@@ -401,7 +401,7 @@ class AgedLeg(Actor[AgedState]):
     # --- telling --------------------------------------------------------------------------------
 
     def _wait(self, status: str, pause: timedelta | None = None) -> timedelta:
-        """Say for what it waits; the wait is until the next regular look, unless given."""
+        """Show why the leg waits. Without `pause` it waits for the next regular look."""
         self.state.status = status
         return self._pause if pause is None else pause
 

@@ -1,8 +1,8 @@
 """Finds aged legs and starts one actor for each; validates them all from one read.
 
-The scan starts what is old enough; periodic validation looks whether what the ledger calls aged
-is still at the venue. Neither closes a position: that is the leg's own actor. What is remembered
-of legs that ended while nobody looked is forgotten by the first scan.
+The scan starts an actor for each leg that is old enough; periodic validation checks that the aged
+legs of the ledger are still at the venue. Neither closes a position: the leg's own actor does. The
+first scan drops the records of legs that ended while no guard ran.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from rules.legs import LedgerView
 from rules.phases import AgedFacts, LeaveAlone, NotYet, decide
 
 LEG_STOP = 3.0
-"""Seconds that a leg may take to stop; a close that is under way goes on after the next start."""
+"""Seconds that a leg may take to stop; a close under way continues after the next start."""
 
 
 class Scan(msgspec.Struct, frozen=True):

@@ -1,8 +1,8 @@
 """The delivery actor: works off the outbox of notices, each channel at its own pace.
 
-A notice leaves the outbox when its channel has taken it, so each goes out at least once, across
-restarts; after a crash in between, perhaps twice. A channel that refuses is tried again ever more
-slowly, for ever. Leaves storing to the alerts actor, wording to `actors.alerting.notifications`.
+A notice leaves the outbox when its channel has taken it, so each is sent at least once, across
+restarts, and perhaps twice after a crash in between. A channel that refuses is tried again for
+ever, at ever longer intervals. The alerts actor stores; `actors.alerting.notifications` words.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ RETRY_LAST = 300.0
 SEND_LIMIT = 60.0
 """Seconds that one notice may take."""
 LOOK_EVERY = 30.0
-"""Seconds between looks without being told: whoever stored a notice may have died right then."""
+"""Seconds between looks at the outbox: whoever stored a notice may have died before saying so."""
 TROUBLED_AFTER = 5
 """Refusals in a row after which the other channels are told."""
 BATCH = 100
@@ -133,7 +133,7 @@ class Deliverer(Actor[DelivererState]):
                 return
 
     def _outdated(self, delivery: Delivery, waiting: tuple[Delivery, ...]) -> bool:
-        """Nobody wants to hear it any more, or at all."""
+        """Whether it is a reminder of what is over, or of a type that is switched off."""
         alert = delivery.alert
         loudness = self._settings.alerts.loudness(alert.type)
         if loudness is Loudness.OFF:
@@ -173,7 +173,7 @@ class Deliverer(Actor[DelivererState]):
         state = self.state.channels[delivery.channel]
         await self._done_with(delivery)
         if state.refusals >= TROUBLED_AFTER or state.sent == 0:
-            # After a restart as well, whose state does not know what its forerunner raised.
+            # After a restart too: this state does not know what an earlier incarnation raised.
             resolution = "it takes notices again"
             self.tell(
                 paths.ALERTS,

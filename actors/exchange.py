@@ -82,7 +82,7 @@ class StartRead(msgspec.Struct, frozen=True):
 
 
 class WorkerCallbacks(msgspec.Struct, frozen=True):
-    """A worker's tag: what to do with its result, and (None: crash as well) with its crash."""
+    """A worker's tag. `crashed` None: the actor crashes with its worker."""
 
     then: Callable[[Any], None]
     crashed: Callable[[str], None] | None = None
@@ -213,7 +213,7 @@ class Exchange(Actor[ExchangeState]):
         self._health.troubled(problem)
 
     def _learn_mode(self, snapshot: Snapshot) -> None:
-        """Some venues tell their position mode by the positions only."""
+        """Some venues show their position mode only in the positions."""
         if self._markets is not None and snapshot.positions:
             hedged = any(position.hedged for position in snapshot.positions)
             self._markets = msgspec.structs.replace(self._markets, hedged=hedged)
@@ -378,7 +378,7 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def worker_down(self, message: Down) -> None:
-        """A worker crashed: a bug. Whoever waits is told, and so are people."""
+        """A worker crashed, which is a bug: answer whoever waits for it, and raise an alert."""
         callbacks = message.tag
         if not isinstance(callbacks, WorkerCallbacks) or callbacks.crashed is None:
             raise WorkerCrashed(f"{message.path}: {message.error!r}") from message.error

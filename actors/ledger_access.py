@@ -1,6 +1,6 @@
-"""How the ledger actor reaches its database: outages are waited out, stale leases told.
+"""How the ledger actor reaches its database: it waits out outages and reports stale leases.
 
-Leaves what is read and written to `actors.ledger`.
+What is read and written is in `actors.ledger`.
 """
 
 from __future__ import annotations

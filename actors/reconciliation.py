@@ -66,7 +66,7 @@ class Reconciliation(Actor[ReconciliationState]):
     @handles
     async def reconcile(self, message: Reconcile) -> None:
         report = await self._reconcile()
-        # Until the first pass has gone through the account is only connecting.
+        # Until a first pass succeeds the account is still connecting.
         ready = self.state.passes > 0 or not report.problem
         self.after(self._rounds.next_in(ready=ready), Reconcile())
 

@@ -1,7 +1,7 @@
 """Follows another program's ledger: one fresh read of it for all who ask at the same time.
 
-A plain object that the ledger actor owns and whose jobs are its workers, so that a slow or absent
-database of somebody else's holds up no write of ours. Leaves the copies to `storage.mirror`.
+The ledger actor owns it and runs its reads in workers, so that another program's slow or absent
+database delays no write of ours. The copies are kept by `storage.mirror`.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class SourceReader:
         return True
 
     def done(self, rows: tuple[PositionRow, ...]) -> None:
-        """The read is through: answer whoever waited for it."""
+        """The read has finished: answer whoever waited for it."""
         served, self._served = self._served or [], None
         for account, answer in served:
             answer.set(tuple(row for row in rows if account in (None, row.account)))

@@ -1,9 +1,9 @@
 """Gathering what a verdict needs: shared reads, the trade history, the stream's hint.
 
 The rule itself is `rules.verdict.judge`. This file only knows in which order to look: a shared
-read first; where the leg is not shown, its closing fill, which makes one read enough; and only
-then a second read, spaced as the settings say. Where all that speaks for absence is that two
-lists left the leg out, the venue is asked for it by name before it is buried.
+read first; where it does not show the leg, the closing fill, which makes one read enough; and only
+then a second read, spaced as the settings say. Where the only evidence of absence is that two lists
+left the leg out, the venue is asked for it by name before it is called absent.
 """
 
 from __future__ import annotations
@@ -67,11 +67,7 @@ class LegJudge:
             if not snapshot.complete or snapshot.find(request.key) is not None:
                 break
             if isinstance(verdict, Unknown) and not fills_read:
-                found = await self._history(request)
-                fills_read = found is not None
-                fills = own + tuple(
-                    f for f in found or () if f.order_id not in {o.order_id for o in own}
-                )
+                fills, fills_read = await self._with_history(request, own)
                 verdict = self._decide(request, fills, ignore_live=ignore_live)
             if not isinstance(verdict, Unknown) or verdict.look_again_at is None:
                 break
@@ -82,11 +78,8 @@ class LegJudge:
             named = await self._venue.fetch_position(request.key)
             verdict = self._decide(request, fills, ignore_live=ignore_live, named=(named,))
         if isinstance(verdict, Absent) and not fills_read:
-            found = await self._history(request)
-            fills_read = found is not None
-            fills = own + tuple(
-                f for f in found or () if f.order_id not in {o.order_id for o in own}
-            )
+            # They tell the exit.
+            fills, fills_read = await self._with_history(request, own)
         return Judgement(
             verdict=verdict,
             fills=fills,
@@ -126,13 +119,19 @@ class LegJudge:
         ]
         return max(bounds, default=None)
 
-    async def _history(self, request: JudgeLeg) -> tuple[Fill, ...] | None:
-        """The symbol's fills since the leg was opened, or None where they cannot be read."""
+    async def _with_history(
+        self, request: JudgeLeg, own: tuple[Fill, ...]
+    ) -> tuple[tuple[Fill, ...], bool]:
+        """Our own fills and the symbol's others since the leg was opened.
+
+        False: the venue's could not be read.
+        """
         since = request.since or self._now() - UNTOLD_HISTORY
         answer = await self._venue.fetch_fills(request.key.symbol, since)
         if not isinstance(answer, Fills):
-            return None
-        return answer.fills
+            return own, False
+        ours = {fill.order_id for fill in own}
+        return own + tuple(f for f in answer.fills if f.order_id not in ours), True
 
 
 def verdict_text(verdict: Verdict) -> str:

@@ -136,7 +136,7 @@ class Orders:
                 return await self.resolve(intent)
 
     def heard(self, hint: OrderHint) -> None:
-        """The stream tells of an order: whoever waits for its record looks at once."""
+        """The stream has news of an order: whoever waits for its record looks at once."""
         waiting = self._waiting.get(hint.client_order_id)
         if waiting is not None:
             waiting.set()
@@ -149,15 +149,15 @@ class Orders:
         if intent.state.final:
             self._live.discard(intent.key)
             return intent
-        told = self._waiting.setdefault(intent.client_order_id, asyncio.Event())
+        hinted = self._waiting.setdefault(intent.client_order_id, asyncio.Event())
         # Whatever ends the wait, a cancelled worker included: nobody listens for this id any more.
         try:
-            return await self._follow(intent, begun, told)
+            return await self._follow(intent, begun, hinted)
         finally:
             self._waiting.pop(intent.client_order_id, None)
 
     async def _follow(
-        self, intent: Intent, begun: float | None, told: asyncio.Event
+        self, intent: Intent, begun: float | None, hinted: asyncio.Event
     ) -> Intent | Unresolved:
         loop = asyncio.get_running_loop()
         since = loop.time() if begun is None else begun
@@ -169,7 +169,7 @@ class Orders:
         cancelled = False
         why = ""
         while True:
-            told.clear()
+            hinted.clear()
             found = await self._venue.find_order(intent.key.symbol, intent.client_order_id)
             now = self._now()
             taken = ""
@@ -207,7 +207,7 @@ class Orders:
                 return Unresolved(why=why)
             # A hint that came while the record was read is not lost: it ends the wait at once.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(told.wait(), next(delays))
+                await asyncio.wait_for(hinted.wait(), next(delays))
 
     async def settle_open(self, key: LegKey | None, account: str) -> Settled:
         """Bring every open intent (of one leg, or of the account) to its final state."""
@@ -246,24 +246,26 @@ class Orders:
             intent = msgspec.structs.replace(intent, error=f"the stop is {record.status.value}")
         return await self._done(intent, record.order_id, outcome, status=record.status.value)
 
-    async def _from_history(self, intent: Intent, record: OrderRecord, told: Outcome) -> Outcome:
-        """The outcome with what the record lacks, from the fills, for venues whose has no fee."""
+    async def _from_history(
+        self, intent: Intent, record: OrderRecord, recorded: Outcome
+    ) -> Outcome:
+        """The outcome with the fills' price and fee, for venues whose order record lacks them."""
         since = intent.created_at - timedelta(minutes=1)
         delays = backoffs(POLL_FIRST, POLL_LAST)
         for _ in range(5):
             history = await self._venue.fetch_fills(intent.key.symbol, since)
             if isinstance(history, Fills):
                 found = outcome_of_fills(intent, history.fills, record.order_id)
-                if found.filled == told.filled:
-                    return msgspec.structs.replace(found, average=told.average or found.average)
+                if found.filled == recorded.filled:
+                    return msgspec.structs.replace(found, average=recorded.average or found.average)
             await asyncio.sleep(next(delays))
-        return told
+        return recorded
 
     async def _forgotten(self, intent: Intent) -> Intent | None:
-        """The end of an order that the venue took long ago and that no record of its id knows.
+        """The end of an order that the venue took long ago and has no record of any more.
 
-        Asked for by the venue's own id, which also makes sure that it does not rest, and else told
-        by its fills; None where neither can be read.
+        Cancelling by the venue's own id makes sure that it does not rest, and may return its
+        record; else its fills say what became of it. None where neither can be read.
         """
         if intent.order_id:
             trigger = intent.type is OrderType.STOP_MARKET

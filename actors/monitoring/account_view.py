@@ -1,8 +1,8 @@
 """Two views of an account's legs, gathered for the monitors: what the ledger and the venue say.
 
 A difference counts only when two looks, spaced by `confirm_after`, both show it: a bot writes its
-row a moment after its fill, and a venue may flicker. What is missing at the venue is only a
-suspect here; `JudgeLeg` gives the verdict.
+row a moment after its fill, and a venue's reads may disagree. That a leg is missing from a read
+proves nothing here; `JudgeLeg` gives the verdict.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     comparison: Comparison
 
     def is_conclusive_for(self, key: LegKey) -> bool:
-        """Whether this look says how it is with a leg.
+        """Whether this look is evidence about a leg.
 
-        That a leg of the ledger is not at the venue, only a complete read that covers it says.
+        Only a complete read that covers it can say that a leg of the ledger is not at the venue.
         """
         read = self.snapshot
         if read.find(key) is not None:
@@ -140,7 +140,7 @@ class AccountReader:
     ) -> Differences | ViewUnavailable:
         """Look once, and where orphans or mismatches show a second time; keep what both looks show.
 
-        Missing legs need no second look here: they are suspects, and each gets its own verdict.
+        Missing legs need no second look here, since each gets its own verdict.
         """
         first = await self.look(not_before=not_before)
         if isinstance(first, ViewUnavailable):

@@ -1,6 +1,6 @@
-"""Forgets aged legs whose rows were closed while no guard ran, or by another one.
+"""Drops the records of aged legs whose rows were closed while no guard ran, or by another guard.
 
-A leg's own actor does it where it lives to see the end. Leaves legs that still live to that actor.
+A leg's own actor does so when it sees the leg end; legs that still exist are left to it.
 """
 
 from __future__ import annotations

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
@@ -13,65 +12,45 @@ from pathlib import Path
 import pytest
 
 from messages.execution import ErrorCode, ExecutionResult
-from messages.ledger import (
-    Alert,
-    AlertDraft,
-    AlertType,
-    ExitSource,
-    LedgerLeg,
-    PositionRow,
-    RowStatus,
-)
-from messages.settings import AccountSettings, Mode, Settings
-from messages.values import LegKey, Side
-from messages.venue import VenueError, VenueErrorKind, VenuePosition
+from messages.ledger import Alert, AlertDraft, AlertType, ExitSource
+from messages.values import ZERO, LegKey, Side
+from messages.venue import VenueError, VenueErrorKind
 from rules import alerts, guard_alerts
 from rules.diff import QuantityMismatch
 from rules.legs import UnusableRow
 from rules.pnl import Exit
 from rules.protection import Cover, Coverage
+from tests.actors.kit import settings_of
+from tests.rules import build
+from tests.rules.build import leg
 
 ROOT = Path(__file__).parents[2]
 WORDS = ("rules/alerts.py", "rules/guard_alerts.py")
-AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
-TEN = Decimal(10)
-"""Any quantity, or price."""
+AT = build.T0
+ONE, TEN = Decimal(1), Decimal(10)
 
 
 def every_alert(key: LegKey) -> tuple[AlertDraft, ...]:
     """What can be said of one leg, of its account and of the guard."""
-    row = PositionRow(
-        id=7,
-        account=key.account,
-        symbol=key.symbol,
-        side=key.side.value,
-        quantity="10",
-        entry_price="10",
-        opened_at=AT,
-        updated_at=AT,
-        status=RowStatus.ACTIVE,
-    )
-    leg = LedgerLeg(key=key, quantity=TEN, entry_price=TEN, opened_at=AT, rows=(row,))
-    position = VenuePosition(key=key, quantity=TEN, contracts=TEN, entry_price=TEN, hedged=True)
+    held, position = leg(key, "10"), build.position(key, "9")
     result = ExecutionResult(
         key=key, success=False, requested=TEN, error_code=ErrorCode.UNKNOWN, error_message="no"
     )
     bare = Coverage(level=Cover.NAKED)
-    account = AccountSettings(name=key.account, exchange="bybit")
-    settings = Settings(mode=Mode.OBSERVE, accounts=(account,))
+    settings = settings_of(ROOT)
     error = VenueError(kind=VenueErrorKind.NETWORK, message="timed out")
     path = f"accounts/{key.account}/aged/{key.actor_name}"
-    exit_ = Exit(source=ExitSource.UNKNOWN)
+    exit_ = Exit(price=TEN, quantity=TEN, pnl=ZERO, fees=ZERO, source=ExitSource.UNKNOWN)
     return (
         alerts.insufficient_balance(key, (7,), result),
         alerts.operator_needed(key, (7,), result),
         alerts.close_failed(key, (7,), result),
-        alerts.ghost(leg, exit_, "gone", copied=False, reconciled=False),
-        alerts.orphan_found(position, bare, account, AT),
+        alerts.ghost(held, exit_, "gone", copied=False, reconciled=False),
+        alerts.orphan_found(position, bare, settings.accounts[0], AT),
         alerts.orphan_policy_failed(key, "no price"),
         alerts.naked(position, bare),
-        alerts.mismatch(QuantityMismatch(leg=leg, position=position, difference=TEN)),
-        alerts.unusable_row(key.account, UnusableRow(row=row, why="no side")),
+        alerts.mismatch(QuantityMismatch(leg=held, position=position, difference=-ONE)),
+        alerts.unusable_row(key.account, UnusableRow(row=held.rows[0], why="no side")),
         guard_alerts.degraded(key.account, AT, error),
         guard_alerts.worker_crashed(key.account, path, "KeyError()"),
         guard_alerts.actor_crashed(
