@@ -10,11 +10,11 @@ import pytest
 from actors.context import Context
 
 ACTORS = Path(__file__).parents[2] / "actors"
-HELPERS = sorted(
-    file
-    for folder in ("execution", "monitoring", "alerting")
-    for file in (ACTORS / folder).glob("*.py")
-) + [ACTORS / "ledger_client.py"]
+FOLDERS = ("execution", "monitoring", "alerting")
+HELPERS = [
+    ACTORS / "ledger_client.py",
+    *(file for folder in FOLDERS for file in sorted((ACTORS / folder).glob("*.py"))),
+]
 
 
 @pytest.mark.parametrize("file", HELPERS, ids=lambda file: file.stem)
