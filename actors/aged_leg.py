@@ -1,9 +1,9 @@
 """The life of one aged position, from the scan that found it to the row that is closed.
 
 A leg's actor looks, decides by the rules, validates at the exchange, and has the exchange actor
-close. It remembers nothing that matters: each look reads the ledger again, so a new incarnation
-goes on where the old one stopped. It ends with the leg closed, found to be a ghost, or gone from
-the ledger; until an operator answers, a leg that needs one stays, visibly.
+close. Each look reads the ledger again, so a new incarnation continues where the old one stopped.
+The actor ends when the leg is closed, was a ghost, or has left the ledger. A leg that needs an
+operator keeps its actor, so that everybody sees it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,32 @@ from decimal import Decimal
 import msgspec
 
 from actors import paths
-from actors.aged_alerts import close_failed, insufficient_balance, operator_needed, result_details
+from actors.backoff import backoff
 from actors.execution.evidence import verdict_text
 from actors.ledger_client import ask_ledger, note
-from actors.monitoring.account_view import ViewUnavailable, ledger_view, markets_of
+from actors.monitoring.account_view import AccountReader, LedgerLegs, ViewUnavailable
 from actors.monitoring.row_closing import AGED_GHOST, RowsClosed, RowsLeft, close_rows_of
 from actors.monitoring.verdicts import ask_verdict
 from actors.runtime import Actor, AskFailed, handles
 from messages.base import Done
 from messages.execution import ErrorCode, ExecutionResult
-from messages.ledger import AgedRecord, AlertDraft, LedgerLeg
+from messages.ledger import AgedRecord, AlertDraft, AlertType, LedgerLeg
 from messages.settings import Mode, OnUnknown, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
 from messages.to_exchange import CloseLeg, Markets, ReadQuote
 from messages.to_ledger import Count, DropAged, ReadAged, SaveAged
 from messages.to_monitors import CloseByOrder, LookAt, Release
 from messages.values import LegKey
-from messages.venue import Quote
-from messages.verdict import Absent, Present, Unknown
+from messages.venue import Fill, Quote
+from messages.verdict import Absent, Evidence, Present, Unknown
+from rules.alerts import (
+    aged_key,
+    aged_keys,
+    close_failed,
+    insufficient_balance,
+    operator_needed,
+    result_details,
+)
 from rules.diff import same_quantity
 from rules.phases import AgedFacts, CloseNow, Hold, LeaveAlone, NotYet, Phase, decide
 
@@ -42,6 +50,13 @@ ROUNDS = 8
 
 CLOSE_TIMEOUT = 900.0
 """Seconds: above the sum of the ladder's waits, so that only a lost exchange actor reaches it."""
+
+SOON = timedelta(seconds=1)
+"""How soon to look again at what is about to change."""
+
+RETRY_LAST = timedelta(minutes=5)
+MOST_PAUSES = 32
+"""The longest wait after failures: this many regular pauses, and never above `RETRY_LAST`."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -69,7 +84,7 @@ class AgedState(msgspec.Struct):
 class AgedLeg(Actor[AgedState]):
     """One aged leg's close lifecycle. `ordered`: an operator wants it closed, aged or not.
 
-    `judged` is told how many seconds each validation before a close took, and of which account.
+    `judged` is called with the account and the seconds that each validation before a close took.
     """
 
     def __init__(
@@ -77,17 +92,22 @@ class AgedLeg(Actor[AgedState]):
         key: LegKey,
         settings: Settings,
         on_unknown: OnUnknown,
+        legs: LedgerLegs,
         *,
         ordered: bool = False,
         judged: Callable[[str, float], None] | None = None,
     ) -> None:
         super().__init__(AgedState(key=key))
-        self._judged = judged
         self._key = key
         self._settings = settings
         self._on_unknown = on_unknown
-        self._recalled = False
         self._ordered = ordered
+        self._judged = judged
+        self._reader = AccountReader(self, key.account, legs)
+        self._pause = settings.aged.check_every
+        self._recalled = False
+
+    # --- starting, and what others send it ------------------------------------------------------
 
     def on_start(self) -> None:
         self.tell_self(Look())
@@ -112,117 +132,131 @@ class AgedLeg(Actor[AgedState]):
 
     @handles
     async def release(self, message: Release) -> None:
+        """An operator lets the guard go on."""
         self.state.operator_needed = ""
         self.state.failures = 0
         await self._remember()
         self.tell(
             paths.ALERTS,
-            ResolveAlert(dedup_key=f"operator:{self._key}", resolution=f"released by {message.by}"),
+            ResolveAlert(
+                dedup_key=aged_key(AlertType.OPERATOR_NEEDED, self._key),
+                resolution=f"released by {message.by}",
+            ),
         )
         self.tell_self(LookAt(key=self._key))
 
     # --- looking and deciding -------------------------------------------------------------------
 
     async def _look(self) -> timedelta | None:
-        """One look at the leg. Returns when to look again; None when the life has ended."""
-        pause = self._settings.aged.check_every
-        markets = await markets_of(self, self._key.account)
+        """One look at the leg. Returns when to look again; None when the actor has ended."""
+        markets = await self._reader.markets()
         if isinstance(markets, ViewUnavailable):
-            self.state.status = f"waiting: {markets.why}"
-            return pause
-        view = await ledger_view(self, self._key.account, markets)
-        leg = view.legs.get(self._key)
+            return self._wait(f"waiting: {markets.why}")
+        leg = (await self._reader.ledger(markets)).legs.get(self._key)
         if leg is None:
             await self._end("its row is no longer active")
             return None
         await self._recall(leg)
         self._show(leg)
         if self.state.operator_needed:
-            self.state.status = f"operator needed: {self.state.operator_needed}"
-            return pause
-        quote = await self.attempt(
-            paths.exchange(self._key.account), ReadQuote(symbol=self._key.symbol)
-        )
-        facts = AgedFacts(
-            leg=leg, now=self.now(), quote=quote if isinstance(quote, Quote) else None
-        )
-        # Who holds a leg after ordering its close has thought again.
-        self._ordered = self._ordered and not leg.held
-        decision = _ordered(leg) if self._ordered else decide(facts, self._settings.aged)
+            return self._wait(f"operator needed: {self.state.operator_needed}")
+        decision = await self._decide(leg)
         match decision:
             case NotYet(until=until):
                 await self._end(f"not aged before {until:%Y-%m-%d %H:%M} UTC")
                 return None
             case LeaveAlone(why=why):
-                self.state.status = f"left alone: {why}"
-                return pause
+                return self._wait(f"left alone: {why}")
             case Hold():
                 self._show_decision(decision)
-                self.state.status = f"holding for {decision.target}"
                 until_change = decision.next_change_at - self.now()
-                return max(min(pause, until_change), timedelta(milliseconds=1))
+                pause = max(min(self._pause, until_change), timedelta(milliseconds=1))
+                return self._wait(f"holding for {decision.target}", pause)
             case CloseNow():
                 self._show_decision(decision)
-                return await self._close(leg, markets, decision, pause)
+                return await self._close(leg, markets, decision)
+
+    async def _decide(self, leg: LedgerLeg) -> NotYet | LeaveAlone | Hold | CloseNow:
+        """The rules' decision at the current price, or the operator's order."""
+        quote = await self.attempt(
+            paths.exchange(self._key.account), ReadQuote(symbol=self._key.symbol)
+        )
+        # A leg that is held after an operator ordered its close is not closed.
+        self._ordered = self._ordered and not leg.held
+        if self._ordered:
+            return _as_ordered(leg)
+        facts = AgedFacts(
+            leg=leg, now=self.now(), quote=quote if isinstance(quote, Quote) else None
+        )
+        return decide(facts, self._settings.aged)
 
     # --- closing --------------------------------------------------------------------------------
 
     async def _close(
-        self, leg: LedgerLeg, markets: Markets, decision: CloseNow, pause: timedelta
+        self, leg: LedgerLeg, markets: Markets, decision: CloseNow
     ) -> timedelta | None:
         """Validate at the exchange, then close what is really there."""
         self.state.status = "validating"
-        judgement = await ask_verdict(self, leg)
+        judgement = await ask_verdict(self, self._reader, leg)
         if self._judged is not None:
             self._judged(self._key.account, judgement.seconds)
-        verdict = judgement.verdict
-        self.state.verdict = verdict_text(verdict)
-        match verdict:
+        self.state.verdict = verdict_text(judgement.verdict)
+        match judgement.verdict:
             case Absent(evidence=evidence):
-                ended = await close_rows_of(
-                    self,
-                    self._settings,
-                    leg,
-                    evidence,
-                    judgement.fills,
-                    instrument=markets.instruments[self._key.symbol],
-                    ghost_reason=AGED_GHOST,
-                )
-                return await self._ended(ended, pause)
+                return await self._close_rows(leg, markets, evidence, judgement.fills)
             case Unknown(other_side=True, why=why):
                 # A mismatch of sides is for a person, whom reconciliation alerts (D2).
-                self.state.status = f"not closed: {why}"
-                return pause
+                return self._wait(f"not closed: {why}")
             case Unknown(why=why):
-                self.log.warning("Position validation FAILED for {}: {}", self._key, why)
-                self._count("position_validation_failures")
-                await self._note("position_validation_failed", why=why)
+                await self._report_unknown(why)
                 if self._on_unknown is OnUnknown.WAIT:
-                    self.state.status = f"waiting for a verdict: {why}"
-                    return pause
+                    return self._wait(f"waiting for a verdict: {why}")
             case Present(quantity=quantity):
-                self.log.info(
-                    "Position validated on exchange: {} {} in {:.3f} s",
-                    self._key,
-                    quantity,
-                    judgement.seconds,
-                )
-                if not same_quantity(leg.quantity, quantity, markets.instruments[self._key.symbol]):
-                    self.log.warning(
-                        "Quantity MISMATCH detected for {}: ledger {}, exchange {}",
-                        self._key,
-                        leg.quantity,
-                        quantity,
-                    )
-                    self._count("quantity_mismatches")
-                    await self._note("quantity_mismatch", ledger=leg.quantity, exchange=quantity)
+                await self._report_present(leg, markets, quantity, judgement.seconds)
         if self._settings.mode is Mode.OBSERVE:
-            return await self._would_close(leg, decision, pause)
-        return await self._execute(leg, decision, pause)
+            return await self._say_what_would_close(leg, decision)
+        return await self._execute(leg, decision)
 
-    async def _execute(
-        self, leg: LedgerLeg, decision: CloseNow, pause: timedelta
-    ) -> timedelta | None:
+    async def _report_unknown(self, why: str) -> None:
+        self.log.warning("Position validation FAILED for {}: {}", self._key, why)
+        self._count("position_validation_failures")
+        await self._note("position_validation_failed", why=why)
+
+    async def _report_present(
+        self, leg: LedgerLeg, markets: Markets, quantity: Decimal, seconds: float
+    ) -> None:
+        self.log.info(
+            "Position validated on exchange: {} {} in {:.3f} s", self._key, quantity, seconds
+        )
+        if same_quantity(leg.quantity, quantity, markets.instruments[self._key.symbol]):
+            return
+        self.log.warning(
+            "Quantity MISMATCH detected for {}: ledger {}, exchange {}",
+            self._key,
+            leg.quantity,
+            quantity,
+        )
+        self._count("quantity_mismatches")
+        await self._note("quantity_mismatch", ledger=leg.quantity, exchange=quantity)
+
+    async def _say_what_would_close(self, leg: LedgerLeg, decision: CloseNow) -> timedelta:
+        """Observe mode sends nothing; it records once a phase what it would have done."""
+        pause = self._wait(f"observe: would close ({decision.why})")
+        rows = ",".join(map(str, leg.row_ids))
+        await note(
+            self,
+            "would_close",
+            self._key,
+            event_id=f"would-close:{self._key.account}:{rows}:{decision.phase.value}",
+            phase=decision.phase.value,
+            why=decision.why,
+            target=decision.target,
+            price=decision.price,
+        )
+        return pause
+
+    async def _execute(self, leg: LedgerLeg, decision: CloseNow) -> timedelta | None:
+        """Have the exchange actor close the leg, and see what came of it."""
         self.state.status = "closing"
         await self._note(
             "close_decided",
@@ -247,59 +281,69 @@ class AgedLeg(Actor[AgedState]):
         )
         if isinstance(result, AskFailed):
             self.state.last_error = result.why
-            self.state.status = f"the close has no answer: {result.why}"
-            return pause
+            return self._wait(f"the close has no answer: {result.why}")
         await self._note("close_result", **result_details(result))
         if result.success or result.error_code is ErrorCode.POSITION_NOT_FOUND:
-            # The rows are closed on confirmed absence, by the same path as any ghost: our own
-            # fills are found there and make it a close of ours.
-            return await self._confirm_gone(pause)
-        return await self._failed(result, pause)
+            return await self._confirm_gone()
+        return await self._failed(result)
 
-    async def _confirm_gone(self, pause: timedelta) -> timedelta | None:
-        markets = await markets_of(self, self._key.account)
+    # --- ending ---------------------------------------------------------------------------------
+
+    async def _confirm_gone(self) -> timedelta | None:
+        """Close the rows on confirmed absence, by the same path as any ghost's.
+
+        Our own fills are found there and make it a close of ours.
+        """
+        markets = await self._reader.markets()
         if isinstance(markets, ViewUnavailable):
-            return pause
-        leg = (await ledger_view(self, self._key.account, markets)).legs.get(self._key)
+            return self._pause
+        leg = (await self._reader.ledger(markets)).legs.get(self._key)
         if leg is None:
             await self._end("closed")
             return None
-        judgement = await ask_verdict(self, leg)
+        judgement = await ask_verdict(self, self._reader, leg)
         if isinstance(judgement.verdict, Absent):
-            ended = await close_rows_of(
-                self,
-                self._settings,
-                leg,
-                judgement.verdict.evidence,
-                judgement.fills,
-                instrument=markets.instruments[self._key.symbol],
-                ghost_reason=AGED_GHOST,
-            )
-            return await self._ended(ended, pause)
-        self.state.status = "closed by the order's record, not yet seen flat"
-        return timedelta(seconds=1)
+            evidence = judgement.verdict.evidence
+            return await self._close_rows(leg, markets, evidence, judgement.fills)
+        return self._wait("closed by the order's record, not yet seen flat", SOON)
 
-    async def _ended(self, ended: RowsClosed | RowsLeft, pause: timedelta) -> timedelta | None:
-        match ended:
+    async def _close_rows(
+        self, leg: LedgerLeg, markets: Markets, evidence: Evidence, fills: tuple[Fill, ...]
+    ) -> timedelta | None:
+        """The leg is absent: close its rows and end."""
+        closed = await close_rows_of(
+            self,
+            self._settings,
+            leg,
+            evidence,
+            fills,
+            instrument=markets.instruments[self._key.symbol],
+            ghost_reason=AGED_GHOST,
+        )
+        match closed:
             case RowsLeft(why=why):
-                self.state.status = why
-                return pause
+                return self._wait(why)
             case RowsClosed():
-                what = "ghost" if ended.ghost else "closed"
-                await self._end(what if ended.by_us else "another actor closed its row")
+                what = "ghost" if closed.ghost else "closed"
+                await self._end(what if closed.by_us else "another actor closed its row")
                 return None
+
+    async def _end(self, why: str) -> None:
+        self.state.status = f"ended: {why}"
+        await self._forget(f"the leg ended: {why}")
+        self.log.info("{} has ended: {}", self._key, why)
+        self.stop()
 
     # --- failing --------------------------------------------------------------------------------
 
-    async def _failed(self, result: ExecutionResult, pause: timedelta) -> timedelta | None:
+    async def _failed(self, result: ExecutionResult) -> timedelta:
+        """Try again after ever longer waits, until a person must look."""
         code = result.error_code or ErrorCode.UNKNOWN
         if code is ErrorCode.PRICE_BAND and result.attempts == 0:
             # The price left the target before an order could go out: nothing failed.
-            self.state.status = result.error_message
-            return pause
+            return self._wait(result.error_message)
         if code is ErrorCode.ROW_CHANGED:
-            self.state.status = result.error_message
-            return timedelta(seconds=1)
+            return self._wait(result.error_message, SOON)
         self.state.failures += 1
         self.state.last_error = f"{code}: {result.error_message}"
         self._count("failed_closes")
@@ -312,35 +356,17 @@ class AgedLeg(Actor[AgedState]):
             self.state.status = f"operator needed: {self.state.operator_needed}"
             await self._remember()
             self._alert(operator_needed(self._key, self.state.row_ids, result))
-            return pause
+            return self._pause
         self._alert(close_failed(self._key, self.state.row_ids, result))
         await self._remember()
-        self.state.status = f"trying again after {self.state.last_error}"
-        longer = 1 << min(self.state.failures, 5)
-        return min(pause * longer, timedelta(minutes=5))
-
-    def _alert(self, draft: AlertDraft) -> None:
-        self.tell(paths.ALERTS, RaiseAlert(draft=draft))
-
-    async def _would_close(self, leg: LedgerLeg, decision: CloseNow, pause: timedelta) -> timedelta:
-        self.state.status = f"observe: would close ({decision.why})"
-        rows = ",".join(map(str, leg.row_ids))
-        await note(
-            self,
-            "would_close",
-            self._key,
-            event_id=f"would-close:{self._key.account}:{rows}:{decision.phase.value}",
-            phase=decision.phase.value,
-            why=decision.why,
-            target=decision.target,
-            price=decision.price,
-        )
-        return pause
+        longest = min(self._pause * MOST_PAUSES, RETRY_LAST)
+        pause = backoff(self.state.failures, self._pause * 2, longest)
+        return self._wait(f"trying again after {self.state.last_error}", pause)
 
     # --- memory ---------------------------------------------------------------------------------
 
     async def _recall(self, leg: LedgerLeg) -> None:
-        """A new incarnation reads back what its forerunner knew of these rows."""
+        """A new incarnation reads back what an earlier one knew of these rows."""
         if self._recalled:
             return
         record = await ask_ledger(self, ReadAged(key=self._key))
@@ -366,20 +392,18 @@ class AgedLeg(Actor[AgedState]):
             ),
         )
 
-    async def _end(self, why: str) -> None:
-        self.state.status = f"ended: {why}"
-        await self._forget(f"the leg ended: {why}")
-        self.log.info("{} has ended: {}", self._key, why)
-        self.stop()
-
     async def _forget(self, why: str) -> None:
-        """Nobody needs what is remembered of the leg, or what was alerted of it."""
+        """Drop the leg's record and resolve its alerts."""
         await ask_ledger(self, DropAged(key=self._key))
-        for kind in ("operator", "close_failed", "insufficient"):
-            self.tell(
-                paths.ALERTS,
-                ResolveAlert(dedup_key=f"{kind}:{self._key}", resolution=why),
-            )
+        for dedup_key in aged_keys(self._key):
+            self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=why))
+
+    # --- telling --------------------------------------------------------------------------------
+
+    def _wait(self, status: str, pause: timedelta | None = None) -> timedelta:
+        """Show why the leg waits. Without `pause` it waits for the next regular look."""
+        self.state.status = status
+        return self._pause if pause is None else pause
 
     def _show(self, leg: LedgerLeg) -> None:
         self.state.row_ids = leg.row_ids
@@ -394,6 +418,9 @@ class AgedLeg(Actor[AgedState]):
         self.state.target = decision.target
         self.state.price = decision.price
 
+    def _alert(self, draft: AlertDraft) -> None:
+        self.tell(paths.ALERTS, RaiseAlert(draft=draft))
+
     def _count(self, name: str) -> None:
         self.tell(paths.LEDGER, Count(account=self._key.account, counters={name: 1}))
 
@@ -401,7 +428,7 @@ class AgedLeg(Actor[AgedState]):
         await note(self, kind, self._key, details)
 
 
-def _ordered(leg: LedgerLeg) -> CloseNow:
+def _as_ordered(leg: LedgerLeg) -> CloseNow:
     """An operator's order to close, whatever age and price."""
     return CloseNow(
         phase=Phase.MARKET,

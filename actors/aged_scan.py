@@ -1,26 +1,30 @@
 """Finds aged legs and starts one actor for each; validates them all from one read.
 
-The scan starts what is old enough; periodic validation looks whether what the ledger calls aged
-is still at the venue. Neither closes a position: that is the leg's own actor. What is remembered
-of legs that ended while nobody looked is forgotten by the first scan.
+The scan starts an actor for each leg that is old enough; periodic validation checks that the aged
+legs of the ledger are still at the venue. Neither closes a position: the leg's own actor does. The
+first scan drops the records of legs that ended while no guard ran.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 
 import msgspec
 
 from actors import paths
 from actors.aged_leg import AgedLeg
-from actors.monitoring.account_view import ViewUnavailable, ledger_view, look, markets_of
+from actors.monitoring.account_view import (
+    AccountReader,
+    LedgerLegs,
+    ViewUnavailable,
+    wake_leg,
+)
 from actors.monitoring.aged_cleanup import forget_the_ended
-from actors.monitoring.rounds import initial_delay
+from actors.monitoring.rounds import Rounds, initial_delay
 from actors.monitoring.row_closing import PERIODIC_GHOST
-from actors.monitoring.verdicts import Outcome, close_if_absent
+from actors.monitoring.verdicts import MissingLegs, Outcome
 from actors.runtime import (
     Actor,
     AlreadyThere,
@@ -31,20 +35,19 @@ from actors.runtime import (
     handles,
 )
 from messages.base import Done
-from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
+from messages.ledger import LedgerLeg
 from messages.settings import AccountSettings, Settings
 from messages.to_alerts import RaiseAlert
 from messages.to_exchange import NotReady
 from messages.to_ledger import Count
 from messages.to_monitors import CloseByOrder, ScanNow, ScanReport
+from messages.values import LegKey
+from rules.alerts import unusable_row
 from rules.legs import LedgerView
 from rules.phases import AgedFacts, LeaveAlone, NotYet, decide
 
 LEG_STOP = 3.0
-"""Seconds that a leg may take to stop; a close that is under way goes on after the next start."""
-
-NOT_READY_RETRY = timedelta(seconds=1)
-"""How soon a scan is tried again while the account is still connecting."""
+"""Seconds that a leg may take to stop; a close under way continues after the next start."""
 
 
 class Scan(msgspec.Struct, frozen=True):
@@ -74,6 +77,7 @@ class AgedScan(Actor[AgedScanState]):
         self,
         account: AccountSettings,
         settings: Settings,
+        legs: LedgerLegs,
         judged: Callable[[str, float], None] | None = None,
     ) -> None:
         super().__init__(AgedScanState(account=account.name))
@@ -82,7 +86,10 @@ class AgedScan(Actor[AgedScanState]):
         self._settings = settings
         self._known: frozenset[str] = frozenset()
         self._unusable: frozenset[int] = frozenset()
-        self._went_round = False
+        self._legs = legs
+        self._reader = AccountReader(self, account.name, legs)
+        self._missing = MissingLegs(self, self._reader, settings, self._wake)
+        self._rounds = Rounds(account.name, settings.aged.scan_every)
         self._tidied = False
 
     def on_start(self) -> None:
@@ -94,12 +101,7 @@ class AgedScan(Actor[AgedScanState]):
     @handles
     async def scan(self, message: Scan) -> None:
         report = await self._scan()
-        every = self._settings.aged.scan_every
-        if report.problem:
-            self.after(min(NOT_READY_RETRY, every), Scan())
-            return
-        self.after(every if self._went_round else initial_delay(self._account.name, every), Scan())
-        self._went_round = True
+        self.after(self._rounds.next_in(ready=not report.problem), Scan())
 
     @handles
     async def scan_now(self, message: ScanNow) -> ScanReport:
@@ -115,10 +117,10 @@ class AgedScan(Actor[AgedScanState]):
     @handles
     async def close_by_order(self, message: CloseByOrder) -> Done | NotReady:
         """An operator wants a leg closed, aged or not."""
-        markets = await markets_of(self, self._account.name)
+        markets = await self._reader.markets()
         if isinstance(markets, ViewUnavailable):
             return NotReady(why=markets.why)
-        view = await ledger_view(self, self._account.name, markets)
+        view = await self._reader.ledger(markets)
         leg = view.legs.get(message.key)
         if leg is None:
             return NotReady(why=f"the ledger has no usable active row for {message.key}")
@@ -130,11 +132,11 @@ class AgedScan(Actor[AgedScanState]):
     # --- the scan -------------------------------------------------------------------------------
 
     async def _scan(self) -> ScanReport:
-        markets = await markets_of(self, self._account.name)
+        markets = await self._reader.markets()
         if isinstance(markets, ViewUnavailable):
             self.state.last_problem = markets.why
             return ScanReport(problem=markets.why)
-        view = await ledger_view(self, self._account.name, markets)
+        view = await self._reader.ledger(markets)
         self._report_unusable(view)
         if not self._tidied:
             await forget_the_ended(self, self._account.name, view)
@@ -185,6 +187,7 @@ class AgedScan(Actor[AgedScanState]):
                         leg.key,
                         self._settings,
                         self._account.on_unknown,
+                        self._legs,
                         ordered=ordered,
                         judged=self._judged,
                     ),
@@ -201,31 +204,18 @@ class AgedScan(Actor[AgedScanState]):
             if entry.row.id in self._unusable:
                 continue
             self.log.warning("Unusable ledger row {}: {}", entry.row.id, entry.why)
-            self.tell(
-                paths.ALERTS,
-                RaiseAlert(
-                    draft=AlertDraft(
-                        type=AlertType.UNUSABLE_ROW,
-                        level=AlertLevel.WARNING,
-                        dedup_key=f"unusable:{self._account.name}:{entry.row.id}",
-                        title=f"Ledger row {entry.row.id} cannot be used",
-                        account=self._account.name,
-                        symbol=entry.row.symbol,
-                        side=entry.row.side,
-                        seen=entry.why,
-                        done="the row is left as it is; nothing else is held up by it",
-                        next_step=f"correct or close row {entry.row.id} in the ledger",
-                        details={"position_id": entry.row.id},
-                    )
-                ),
-            )
+            draft = unusable_row(self._account.name, entry)
+            self.tell(paths.ALERTS, RaiseAlert(draft=draft))
         self._unusable = bad
+
+    def _wake(self, key: LegKey) -> None:
+        wake_leg(self.system, key)
 
     # --- periodic validation --------------------------------------------------------------------
 
     async def _validate(self) -> ScanReport:
-        """Judge all aged legs of the account from one read; bury those that are gone."""
-        view = await look(self, self._account.name)
+        """Judge all aged legs of the account from one read; close the rows of absent ones."""
+        view = await self._reader.look()
         self.state.validations += 1
         if isinstance(view, ViewUnavailable):
             return self._validated(errors=1, problem=view.why)
@@ -237,9 +227,7 @@ class AgedScan(Actor[AgedScanState]):
         # Side by side, so that all of them are judged by the same read.
         outcomes = await asyncio.gather(
             *(
-                close_if_absent(
-                    self,
-                    self._settings,
+                self._missing.close_if_absent(
                     leg,
                     view.markets,
                     reason=PERIODIC_GHOST,

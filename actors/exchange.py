@@ -1,7 +1,7 @@
 """The exchange actor: owns `fetch_positions` and order execution for one account.
 
 Its mailbox never waits for a socket: every request to the venue runs in a worker, and the answer
-comes back as a message. It connects, settles what an earlier life left open, and then serves
+comes back as a message. It connects, settles what an earlier incarnation left open, and then serves
 reads (shared), verdicts and closes (one at a time for a leg).
 """
 
@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from actors import paths
-from actors.exchange_alerts import worker_crashed
+from actors.backoff import backoff
 from actors.execution.cleanup import clean_up
 from actors.execution.close import Close
+from actors.execution.close_context import CloseContext
 from actors.execution.evidence import LegJudge
 from actors.execution.health import Health, HealthState
 from actors.execution.leg_opening import find_opening
@@ -59,6 +60,7 @@ from messages.venue import (
     VenueErrorKind,
 )
 from messages.verdict import Unknown
+from rules.guard_alerts import worker_crashed
 from venues.port import Venue
 
 T = TypeVar("T")
@@ -80,7 +82,7 @@ class StartRead(msgspec.Struct, frozen=True):
 
 
 class WorkerCallbacks(msgspec.Struct, frozen=True):
-    """A worker's tag: what to do with its result, and (None: crash as well) with its crash."""
+    """A worker's tag. `crashed` None: the actor crashes with its worker."""
 
     then: Callable[[Any], None]
     crashed: Callable[[str], None] | None = None
@@ -124,7 +126,7 @@ class Exchange(Actor[ExchangeState]):
             start_after=self._read_after,
         )
         self._leg_judge = LegJudge(venue, self._reads, settings.verdict, self.now)
-        self._orders = Orders(self, venue, settings.orders, self.now, self._leg_judge.order_live)
+        self._orders = Orders(self, venue, settings.orders, self._leg_judge.order_live)
 
     def on_start(self) -> None:
         self.tell_self(Connect())
@@ -141,7 +143,7 @@ class Exchange(Actor[ExchangeState]):
     async def _connected(self) -> Connected | VenueError:
         answer = await self._venue.connect()
         if isinstance(answer, Connected):
-            # Before anything else: what became of the orders of an earlier life?
+            # Before anything else: what became of the orders of an earlier incarnation?
             await self._orders.settle_open(None, self._account.name)
         return answer
 
@@ -165,7 +167,7 @@ class Exchange(Actor[ExchangeState]):
         self._refuse_if_unusable(answer)
         self.state.why = str(answer)
         self.state.reconnects += 1
-        delay = min(RECONNECT_FIRST * 2 ** (self.state.reconnects - 1), RECONNECT_LAST)
+        delay = backoff(self.state.reconnects, RECONNECT_FIRST, RECONNECT_LAST)
         self.log.warning("Cannot connect ({}), trying again in {:.0f} s", answer, delay)
         self._health.troubled(answer)
         self._reads.refuse_all(f"not connected: {answer}")
@@ -211,7 +213,7 @@ class Exchange(Actor[ExchangeState]):
         self._health.troubled(problem)
 
     def _learn_mode(self, snapshot: Snapshot) -> None:
-        """Some venues tell their position mode by the positions only."""
+        """Some venues show their position mode only in the positions."""
         if self._markets is not None and snapshot.positions:
             hedged = any(position.hedged for position in snapshot.positions)
             self._markets = msgspec.structs.replace(self._markets, hedged=hedged)
@@ -282,14 +284,15 @@ class Exchange(Actor[ExchangeState]):
         self._closing[message.key] = [later]
         self.state.closing = sorted(str(key) for key in self._closing)
         close = Close(
-            self,
-            self._venue,
-            self._leg_judge,
-            self._orders,
-            self._markets,
-            self._settings.orders,
-            self._account.on_unknown,
-            self.now,
+            CloseContext(
+                actor=self,
+                venue=self._venue,
+                leg_judge=self._leg_judge,
+                orders=self._orders,
+                markets=self._markets,
+                settings=self._settings.orders,
+                on_unknown=self._account.on_unknown,
+            ),
             message,
         )
         self.work(
@@ -334,7 +337,13 @@ class Exchange(Actor[ExchangeState]):
         if self._settings.mode is Mode.OBSERVE or self._markets is None:
             return StopPlaced(success=False, error=self.state.why or "mode is observe")
         return self._answer_later(
-            place_stop(self, self._orders, self._leg_judge, message),
+            place_stop(
+                self,
+                self._orders,
+                self._leg_judge,
+                message,
+                being_closed=self._closing.__contains__,
+            ),
             lambda why: StopPlaced(success=False, error=why),
             name="protect",
         )
@@ -369,13 +378,16 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def worker_down(self, message: Down) -> None:
-        """A worker crashed: a bug. Whoever waits is told, and so are people."""
+        """A worker crashed, which is a bug: answer whoever waits for it, and raise an alert."""
         callbacks = message.tag
         if not isinstance(callbacks, WorkerCallbacks) or callbacks.crashed is None:
             raise WorkerCrashed(f"{message.path}: {message.error!r}") from message.error
         self.log.opt(exception=message.error).error("{} crashed", message.path)
         self.state.worker_crashes += 1
-        self.tell(paths.ALERTS, RaiseAlert(draft=worker_crashed(self._account.name, message)))
+        self.tell(
+            paths.ALERTS,
+            RaiseAlert(draft=worker_crashed(self._account.name, message.path, repr(message.error))),
+        )
         callbacks.crashed(f"{message.path} crashed: {message.error!r}")
 
 

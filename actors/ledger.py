@@ -114,7 +114,7 @@ class LedgerActor(LedgerAccess):
 
     @handles
     async def worked(self, message: Worked) -> None:
-        """A worker is through: whoever waited for that is answered."""
+        """A worker has finished: answer whoever waited for it."""
         if isinstance(message.tag, SourceReader):
             message.tag.done(await self._through(self._ledger.active_rows))
             self._follow(message.tag)
@@ -128,7 +128,7 @@ class LedgerActor(LedgerAccess):
         return answer
 
     async def _pruned(self, message: PruneEvents) -> Pruned:
-        # A full or read-only disk is the world's doing; the events stay, and it is told.
+        # A full or read-only disk is to be expected: the events stay, and an alert says so.
         try:
             removed = await self._ledger.prune(message.older_than, message.export)
         except (LedgerUnavailable, OSError) as error:

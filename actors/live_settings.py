@@ -1,8 +1,8 @@
-"""What is in force: the settings, venues and channels that actors are made with, one by one.
+"""The settings, venues and channels in force, and with which of them each actor was started.
 
-A reload replaces them and restarts the actors that are `stale`: made with something else than is
-in force now. That is on record here and not in the reload, so that one which was broken off in
-the middle is made good by the next. Leaves reading and comparing settings to the console.
+A reload replaces them and restarts each actor that `needs_restart`. The record of it is here and
+not in the reload, so that the next reload completes one that was broken off. The console reads and
+compares settings.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ class LiveSettings:
         raise KeyError(name)
 
     def started(self, path: str) -> None:
-        """The actor at this path is being made with what is in force now."""
+        """The actor at this path is being started with what is in force now."""
         self._started[path] = self._needs(path)
 
     def stopped(self, path: str) -> None:
-        """Nobody lives there any more."""
+        """The actor at this path is no longer running."""
         self._started.pop(path, None)
 
     def is_started(self, path: str) -> bool:
         return path in self._started
 
     def needs_restart(self, path: str) -> bool:
-        """Whether an actor was made there, and with something else than is in force now."""
+        """Whether an actor was started there with something else than is in force now."""
         return path in self._started and self._started[path] != self._needs(path)
 
     def removed_accounts(self) -> tuple[str, ...]:
-        """Accounts whose actors were made, and that are none of ours any more."""
+        """Accounts whose actors were started and which are no longer configured."""
         begin = paths.account("")
         made = (path.removeprefix(begin) for path in self._started if path.startswith(begin))
         return tuple(name for name in made if name not in self.accounts)
@@ -73,6 +73,6 @@ class LiveSettings:
         name = path.removeprefix(paths.account(""))
         if name not in self.accounts:
             return None
-        # How alerts are told is no business of an account's actors, nor are the other accounts.
+        # An account's actors depend neither on the other accounts nor on how alerts are sent.
         own = msgspec.structs.replace(settings, accounts=(), alerts=AlertSettings())
         return own, self.account(name), self.venues.get(name)

@@ -16,17 +16,16 @@ import msgspec
 from actors import paths
 from actors.ledger_client import ask_ledger, note
 from actors.monitoring.account_view import (
+    AccountReader,
     AccountView,
     Differences,
+    LedgerLegs,
     ViewUnavailable,
-    differences,
-    ledger_view,
 )
 from actors.monitoring.first_seen import FirstSeen, Sighting
 from actors.monitoring.naked import NakedWatch
 from actors.monitoring.orphan_policy import carry_out
-from actors.monitoring.rounds import initial_delay
-from actors.orphan_alerts import orphan_found, orphan_key
+from actors.monitoring.rounds import Rounds
 from actors.runtime import Actor, AskFailed, Timer, handles
 from messages.ledger import OrphanRecord
 from messages.settings import AccountSettings, OrphanPolicy, Settings
@@ -36,10 +35,9 @@ from messages.to_ledger import CountOrphanActions, DropOrphan, ReadOrphans, Save
 from messages.to_monitors import LookAt, ScanNow, ScanReport
 from messages.values import LegKey
 from messages.venue import Protection, VenueError, VenueErrorKind, VenuePosition
+from rules.alerts import orphan_found, orphan_keys
 from rules.orphans import action_at, news_at, orphan_action
 from rules.protection import Coverage, coverage
-
-NOT_READY_RETRY = timedelta(seconds=1)
 
 LOOK_AGAIN = timedelta(seconds=5)
 """How soon a look that was due and could not be had is tried again, the interval permitting."""
@@ -68,13 +66,14 @@ class OrphansState(msgspec.Struct):
 class Orphans(Actor[OrphansState]):
     """One account's orphan monitor."""
 
-    def __init__(self, account: AccountSettings, settings: Settings) -> None:
+    def __init__(self, account: AccountSettings, settings: Settings, legs: LedgerLegs) -> None:
         super().__init__(OrphansState(account=account.name))
         self._account = account
         self._settings = settings
         self._known: dict[LegKey, OrphanRecord] | None = None
         self._undatable: set[LegKey] = set()
-        self._went_round = False
+        self._reader = AccountReader(self, account.name, legs)
+        self._rounds = Rounds(account.name, settings.orphans.every)
         self._first_seen = FirstSeen()
         self._due: list[datetime] = []
         self._again: Timer | None = None
@@ -86,12 +85,8 @@ class Orphans(Actor[OrphansState]):
     @handles
     async def scan(self, message: Scan) -> None:
         report = await self._scan()
-        every = self._settings.orphans.every
-        if report.problem and self.state.scans == 0:
-            self.after(min(NOT_READY_RETRY, every), Scan())
-            return
-        self.after(every if self._went_round else initial_delay(self._account.name, every), Scan())
-        self._went_round = True
+        ready = self.state.scans > 0 or not report.problem
+        self.after(self._rounds.next_in(ready=ready), Scan())
 
     @handles
     async def scan_now(self, message: ScanNow) -> ScanReport:
@@ -124,11 +119,8 @@ class Orphans(Actor[OrphansState]):
 
     async def _one_scan(self, not_before: datetime | None) -> ScanReport:
         known = await self._recall()
-        found = await differences(
-            self,
-            self._account.name,
-            self._settings.verdict.confirm_after,
-            not_before=not_before,
+        found = await self._reader.differences(
+            self._settings.verdict.confirm_after, not_before=not_before
         )
         if isinstance(found, ViewUnavailable):
             self.state.last_problem = found.why
@@ -247,7 +239,7 @@ class Orphans(Actor[OrphansState]):
             self, CountOrphanActions(account=key.account, since=self.now() - timedelta(hours=1))
         )
         position = await self._dated(sighting.position, view)
-        ledger = await ledger_view(self, key.account, view.markets)
+        ledger = await self._reader.ledger(view.markets)
         if key in ledger.legs or key in ledger.unclear_legs:
             self.log.info("{} is in the ledger since this look began: nothing is done", key)
             return ""
@@ -310,7 +302,7 @@ class Orphans(Actor[OrphansState]):
             self.log.info("Orphan {} resolved: {}", key, resolution)
             await self._note("orphan_resolved", key, resolution=resolution)
             await ask_ledger(self, DropOrphan(key=key))
-            for dedup_key in (orphan_key(key), f"orphan_action:{key}"):
+            for dedup_key in orphan_keys(key):
                 self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=resolution))
 
     async def _note(self, kind: str, key: LegKey, **details: object) -> None:

@@ -7,33 +7,32 @@ side is alerted and left for review. Where all agrees, one summary line is all t
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 
 from actors import paths
 from actors.ledger_client import ask_ledger, note
 from actors.monitoring.account_view import (
+    AccountReader,
     Differences,
+    LedgerLegs,
     ViewUnavailable,
-    differences,
-    ledger_view,
-    markets_of,
+    wake_leg,
 )
-from actors.monitoring.rounds import initial_delay
+from actors.monitoring.rounds import Rounds
 from actors.monitoring.row_closing import RECONCILED
-from actors.monitoring.verdicts import Outcome, close_if_absent
+from actors.monitoring.verdicts import MissingLegs, Outcome
 from actors.runtime import Actor, handles
-from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
+from messages.ledger import LedgerLeg
 from messages.settings import AccountSettings, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
 from messages.to_exchange import Markets
 from messages.to_ledger import Count, FindAlerts
 from messages.to_monitors import LookAt, ScanNow, ScanReport
 from messages.values import LegKey, Side
+from rules.alerts import is_of_mismatch, mismatch, mismatch_key, mismatch_text
 from rules.diff import QuantityMismatch, SideMismatch
-
-NOT_READY_RETRY = timedelta(seconds=1)
 
 
 class Reconcile(msgspec.Struct, frozen=True):
@@ -52,12 +51,14 @@ class ReconciliationState(msgspec.Struct):
 class Reconciliation(Actor[ReconciliationState]):
     """One account's reconciliation."""
 
-    def __init__(self, account: AccountSettings, settings: Settings) -> None:
+    def __init__(self, account: AccountSettings, settings: Settings, legs: LedgerLegs) -> None:
         super().__init__(ReconciliationState(account=account.name))
         self._account = account
         self._settings = settings
         self._reported: dict[LegKey, str] | None = None
-        self._went_round = False
+        self._reader = AccountReader(self, account.name, legs)
+        self._missing = MissingLegs(self, self._reader, settings, self._wake)
+        self._rounds = Rounds(account.name, settings.reconciliation.every)
 
     def on_start(self) -> None:
         self.tell_self(Reconcile())
@@ -65,14 +66,9 @@ class Reconciliation(Actor[ReconciliationState]):
     @handles
     async def reconcile(self, message: Reconcile) -> None:
         report = await self._reconcile()
-        every = self._settings.reconciliation.every
-        # Until the first pass has gone through the account is only connecting.
-        if report.problem and self.state.passes == 0:
-            self.after(min(NOT_READY_RETRY, every), Reconcile())
-            return
-        wait = every if self._went_round else initial_delay(self._account.name, every)
-        self.after(wait, Reconcile())
-        self._went_round = True
+        # Until a first pass succeeds the account is still connecting.
+        ready = self.state.passes > 0 or not report.problem
+        self.after(self._rounds.next_in(ready=ready), Reconcile())
 
     @handles
     async def scan_now(self, message: ScanNow) -> ScanReport:
@@ -81,10 +77,10 @@ class Reconciliation(Actor[ReconciliationState]):
     @handles
     async def look_at(self, message: LookAt) -> None:
         """The stream says that a leg went flat: judge that one now."""
-        markets = await markets_of(self, self._account.name)
+        markets = await self._reader.markets()
         if isinstance(markets, ViewUnavailable):
             return
-        view = await ledger_view(self, self._account.name, markets)
+        view = await self._reader.ledger(markets)
         leg = view.legs.get(message.key)
         if leg is None:
             return
@@ -92,11 +88,8 @@ class Reconciliation(Actor[ReconciliationState]):
             await self._reconcile(self.now())
 
     async def _reconcile(self, not_before: datetime | None = None) -> ScanReport:
-        found = await differences(
-            self,
-            self._account.name,
-            self._settings.verdict.confirm_after,
-            not_before=not_before,
+        found = await self._reader.differences(
+            self._settings.verdict.confirm_after, not_before=not_before
         )
         if isinstance(found, ViewUnavailable):
             self.state.last_problem = found.why
@@ -133,25 +126,28 @@ class Reconciliation(Actor[ReconciliationState]):
     async def _fix_if_gone(
         self, leg: LedgerLeg, markets: Markets, read_at: datetime | None = None
     ) -> Outcome:
-        outcome = await close_if_absent(
-            self, self._settings, leg, markets, reason=RECONCILED, not_before=read_at
+        outcome = await self._missing.close_if_absent(
+            leg, markets, reason=RECONCILED, not_before=read_at
         )
         if outcome is Outcome.CLOSED:
             self.log.info("Auto-fixed: the rows of {} are closed ({})", leg.key, RECONCILED)
         return outcome
 
+    def _wake(self, key: LegKey) -> None:
+        wake_leg(self.system, key)
+
     # --- what needs a person --------------------------------------------------------------------
 
     async def _review(self, found: Differences) -> None:
         mismatches: tuple[QuantityMismatch | SideMismatch, ...] = (*found.quantity, *found.side)
-        now = {m.leg.key: _said(m) for m in mismatches}
+        now = {m.leg.key: mismatch_text(m) for m in mismatches}
         before = self._reported
         if before is None:
             before = await self._reported_earlier()
-        for mismatch in mismatches:
-            said = now[mismatch.leg.key]
-            if before.get(mismatch.leg.key) != said:
-                await self._report(mismatch, said)
+        for difference in mismatches:
+            said = now[difference.leg.key]
+            if before.get(difference.leg.key) != said:
+                await self._report(difference, said)
         # One look is enough to see that a difference stands, if not to report one.
         standing = {m.leg.key for m in found.view.comparison.quantity}
         standing |= {m.leg.key for m in found.view.comparison.side}
@@ -159,7 +155,9 @@ class Reconciliation(Actor[ReconciliationState]):
             if key not in standing and found.view.is_conclusive_for(key):
                 self.tell(
                     paths.ALERTS,
-                    ResolveAlert(dedup_key=_dedup(key), resolution="ledger and venue agree again"),
+                    ResolveAlert(
+                        dedup_key=mismatch_key(key), resolution="ledger and venue agree again"
+                    ),
                 )
             elif key not in now:
                 now[key] = before[key]
@@ -167,18 +165,16 @@ class Reconciliation(Actor[ReconciliationState]):
         self.state.mismatches = [f"{key}: {said}" for key, said in sorted(now.items())]
 
     async def _reported_earlier(self) -> dict[LegKey, str]:
-        """What an earlier life has alerted: its legs have an open alert."""
+        """What an earlier incarnation has alerted: its legs have an open alert."""
         alerts = await ask_ledger(self, FindAlerts(open_only=True, account=self._account.name))
         return {
-            LegKey(a.account, a.symbol, Side(a.side)): a.seen
-            for a in alerts
-            if a.type is AlertType.RECONCILIATION_MISMATCH and a.dedup_key.startswith("mismatch:")
+            LegKey(a.account, a.symbol, Side(a.side)): a.seen for a in alerts if is_of_mismatch(a)
         }
 
-    async def _report(self, mismatch: QuantityMismatch | SideMismatch, said: str) -> None:
-        leg, position = mismatch.leg, mismatch.position
+    async def _report(self, found: QuantityMismatch | SideMismatch, said: str) -> None:
+        leg, position = found.leg, found.position
         self.log.warning("RECONCILIATION MISMATCH {}: {}", leg.key, said)
-        if isinstance(mismatch, QuantityMismatch):
+        if isinstance(found, QuantityMismatch):
             self.tell(
                 paths.LEDGER,
                 Count(account=self._account.name, counters={"quantity_mismatches": 1}),
@@ -193,35 +189,4 @@ class Reconciliation(Actor[ReconciliationState]):
             venue_quantity=position.quantity,
             position_id=list(leg.row_ids),
         )
-        self.tell(
-            paths.ALERTS,
-            RaiseAlert(
-                draft=AlertDraft(
-                    type=AlertType.RECONCILIATION_MISMATCH,
-                    level=AlertLevel.WARNING,
-                    dedup_key=_dedup(leg.key),
-                    title=f"Ledger and venue differ on {leg.key}",
-                    account=leg.key.account,
-                    symbol=leg.key.symbol,
-                    side=leg.key.side.value,
-                    seen=said,
-                    done="nothing was changed: this needs a person's judgement",
-                    next_step="correct the row, or the position",
-                    details={
-                        "position_ids": list(leg.row_ids),
-                        "ledger_quantity": str(leg.quantity),
-                        "venue_quantity": str(position.quantity),
-                        "venue_side": position.key.side.value,
-                    },
-                )
-            ),
-        )
-
-
-def _said(mismatch: QuantityMismatch | SideMismatch) -> str:
-    leg, position = mismatch.leg, mismatch.position
-    return f"ledger {leg.key.side} {leg.quantity}, venue {position.key.side} {position.quantity}"
-
-
-def _dedup(key: LegKey) -> str:
-    return f"mismatch:{key}"
+        self.tell(paths.ALERTS, RaiseAlert(draft=mismatch(found)))

@@ -18,6 +18,7 @@ from actors.exchange import Exchange
 from actors.keeper import Keeper
 from actors.ledger import LedgerActor
 from actors.live_settings import LiveSettings
+from actors.monitoring.account_view import LedgerLegs
 from actors.orphans import Orphans
 from actors.reconciliation import Reconciliation
 from actors.retention import Retention
@@ -32,7 +33,7 @@ from venues.port import Venue
 QUICK = Backoff(first=0.1, cap=5.0)
 
 MONITOR = 1.0
-"""Seconds that a monitor may take to stop: what it does may be broken off anywhere."""
+"""Seconds that a monitor may take to stop: its work may be interrupted anywhere."""
 
 
 def guard_tree(
@@ -75,10 +76,10 @@ def live_tree(
     accounts, so it comes before them and releases their leases after they have stopped.
     `operator_children` are the operators' side: they start last and stop first.
 
-    The channels in force are where alerts go; without any there is no delivery actor. `deliver` is
-    told in this process of each alert that is said, `judged` of each validation before a close:
-    account and seconds. Neither may raise. `source` is another program's ledger, where one is
-    followed.
+    Alerts go to the channels in force; without any there is no delivery actor. `deliver` is called
+    in this process with each alert that is announced, `judged` with the account and the seconds of
+    each validation before a close; neither may raise. `source` is another program's ledger, where
+    one is followed.
     """
     settings = live.settings
     leases: dict[str, Lease] = {}
@@ -142,26 +143,29 @@ def _retention(storage: StorageSettings) -> tuple[ChildSpec, ...]:
 def account_spec(
     live: LiveSettings, name: str, judged: Callable[[str, float], None] | None
 ) -> ChildSpec:
-    """One account's subtree. It may fail, and nobody outside it notices."""
+    """One account's subtree, which may fail without effect on the others."""
     return ChildSpec(name=name, factory=partial(_account, live, name, judged), shutdown=None)
 
 
 def _account(
     live: LiveSettings, name: str, judged: Callable[[str, float], None] | None
 ) -> Supervisor:
-    # All below it keep what was in force at its own start, whichever of them is restarted.
+    # Its children keep what was in force at its own start, whichever of them is restarted.
     live.started(paths.account(name))
     settings, account, venue = live.settings, live.account(name), live.venues[name]
+    legs = LedgerLegs(name)
     children = [
         ChildSpec(
             name="exchange",
             factory=partial(Exchange, venue, account, settings),
             shutdown=20.0,
         ),
-        ChildSpec(name="orphans", factory=partial(Orphans, account, settings), shutdown=MONITOR),
+        ChildSpec(
+            name="orphans", factory=partial(Orphans, account, settings, legs), shutdown=MONITOR
+        ),
         ChildSpec(
             name="reconciliation",
-            factory=partial(Reconciliation, account, settings),
+            factory=partial(Reconciliation, account, settings, legs),
             shutdown=MONITOR,
         ),
         ChildSpec(
@@ -171,7 +175,7 @@ def _account(
                 (
                     ChildSpec(
                         name="scan",
-                        factory=partial(AgedScan, account, settings, judged),
+                        factory=partial(AgedScan, account, settings, legs, judged),
                         shutdown=MONITOR,
                     ),
                 ),

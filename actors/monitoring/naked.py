@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from actors import paths
+from actors.context import Context
 from actors.ledger_client import ask_ledger, note
 from actors.monitoring.account_view import READ_TIMEOUT, AccountView
-from actors.runtime import Actor, AskFailed
-from messages.ledger import AlertDraft, AlertLevel, AlertType
+from actors.runtime import AskFailed
+from messages.ledger import AlertType
 from messages.to_alerts import RaiseAlert, ResolveAlert
 from messages.to_exchange import ReadPositions
 from messages.to_ledger import FindAlerts
 from messages.values import LegKey, Side
 from messages.venue import Protection, VenuePosition
+from rules.alerts import naked, naked_key, naked_text
 from rules.protection import Cover, Coverage, coverage
 
 
@@ -28,8 +29,8 @@ class NakedWatch:
     A row younger than `settle` is left in peace: its stop may be on the way.
     """
 
-    def __init__(self, owner: Actor[Any], account: str, settle: timedelta) -> None:
-        self._owner = owner
+    def __init__(self, context: Context, account: str, settle: timedelta) -> None:
+        self._context = context
         self._account = account
         self._settle = settle
         self._known: dict[LegKey, Cover] | None = None
@@ -41,7 +42,7 @@ class NakedWatch:
         fresh: list[tuple[VenuePosition, Coverage]] = []
         for position in view.snapshot.positions:
             leg = view.ledger.legs.get(position.key)
-            if leg is None or self._owner.now() - leg.opened_at < self._settle:
+            if leg is None or self._context.now() - leg.opened_at < self._settle:
                 continue
             step = view.markets.instruments[position.key.symbol].quantity_step
             cover = coverage(position, protection, step=step)
@@ -62,18 +63,18 @@ class NakedWatch:
             if not view.is_conclusive_for(key):
                 bare[key] = before[key]
                 continue
-            self._owner.tell(
+            self._context.tell(
                 paths.ALERTS,
-                ResolveAlert(dedup_key=_naked_key(key), resolution="a stop covers it, or it ended"),
+                ResolveAlert(dedup_key=naked_key(key), resolution="a stop covers it, or it ended"),
             )
         self._known = bare
         return tuple(sorted(str(key) for key in bare))
 
     async def _recall(self) -> dict[LegKey, Cover]:
-        """What is known to be naked; at first, what an earlier life has left an alert of."""
+        """What is known to be naked; at first, what an earlier incarnation has alerted."""
         if self._known is None:
             alerts = await ask_ledger(
-                self._owner, FindAlerts(open_only=True, account=self._account)
+                self._context, FindAlerts(open_only=True, account=self._account)
             )
             self._known = {
                 LegKey(a.account, a.symbol, Side(a.side)): (
@@ -90,7 +91,7 @@ class NakedWatch:
         """Those that were as they are when the stops were read: a closing leg loses its stop."""
         if not found:
             return []
-        later = await self._owner.attempt(
+        later = await self._context.attempt(
             paths.exchange(self._account),
             ReadPositions(not_before=protection.started_at),
             timeout=READ_TIMEOUT,
@@ -102,42 +103,15 @@ class NakedWatch:
 
     async def _report_naked(self, position: VenuePosition, cover: Coverage) -> None:
         key = position.key
-        said = (
-            f"its stops cover {cover.quantity} of {position.quantity}"
-            if cover.level is Cover.PARTLY
-            else "NO STOP LOSS"
+        text = naked_text(position, cover)
+        self._context.log.critical(
+            "NAKED POSITION DETECTED: {} {}, {}", key, position.quantity, text
         )
-        self._owner.log.critical("NAKED POSITION DETECTED: {} {}, {}", key, position.quantity, said)
         await note(
-            self._owner,
+            self._context,
             "naked_detected",
             key,
             quantity=position.quantity,
             covered=cover.quantity,
         )
-        self._owner.tell(
-            paths.ALERTS,
-            RaiseAlert(
-                draft=AlertDraft(
-                    type=AlertType.NAKED_POSITION,
-                    level=AlertLevel.CRITICAL,
-                    dedup_key=_naked_key(key),
-                    title=f"NAKED POSITION: {key}, {said}",
-                    account=key.account,
-                    symbol=key.symbol,
-                    side=key.side.value,
-                    seen=f"{position.quantity} open at {position.entry_price}: {said}",
-                    done="nothing was changed",
-                    next_step="place a stop, or close the position",
-                    details={
-                        "quantity": str(position.quantity),
-                        "covered": str(cover.quantity),
-                        "mark_price": str(position.mark_price),
-                    },
-                )
-            ),
-        )
-
-
-def _naked_key(key: LegKey) -> str:
-    return f"naked:{key}"
+        self._context.tell(paths.ALERTS, RaiseAlert(draft=naked(position, cover)))

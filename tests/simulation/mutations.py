@@ -139,10 +139,10 @@ def mailbox_is_lost(right: Any) -> Any:
 
 
 def ledger_quantity_is_sent(right: Any) -> Any:
-    async def size(self: Any) -> Any:
-        sized = await right(self)
+    async def size(context: Any, progress: Any) -> Any:
+        sized = await right(context, progress)
         if isinstance(sized, Sized):
-            return msgspec.structs.replace(sized, quantity=self._order.quantity)
+            return msgspec.structs.replace(sized, quantity=progress.order.quantity)
         return sized
 
     return size
@@ -193,8 +193,8 @@ def open_orders_are_forgotten(right: Any) -> Any:
 
 
 def orders_are_given_up_at_once(right: Any) -> Any:
-    def __init__(self: Any, owner: Any, venue: Any, settings: Any, now: Any, live: Any) -> None:
-        right(self, owner, venue, settings, now, live)
+    def __init__(self: Any, context: Any, venue: Any, settings: Any, live: Any) -> None:
+        right(self, context, venue, settings, live)
         self._settings = msgspec.structs.replace(settings, arrival_limit=timedelta(seconds=1))
 
     return __init__
@@ -208,7 +208,7 @@ def orphans_are_not_told(right: Any) -> Any:
 
 
 def mismatches_are_not_told(right: Any) -> Any:
-    async def report(self: Any, mismatch: Any, said: str) -> None:
+    async def report(self: Any, found: Any, said: str) -> None:
         await asyncio.sleep(0)
 
     return report
@@ -302,7 +302,7 @@ ALL = (
     one(memory, "order_spec", reduce_only_is_dropped, "1:"),
     one(Snapshot, "complete", damaged_reads_are_complete, "3:", first=3),
     one(Life, "begin", mailbox_is_lost, "7:", first=16),
-    one(close.Close, "_size", ledger_quantity_is_sent, "2:", first=6),
+    one(close, "size_now", ledger_quantity_is_sent, "2:", first=6),
     one(SimVenue, "place", unknown_outcomes_are_sent_again, "2:"),
     one(row_closing, "_own_orders", own_fills_are_not_booked, "3:"),
     one(Snapshot, "find", the_side_is_ignored, "", first=18),
