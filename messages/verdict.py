@@ -125,13 +125,15 @@ class Want(StrEnum):
 class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Not known. `look_again_at` is when a further read could settle it (None: whenever).
 
-    `wants` is what else could. `other_side`: the venue holds the other side instead, and no
-    record says how that came. `netted`: the ledger has rows of both sides, and the account holds
-    their net, so that no read can tell of either row.
+    `wants` is what else could. `not_shown`: a complete read does not show the leg, so that no order
+    should leave for it, whatever else is unknown. `other_side`: the venue holds the other side
+    instead, and no record says how that came. `netted`: the ledger has rows of both sides, and the
+    account holds their net, so that no read can tell of either row.
     """
 
     why: str
     failed: bool = False
+    not_shown: bool = False
     other_side: bool = False
     netted: bool = False
     wants: Want | None = None

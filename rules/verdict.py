@@ -101,11 +101,17 @@ def _not_shown(
 ) -> Absent | Unexplained | Unknown:
     """What it means that the newest read is complete and does not show the leg."""
     if facts.order_live:
-        return Unknown(why="not shown, but an order of ours for this leg is not final yet")
+        return Unknown(
+            not_shown=True, why="not shown, but an order of ours for this leg is not final yet"
+        )
     born = facts.account.opened_at or facts.changed_at
     settled = None if born is None else born + settings.settle
     if settled is not None and facts.now < settled:
-        return Unknown(why="not shown, but the row is younger than settle", look_again_at=settled)
+        return Unknown(
+            not_shown=True,
+            why="not shown, but the row is younger than settle",
+            look_again_at=settled,
+        )
     shown_by_stream = facts.hint is not None and facts.hint.quantity > ZERO
     hinted = facts.hint.at if facts.hint is not None and shown_by_stream else None
     run = [
@@ -116,12 +122,15 @@ def _not_shown(
     ]
     if not run:
         why = "the stream has shown it since" if hinted else "the read began before settle was over"
-        return Unknown(why=f"not shown, but {why}", look_again_at=facts.now)
+        return Unknown(not_shown=True, why=f"not shown, but {why}", look_again_at=facts.now)
     accounting = explain(facts.account)
     if accounting.explained_by is None and _holds_other_side(run[-1], facts.key):
         if facts.account.history is None and not facts.account.unread:
-            return Unknown(why="not shown, but the other side is", wants=Want.HISTORY)
+            return Unknown(
+                not_shown=True, why="not shown, but the other side is", wants=Want.HISTORY
+            )
         return Unknown(
+            not_shown=True,
             why="not shown, but the venue holds the other side, and no record says why",
             other_side=True,
         )
@@ -141,22 +150,29 @@ def _confirmed(
     if accounting.explained_by is None:
         wanted = _unread(facts)
         if wanted is not None:
-            return Unknown(why="not shown; how it ended is not read yet", wants=wanted)
+            return Unknown(
+                not_shown=True, why="not shown; how it ended is not read yet", wants=wanted
+            )
     if not (spaced or after_end):
         return Unknown(
+            not_shown=True,
             why="not shown once; a second complete read must confirm it",
             look_again_at=first.started_at + settings.confirm_after,
         )
     named = _named(run)
     ours = accounting.explained_by is ExplainedBy.OWN_ORDERS
     if facts.can_query_symbol and named is None and not ours:
-        return Unknown(why="not shown; the venue is asked for it by name", wants=Want.NAME)
+        return Unknown(
+            not_shown=True, why="not shown; the venue is asked for it by name", wants=Want.NAME
+        )
     absent_since = min(first.started_at, facts.absent_since or first.started_at)
     if accounting.explained_by is None:
         told = absent_since + settings.settle
         if facts.now < told:
             return Unknown(
-                why=f"not shown, and not explained yet: {accounting.why}", look_again_at=told
+                not_shown=True,
+                why=f"not shown, and not explained yet: {accounting.why}",
+                look_again_at=told,
             )
         return Unexplained(
             why=accounting.why,

@@ -13,9 +13,12 @@ from typing import Protocol
 from messages.values import LegKey
 from messages.venue import (
     Canceled,
+    ClosedPositions,
     Connected,
     Fills,
     Hint,
+    Identity,
+    IdentityNotTold,
     KeyRights,
     NoSuchOrder,
     OpenOrders,
@@ -69,6 +72,17 @@ class Venue(Protocol):
 
     async def fetch_fills(self, symbol: str, since: datetime) -> Fills | VenueError:
         """The account's executions of a symbol since an instant, all pages, oldest first."""
+
+    async def closed_positions(
+        self, symbol: str, since: datetime
+    ) -> ClosedPositions | VenueError:
+        """The venue's own record of positions closed since an instant; UNSUPPORTED: it has none."""
+
+    async def identity(self) -> Identity | IdentityNotTold | VenueError:
+        """Who the venue says that this login is."""
+
+    async def reload_markets(self) -> Connected | VenueError:
+        """Read the listed instruments and their rules anew."""
 
     async def server_time(self) -> datetime | VenueError: ...
 

@@ -7,14 +7,14 @@ from datetime import datetime
 from decimal import Decimal
 
 from actors.context import Context
-from actors.execution.evidence import LegJudge
+from actors.execution.evidence import LegJudge, own_fill
 from actors.execution.orders import Orders
 from messages.execution import ErrorCode, ExecutionResult
 from messages.ledger import Intent
 from messages.settings import OnUnknown, OrderSettings
 from messages.to_exchange import CloseLeg, JudgeLeg, Judgement, Markets
 from messages.values import ZERO
-from messages.venue import Fill
+from rules.explanation import OwnFill
 from rules.ladder import Attempt
 from rules.pnl import mean_price
 from venues.port import Venue
@@ -37,8 +37,9 @@ class Progress:
     """One close so far. Quantities are base units.
 
     `budget` is what the leg held when it was first seen: the most that may be closed. `seen` is
-    what it held at the last look, `before` what orders of earlier incarnations filled for the same
-    rows and is not booked yet. `freed` counts how often reserved size was freed.
+    what it held at the last look, `before` what earlier orders filled for the same rows and is not
+    booked yet. `blind` is whether an order has left for them while the leg could not be read.
+    `freed` counts how often reserved size was freed.
     """
 
     def __init__(self, context: CloseContext, order: CloseLeg) -> None:
@@ -48,6 +49,7 @@ class Progress:
         self.budget: Decimal | None = None
         self.seen = ZERO
         self.before = ZERO
+        self.blind = False
         self.freed = 0
         self.next_attempt = 1
         self.hedged = bool(context.markets.hedged)
@@ -74,6 +76,7 @@ class Progress:
         untouched = not self.filled
         question = JudgeLeg(
             key=self.order.key,
+            row_ids=self.order.row_ids,
             changed_at=self.order.changed_at if untouched else None,
             since=self.order.since if untouched else None,
             quantity=self.budget if self.budget is not None else self.order.quantity,
@@ -83,22 +86,8 @@ class Progress:
             question, own=self._own_fills(), ignore_live=True
         )
 
-    def _own_fills(self) -> tuple[Fill, ...]:
-        return tuple(
-            Fill(
-                fill_id=i.client_order_id,
-                order_id=i.order_id,
-                client_order_id=i.client_order_id,
-                symbol=i.key.symbol,
-                side=i.key.side.closing,
-                position_side=i.key.side,
-                quantity=i.filled,
-                price=i.average if i.average is not None else ZERO,
-                at=i.settled_at or self._context.actor.now(),
-                fee=i.fee,
-            )
-            for i in self.filled
-        )
+    def _own_fills(self) -> tuple[OwnFill, ...]:
+        return tuple(own_fill(intent) for intent in self.filled)
 
     def succeeded(self, verified_by: str = "snapshot") -> ExecutionResult:
         self._context.actor.log.info(

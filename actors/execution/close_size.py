@@ -15,35 +15,46 @@ from actors.execution.close_context import CloseContext, Progress
 from actors.execution.close_verify import verify
 from actors.ledger_client import ask_ledger
 from messages.execution import ErrorCode, ExecutionResult
-from messages.ledger import PositionRow
+from messages.ledger import IntentState, PositionRow
 from messages.settings import OnUnknown
 from messages.to_ledger import ActiveRows, FindIntents
 from messages.values import ZERO
-from messages.verdict import Absent, Present, Unknown, Verdict
+from messages.verdict import Absent, Present, Unexplained, Unknown, Verdict
 from rules.sizing import Dust, Nothing, Sized, size_close
 
 
 async def recall_earlier_orders(
     context: CloseContext, progress: Progress
 ) -> ExecutionResult | None:
-    """Attempts are numbered across restarts, so that no client order id is used twice.
+    """What orders of ours have done for these rows before, in this life of the actor or another.
 
-    A result where orders of ours have closed all that was there already: if the venue shows a
-    leg all the same, it is another one, or a person must look.
+    Attempts are numbered across restarts, so that no client order id is used twice. A result where
+    orders of ours have closed all that was there already: if the venue shows a leg all the same, it
+    is another one, or a person must look.
     """
     order = progress.order
     earlier = await ask_ledger(context.actor, FindIntents(account=order.key.account, key=order.key))
     mine = [i for i in earlier if i.row_ids == order.row_ids and i.purpose == order.purpose]
     progress.next_attempt = 1 + max((i.attempt for i in mine), default=0)
-    waiting = [i for i in mine if i.filled > ZERO and not i.booked and i.seen_quantity > ZERO]
+    rows = set(order.row_ids)
+    for_rows = [i for i in earlier if rows.intersection(i.row_ids) and not i.booked]
+    progress.blind = any(i.seen_quantity == ZERO and i.state is IntentState.DONE for i in for_rows)
+    waiting = [i for i in for_rows if i.filled > ZERO]
+    if not waiting:
+        return None
     filled = progress.before = sum((i.filled for i in waiting), ZERO)
-    if not waiting or filled < max(i.seen_quantity for i in waiting):
+    # A read that began before the last of them ended says nothing of what they left.
+    ended = max(i.settled_at or i.created_at for i in waiting)
+    known = context.leg_judge.own_fill_at.get(order.key)
+    context.leg_judge.own_fill_at[order.key] = ended if known is None else max(known, ended)
+    # A blind order was for all that the rows have.
+    if filled < max(i.seen_quantity or i.quantity for i in waiting):
         return None
     judgement = await progress.judge_leg()
     match judgement.verdict:
         case Absent():
             return None
-        case Unknown(why=why):
+        case Unknown(why=why) | Unexplained(why=why):
             return progress.failed(
                 ErrorCode.NETWORK, f"our orders have closed {filled}, and now: {why}"
             )
@@ -75,6 +86,7 @@ async def size_now(context: CloseContext, progress: Progress) -> Sized | Executi
         return ended
     if progress.budget is None:
         progress.budget = verdict.quantity if isinstance(verdict, Present) else order.quantity
+    progress.blind = progress.blind or not isinstance(verdict, Present)
     sized = size_close(
         order.quantity, verdict, instrument, already_filled=executed + progress.before
     )
@@ -86,6 +98,8 @@ def _ended_by(
 ) -> ExecutionResult | None:
     """The end of the close where a verdict forbids another order; None where it allows one."""
     executed = progress.executed
+    # One order may leave without a look at the leg, and none after anything was filled.
+    spent = executed > ZERO or progress.before > ZERO or progress.blind
     match verdict:
         case Absent():
             if executed > ZERO:
@@ -93,9 +107,13 @@ def _ended_by(
             return progress.failed(
                 ErrorCode.POSITION_NOT_FOUND, "the leg is not on the exchange", permanent=True
             )
-        case Unknown(other_side=True):
+        case Unknown(other_side=True) | Unknown(netted=True):
             return progress.failed(ErrorCode.UNKNOWN, verdict.why, permanent=True)
-        case Unknown() if on_unknown is OnUnknown.WAIT or executed > ZERO:
+        case Unexplained():
+            return progress.failed(
+                ErrorCode.NETWORK, f"the leg is gone and nothing says how: {verdict.why}"
+            )
+        case Unknown() if verdict.not_shown or on_unknown is OnUnknown.WAIT or spent:
             return progress.failed(ErrorCode.NETWORK, f"the leg cannot be judged: {verdict.why}")
         case _:
             return None

@@ -129,7 +129,7 @@ class LegJudge:
             changed_at=request.changed_at,
             order_live=not ignore_live and request.key in self.order_live,
             netted=request.opposite_rows and not hedged,
-            records_kept=self._venue.keeps_closed_positions,
+            records_kept=True,
             can_query_symbol=self._venue.asks_by_symbol,
             not_before=request.not_before,
         )
@@ -179,7 +179,7 @@ class LegJudge:
         )
         rows = set(request.row_ids)
         mine = [i for i in intents if rows.intersection(i.row_ids)]
-        filled = {i.order_id: _own_fill(i) for i in mine if i.filled > ZERO and not i.booked}
+        filled = {i.order_id: own_fill(i) for i in mine if i.filled > ZERO and not i.booked}
         filled.update({one.order_id: one for one in own})
         others = frozenset(i.order_id for i in intents if i.order_id and i not in mine)
         account = msgspec.structs.replace(
@@ -238,7 +238,8 @@ class LegJudge:
         return msgspec.structs.replace(facts, account=account)
 
 
-def _own_fill(intent: Intent) -> OwnFill:
+def own_fill(intent: Intent) -> OwnFill:
+    """What an order of ours that has ended says of its leg."""
     return OwnFill(
         order_id=intent.order_id,
         quantity=intent.filled,
