@@ -13,7 +13,7 @@ from messages.values import Side
 _PREFIX = "5e70"
 _LENGTH = 28
 
-# Gate accepts no text without "t-", so its records carry our ids with it.
+# One venue accepts no text without "t-", so its records carry our ids with it.
 _OURS = re.compile(rf"(?:t-)?{_PREFIX}[0-9a-f]{{{_LENGTH - len(_PREFIX)}}}")
 
 

@@ -90,7 +90,7 @@ class Actor(_PykkaActor, Generic[S]):
 
     @property
     def path(self) -> str:
-        """The address, such as `accounts/bybit-main/exchange`. Valid from `on_start` on."""
+        """The address, such as `accounts/main/exchange`. Valid from `on_start` on."""
         return self._life.cell.path
 
     @property

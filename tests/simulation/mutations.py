@@ -312,7 +312,7 @@ ALL = (
     one(Reconciliation, "_report", mismatches_are_not_told, "5:"),
     one(SharedReads, "snapshot", any_read_will_do, ""),
     one(evidence, "judge", a_flat_hint_is_believed, "3:", first=17),
-    one(evidence, "left_out_only", lists_are_enough, "3:", first=5),
+    one(evidence, "absent_by_omission", lists_are_enough, "3:", first=5),
     one(Stream, "_wake", hints_wake_nobody, "5:"),
     Mutation(
         "a_cut_stream_is_not_followed_again",
