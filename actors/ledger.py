@@ -13,15 +13,23 @@ from actors.runtime import DeferredReply, WorkerDone, handles
 from actors.source_reader import Following
 from messages.base import Done
 from messages.ledger import (
+    AccountIdentity,
     AgedRecord,
     Alert,
     AlertRaised,
+    BookedFill,
     ClosedRows,
+    Command,
     Delivery,
     Event,
     HeldBy,
+    IdentityDiffers,
+    IdentityStored,
+    IdentityTaken,
     Intent,
+    LastSeen,
     Lease,
+    LedgerReplaced,
     OrphanRecord,
     PositionRow,
     RowStatus,
@@ -33,6 +41,7 @@ from messages.to_ledger import (
     ActiveRows,
     AddPosition,
     AppendEvent,
+    CheckLedgerFile,
     CloseRows,
     CommitIntent,
     Count,
@@ -40,10 +49,17 @@ from messages.to_ledger import (
     DropAged,
     DropOrphan,
     FindAlerts,
+    FindBookedFills,
+    FindClosedSince,
+    FindCommands,
     FindEvents,
     FindEventSymbols,
+    FindIdentities,
     FindIntents,
+    FindLastSeen,
     FindRows,
+    ForgetIdentity,
+    GetLedgerId,
     NoteDelivered,
     NoteDeliveryFailed,
     PendingDeliveries,
@@ -56,13 +72,17 @@ from messages.to_ledger import (
     ReleaseLease,
     RenewLease,
     SaveAged,
+    SaveLastSeen,
     SaveOrphan,
     SetHeld,
     SetStop,
     StoreAck,
     StoreAlert,
+    StoreCommand,
+    StoreIdentity,
     StoreReminder,
     StoreResolution,
+    UpdateCommand,
     UpdateIntent,
 )
 from storage import Ledger, LedgerUnavailable
@@ -211,6 +231,84 @@ class LedgerActor(LedgerAccess):
                 unbooked_only=message.unbooked_only,
             )
         )
+
+    @handles
+    async def find_last_seen(self, message: FindLastSeen) -> tuple[LastSeen, ...]:
+        return await self._through(lambda: self._ledger.last_seen(message.account))
+
+    @handles
+    async def save_last_seen(self, message: SaveLastSeen) -> Done | DeferredReply[Done]:
+        return await self._written(
+            message.account,
+            lambda lease: self._ledger.save_last_seen(message.account, message.seen, lease=lease),
+        )
+
+    @handles
+    async def find_booked_fills(self, message: FindBookedFills) -> tuple[BookedFill, ...]:
+        return await self._through(lambda: self._ledger.booked_fills(message.key, message.since))
+
+    @handles
+    async def find_closed_since(self, message: FindClosedSince) -> tuple[PositionRow, ...]:
+        return await self._through(
+            lambda: self._ledger.closed_since(message.account, message.since)
+        )
+
+    @handles
+    async def store_identity(
+        self, message: StoreIdentity
+    ) -> IdentityStored | IdentityDiffers | IdentityTaken:
+        return await self._through(
+            lambda: self._ledger.store_identity(
+                message.account,
+                message.exchange,
+                message.identity,
+                replace=message.replace,
+                event=message.event,
+            )
+        )
+
+    @handles
+    async def forget_identity(self, message: ForgetIdentity) -> bool:
+        return await self._through(
+            lambda: self._ledger.forget_identity(message.account, event=message.event)
+        )
+
+    @handles
+    async def find_identities(self, message: FindIdentities) -> tuple[AccountIdentity, ...]:
+        return await self._through(self._ledger.identities)
+
+    @handles
+    async def store_command(self, message: StoreCommand) -> Command:
+        return await self._through(
+            lambda: self._ledger.store_command(message.command, event=message.event)
+        )
+
+    @handles
+    async def find_commands(self, message: FindCommands) -> tuple[Command, ...]:
+        return await self._through(
+            lambda: self._ledger.commands(
+                account=message.account,
+                key=message.key,
+                command_id=message.command_id,
+                open_only=message.open_only,
+            )
+        )
+
+    @handles
+    async def update_command(self, message: UpdateCommand) -> Command:
+        return await self._through(
+            lambda: self._ledger.update_command(
+                message.command_id, message.state, message.outcome, event=message.event
+            )
+        )
+
+    @handles
+    def get_ledger_id(self, message: GetLedgerId) -> str:
+        return self._ledger.ledger_id
+
+    @handles
+    async def check_ledger_file(self, message: CheckLedgerFile) -> LedgerReplaced | None:
+        return await self._through(self._ledger.still_the_same_file)
 
     @handles
     async def append_event(self, message: AppendEvent) -> Done | DeferredReply[Done]:
