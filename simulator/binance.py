@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 from collections.abc import Callable
 from datetime import datetime
 from urllib.parse import parse_qsl
@@ -59,13 +60,14 @@ class Binance:
         return dict(parse_qsl(sent, keep_blank_values=True))
 
     def authenticate(self, request: HttpRequest, params: Params, at: datetime) -> Account | Reply:
-        account = self._market.account_of(request.headers.get("X-MBX-APIKEY", ""))
-        if account is None or account.exchange is not self.exchange:
+        login = self._market.logins.find(request.headers.get("X-MBX-APIKEY", ""))
+        if login is None or login.account.exchange is not self.exchange:
             return error("-2015", "Invalid API-key, IP, or permissions for action.", 401)
+        account = login.account
         if request.path.endswith("/listenKey"):
             return account
         signed, _, signature = (request.query or request.body.decode()).rpartition("&signature=")
-        secret = account.secret.reveal().encode()
+        secret = login.secret.reveal().encode()
         expected = hmac.new(secret, signed.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, signature):
             return error("-1022", "Signature for this request is not valid.")
@@ -86,6 +88,17 @@ class Binance:
 
     def too_many(self) -> Reply:
         return error("-1003", "Too many requests; current limit is exceeded.", 429)
+
+    def banned(self, until: datetime, status: int) -> Reply:
+        """HTTP 418 of an address, 429 of an account; the words and `Retry-After` name the end."""
+        at = self._market.now()
+        message = (
+            f"Way too many requests; IP(127.0.0.1) banned until {ms(until)}. "
+            "Please use the websocket for live updates to avoid bans."
+        )
+        reply = error("-1003", message, 429 if status in (200, 429) else 418)
+        reply.headers["Retry-After"] = str(math.ceil((until - at).total_seconds()))
+        return reply
 
     def malformed(self, message: str) -> Reply:
         return error("-1102", f"Mandatory parameter was not sent, was empty/null, or {message}.")

@@ -73,7 +73,7 @@ class SimulatedVenue:
             self.faults,
             {Exchange.BYBIT: Bybit(self.market), Exchange.BINANCE: Binance(self.market)},
         )
-        self.streams = Streams(self.market, self.market.now)
+        self.streams = Streams(self.market, self.market.now, self.faults)
         self.faults.on_cut.append(self.streams.cut)
         self.host = host
         self.port = port
@@ -170,7 +170,11 @@ class SimulatedVenue:
 
 def _response(answer: Answer) -> web.Response:
     return web.Response(
-        status=answer.status, body=answer.body, content_type=answer.content_type, charset="utf-8"
+        status=answer.status,
+        body=answer.body,
+        content_type=answer.content_type,
+        charset="utf-8",
+        headers=answer.headers,
     )
 
 

@@ -17,7 +17,7 @@ from aiohttp import WSMsgType, web
 
 from simulator import binance_rows, bybit_rows
 from simulator.binance_account import listen_key
-from simulator.faults import ANY
+from simulator.faults import ANY, FaultBook
 from simulator.instruments import Exchange
 from simulator.market import Market
 from simulator.state import (
@@ -52,8 +52,9 @@ class _Connection:
 class Streams:
     """All open sockets of a venue; market events go out to those of their account."""
 
-    def __init__(self, market: Market, now: Callable[[], datetime]) -> None:
+    def __init__(self, market: Market, now: Callable[[], datetime], faults: FaultBook) -> None:
         self._market = market
+        self._faults = faults
         self._now = now
         self._open: set[_Connection] = set()
 
@@ -155,17 +156,20 @@ class Streams:
         if len(args) != 3:
             return None
         key, expires, signature = (str(arg) for arg in args)
-        account = self._market.account_of(key)
-        if account is None or account.exchange is not Exchange.BYBIT or not expires.isdecimal():
+        login = self._market.logins.find(key)
+        if login is None or not expires.isdecimal():
             return None
-        secret = account.secret.reveal().encode()
+        account = login.account
+        if account.exchange is not Exchange.BYBIT:
+            return None
+        secret = login.secret.reveal().encode()
         expected = hmac.new(secret, f"GET/realtime{expires}".encode(), hashlib.sha256).hexdigest()
         fresh = int(expires) > ms(self._now())
         return account if fresh and hmac.compare_digest(expected, signature) else None
 
     def _on_event(self, event: MarketEvent) -> None:
         listeners = [it for it in self._open if it.account is event.account]
-        if not listeners:
+        if not listeners or self._faults.silences(event.account.name):
             return
         topic = "position" if isinstance(event, PositionChanged) else "order"
         payload = encode(self._words(event))
