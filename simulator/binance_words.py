@@ -8,6 +8,13 @@ from __future__ import annotations
 from simulator.state import Rejection, RejectReason
 from simulator.wire import Reply
 
+RATE_LIMITS: tuple[dict[str, str | int], ...] = (
+    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400},
+    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
+    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300},
+)
+"""What an address may ask in a minute, by weight, and what an account may order."""
+
 CODES: dict[RejectReason, tuple[str, str]] = {
     RejectReason.NO_POSITION: ("-2022", "ReduceOnly Order is rejected."),
     RejectReason.RESERVED: (
@@ -46,6 +53,16 @@ CODES: dict[RejectReason, tuple[str, str]] = {
 
 def error(code: str, message: str, status: int = 400) -> Reply:
     return Reply({"code": int(code), "msg": message}, status=status)
+
+
+def missing(name: str) -> Reply:
+    return error(
+        "-1102", f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+    )
+
+
+def needless(name: str) -> Reply:
+    return error("-1106", f"Parameter '{name.lower()}' sent when not required.")
 
 
 def refused(rejection: Rejection) -> Reply:

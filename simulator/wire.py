@@ -17,7 +17,7 @@ import msgspec
 from simulator.instruments import Exchange
 from simulator.state import Account
 
-Body = dict[str, object] | list[dict[str, object]]
+Body = dict[str, object] | list[dict[str, object]] | list[list[object]]
 Row = dict[str, object]
 Params = dict[str, str]
 
