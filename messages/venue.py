@@ -268,9 +268,14 @@ OrderLookup = OrderRecord | NoSuchOrder | VenueError
 
 
 class FillKind(StrEnum):
+    """What made an execution. TRANSFER: the position was moved to or from another account."""
+
     TRADE = "trade"
     LIQUIDATION = "liquidation"
     ADL = "adl"
+    SETTLEMENT = "settlement"
+    DELIVERY = "delivery"
+    TRANSFER = "transfer"
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import parse_qsl
 
@@ -16,6 +18,7 @@ from simulator.binance_account import BinanceAccount
 from simulator.binance_algo import BinanceAlgo
 from simulator.binance_orders import BinanceOrders
 from simulator.binance_public import BinancePublic
+from simulator.binance_quotas import BinanceQuotas, weight_of
 from simulator.binance_settings import BinanceSettings, Push
 from simulator.binance_stream import ListenKeys
 from simulator.binance_words import error, missing
@@ -32,10 +35,11 @@ class Binance:
 
     def __init__(self, market: Market) -> None:
         self._market = market
+        self.quotas = BinanceQuotas()
         self.listen_keys = ListenKeys(market.now)
         self.on_push: list[Push] = []
         """Called with an event for an account's stream that no change of the market makes."""
-        self._routes: dict[tuple[str, str], Route] = {
+        routes: dict[tuple[str, str], Route] = {
             **BinancePublic(market).routes(),
             **BinanceAccount(market).routes(),
             **BinanceSettings(market, self._push).routes(),
@@ -43,6 +47,7 @@ class Binance:
             **BinanceAlgo(market).routes(),
             **self.listen_keys.routes(),
         }
+        self._routes = {at: replace(it, weight=weight_of(*at, {})) for at, it in routes.items()}
 
     def _push(self, account: Account, event: Row) -> None:
         for push in self.on_push:
@@ -60,13 +65,14 @@ class Binance:
     def authenticate(self, request: HttpRequest, params: Params, at: datetime) -> Account | Reply:
         if not request.headers.get("X-MBX-APIKEY"):
             return error("-2014", "API-key format invalid.", 401)
-        account = self._market.account_of(request.headers["X-MBX-APIKEY"])
-        if account is None or account.exchange is not self.exchange:
+        login = self._market.logins.find(request.headers["X-MBX-APIKEY"])
+        if login is None or login.account.exchange is not self.exchange:
             return error("-2015", "Invalid API-key, IP, or permissions for action.", 401)
+        account = login.account
         if request.path.endswith("/listenKey"):
             return account
         signed, signature = _signed_part(request.query, request.body.decode())
-        secret = account.secret.reveal().encode()
+        secret = login.secret.reveal().encode()
         expected = hmac.new(secret, signed.encode(), hashlib.sha256).hexdigest()
         if not hmac.compare_digest(expected, signature.lower()):
             return error("-1022", "Signature for this request is not valid.")
@@ -87,6 +93,17 @@ class Binance:
 
     def too_many(self) -> Reply:
         return error("-1003", "Too many requests; current limit is exceeded.", 429)
+
+    def banned(self, until: datetime, status: int) -> Reply:
+        """HTTP 418 of an address, 429 of an account; the words and `Retry-After` name the end."""
+        at = self._market.now()
+        message = (
+            f"Way too many requests; IP(127.0.0.1) banned until {ms(until)}. "
+            "Please use the websocket for live updates to avoid bans."
+        )
+        reply = error("-1003", message, 429 if status in (200, 429) else 418)
+        reply.headers["Retry-After"] = str(math.ceil((until - at).total_seconds()))
+        return reply
 
     def malformed(self, message: str) -> Reply:
         return error("-1102", f"Mandatory parameter was not sent, was empty/null, or {message}.")

@@ -216,7 +216,7 @@ class BinanceAccount:
         if self._market.find_listing(Exchange.BINANCE, symbol) is None:
             return error("-1121", "Invalid symbol.")
         limit = min(max(1, call.integer("limit", 500)), 1000)
-        found = owner.executions.get(symbol, [])
+        found = call.told(owner.executions.get(symbol, []), lambda it: it.at)
         if call.params.get("orderId"):
             found = [it for it in found if it.order_id == call.params["orderId"]]
         if call.params.get("fromId"):

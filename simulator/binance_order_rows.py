@@ -24,7 +24,7 @@ EXPIRY_REASONS = {
     "EC_NoImmediateQtyToFill": "2",
     "CancelByKnockOut": "4",
     "CancelByReduceOnly": "4",
-    "CancelByLiq": "5",
+    "CancelAllBeforeLiq": "5",
     "CancelByGte": "6",
     "CancelByTpSlTsClear": "6",
     "CancelBySettle": "7",

@@ -8,10 +8,16 @@ from __future__ import annotations
 from simulator.state import Rejection, RejectReason
 from simulator.wire import Reply
 
-RATE_LIMITS: tuple[dict[str, str | int], ...] = (
-    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400},
-    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
-    {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 300},
+MOST_WEIGHT = 2400
+MOST_ORDERS_1M = 1200
+MOST_ORDERS_10S = 300
+RATE_LIMITS: tuple[dict[str, str | int], ...] = tuple(
+    {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": most}
+    for kind, interval, number, most in (
+        ("REQUEST_WEIGHT", "MINUTE", 1, MOST_WEIGHT),
+        ("ORDERS", "MINUTE", 1, MOST_ORDERS_1M),
+        ("ORDERS", "SECOND", 10, MOST_ORDERS_10S),
+    )
 )
 """What an address may ask in a minute, by weight, and what an account may order."""
 

@@ -138,7 +138,7 @@ class Matching:
     ) -> None:
         """Fill an order at a given price: by hand, by a liquidation, by the guard's demo."""
         position = self._clearing.fill(account, order, quantity, price, at)
-        self._follow(account, position, at)
+        self.follow(account, position, at)
 
     def _announce(self, account: Account, order: Order, at: datetime) -> None:
         self._clearing.emit(OrderChanged(account, order, None, at))
@@ -172,7 +172,7 @@ class Matching:
             quantity = room if room < 2 * part and room - part < step else min(part, room)
             position = self._clearing.fill(account, order, quantity, price, at)
             room -= quantity
-            self._follow(account, position, at)
+            self.follow(account, position, at)
 
     def _touch(self, account: Account, order: Order, at: datetime) -> None:
         last = self._prices.last(order.listing)
@@ -188,7 +188,7 @@ class Matching:
             room = self._room(account, order)
             if room > 0:
                 position = self._clearing.fill(account, order, room, price, at, maker=True)
-                self._follow(account, position, at)
+                self.follow(account, position, at)
 
     def _follow_price(self, order: Order, last: Decimal) -> None:
         """Move a trailing stop's trigger behind the best price since it became active."""
@@ -241,7 +241,7 @@ class Matching:
     def _reducible(self, account: Account, order: Order) -> Decimal:
         return reducible(account, order.listing.id, order.spec.slot, order.spec.side)
 
-    def _follow(self, account: Account, position: Position, at: datetime) -> None:
+    def follow(self, account: Account, position: Position, at: datetime) -> None:
         """Keep what hangs on a position in step with it: attached stops, resting reducers."""
         size = abs(position.size)
         for attached in (position.stop_loss, position.take_profit):

@@ -69,13 +69,13 @@ class SimulatedVenue:
             raise ValueError(f"the simulated venue listens on loopback only, not on {host}")
         self.market = market or demo_market(now, seed, volatility=volatility)
         self.faults = FaultBook(random.Random(seed))  # noqa: S311  # chances, not secrets
-        binance = Binance(self.market)
+        bybit, binance = Bybit(self.market), Binance(self.market)
         self.desk = Desk(
             self.market,
             self.faults,
-            {Exchange.BYBIT: Bybit(self.market), Exchange.BINANCE: binance},
+            {Exchange.BYBIT: bybit, Exchange.BINANCE: binance},
         )
-        self.streams = Streams(self.market, self.market.now, binance.listen_keys)
+        self.streams = Streams(self.market, self.market.now, self.faults, binance.listen_keys)
         binance.on_push.append(self.streams.push)
         self.faults.on_cut.append(self.streams.cut)
         self.host = host
@@ -156,7 +156,14 @@ class SimulatedVenue:
         path, _, query = request.raw_path.partition("?")
         pending = self.desk.receive(
             exchange,
-            HttpRequest(request.method, path, query, request.headers, await request.read()),
+            HttpRequest(
+                request.method,
+                path,
+                query,
+                request.headers,
+                await request.read(),
+                request.remote or "",
+            ),
         )
         if isinstance(pending, Answer):
             return _response(pending)
@@ -174,7 +181,11 @@ class SimulatedVenue:
 
 def _response(answer: Answer) -> web.Response:
     return web.Response(
-        status=answer.status, body=answer.body, content_type=answer.content_type, charset="utf-8"
+        status=answer.status,
+        body=answer.body,
+        content_type=answer.content_type,
+        charset="utf-8",
+        headers=answer.headers,
     )
 
 

@@ -15,6 +15,7 @@ from enum import IntEnum, StrEnum
 from messages.values import ZERO, OrderSide, Secret, Side
 from messages.venue import FillKind
 from simulator.instruments import Exchange, Listing
+from simulator.records import ClosedTrade
 from simulator.trailing import Trail
 
 
@@ -136,6 +137,8 @@ class Order:
     """The best price that a trailing stop has followed since it became active."""
     cancel_reason: str = ""
     kind: FillKind = FillKind.TRADE
+    closing: ClosedTrade | None = None
+    """The record of what its fills closed, once one did."""
 
     @property
     def remaining(self) -> Decimal:
@@ -197,6 +200,8 @@ class Position:
     realized: Decimal = ZERO
     added_margin: Decimal = ZERO
     """What was put into an isolated position beyond its initial margin."""
+    open_fee: Decimal = ZERO
+    """What was paid to open what is open now; a closing takes its share of it."""
     stop_loss: Order | None = None
     take_profit: Order | None = None
     liquidation_price: Decimal | None = None
@@ -242,12 +247,19 @@ PositionKey = tuple[str, Slot]
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Account:
-    """One login. `wallet` is the balance by settle currency, before unrealised profit."""
+    """One account of an exchange: a wallet, its positions, orders and records.
+
+    `uid` is the number that the exchange knows it by; `master` is the main account's number where
+    this is a sub-account. `key` and `secret` are its first API key; `logins.py` has all of them.
+    `wallet` is the balance by settle currency, before unrealised profit.
+    """
 
     name: str
     exchange: Exchange
     key: str
     secret: Secret
+    uid: int = 0
+    master: int = 0
     hedged: bool = False
     can_trade: bool = True
     can_withdraw: bool = False
@@ -264,6 +276,8 @@ class Account:
     """Orders that rest, by symbol id and order id."""
     executions: dict[str, list[Execution]] = field(default_factory=dict)
     """By symbol id, oldest first."""
+    closed: list[ClosedTrade] = field(default_factory=list)
+    """What each closing order realised, oldest first: the exchange's own record of ends."""
     journal: list[tuple[datetime, Position]] = field(default_factory=list)
     """Every state that a position had, so that a read of an earlier moment can be shown."""
 
@@ -272,6 +286,14 @@ class Account:
 
     def leverage_of(self, symbol_id: str) -> Decimal:
         return self.leverages.get(symbol_id, self.leverage)
+
+    def relist(self, listing: Listing) -> None:
+        """Let what is open in an instrument follow its new rules."""
+        for slot in Slot:
+            if (held := self.positions.get((listing.id, slot))) is not None:
+                held.listing = listing
+        for order in self.live.get(listing.id, {}).values():
+            order.listing = listing
 
     def live_orders(self, symbol_id: str) -> list[Order]:
         return list(self.live.get(symbol_id, {}).values())

@@ -17,7 +17,7 @@ from aiohttp import WSMsgType, web
 
 from simulator import binance_stream, bybit_rows
 from simulator.binance_stream import Command, ListenKeys
-from simulator.faults import ANY
+from simulator.faults import ANY, FaultBook
 from simulator.instruments import Exchange
 from simulator.market import Market
 from simulator.state import Account, MarketEvent, Position, PositionChanged
@@ -50,9 +50,14 @@ class Streams:
     """All open sockets of a venue; market events go out to those of their account."""
 
     def __init__(
-        self, market: Market, now: Callable[[], datetime], listen_keys: ListenKeys
+        self,
+        market: Market,
+        now: Callable[[], datetime],
+        faults: FaultBook,
+        listen_keys: ListenKeys,
     ) -> None:
         self._market = market
+        self._faults = faults
         self._now = now
         self._open: set[_Connection] = set()
         self._listen_keys = listen_keys
@@ -215,17 +220,20 @@ class Streams:
         if len(args) != 3:
             return None
         key, expires, signature = (str(arg) for arg in args)
-        account = self._market.account_of(key)
-        if account is None or account.exchange is not Exchange.BYBIT or not expires.isdecimal():
+        login = self._market.logins.find(key)
+        if login is None or not expires.isdecimal():
             return None
-        secret = account.secret.reveal().encode()
+        account = login.account
+        if account.exchange is not Exchange.BYBIT:
+            return None
+        secret = login.secret.reveal().encode()
         expected = hmac.new(secret, f"GET/realtime{expires}".encode(), hashlib.sha256).hexdigest()
         fresh = int(expires) > ms(self._now())
         return account if fresh and hmac.compare_digest(expected, signature) else None
 
     def _on_event(self, event: MarketEvent) -> None:
         listeners = [it for it in self._open if it.account is event.account]
-        if not listeners:
+        if not listeners or self._faults.silences(event.account.name):
             return
         if event.account.exchange is Exchange.BINANCE:
             for row in binance_stream.events(event, self._market):
