@@ -18,6 +18,7 @@ from simulator.bybit_rows import category, instrument_row, ticker_row
 from simulator.bybit_words import envelope, error, ok, page
 from simulator.instruments import Exchange, Listing
 from simulator.market import Market
+from simulator.quotas import NoQuotas
 from simulator.state import Account
 from simulator.wire import Call, HttpRequest, Params, Reply, Route, Row, flat, ms, text
 
@@ -26,6 +27,7 @@ class Bybit:
     """Answers decoded calls from the market. `recv_window` default is Bybit's own, 5 s."""
 
     exchange = Exchange.BYBIT
+    quotas = NoQuotas()
 
     def __init__(self, market: Market) -> None:
         self._market = market

@@ -59,7 +59,7 @@ class Clearing:
             spec=spec,
             listing=listing,
             quantity=spec.quantity,
-            state=State.OPEN if spec.trigger_price is None else State.UNTRIGGERED,
+            state=State.UNTRIGGERED if spec.conditional else State.OPEN,
             created_at=at,
             updated_at=at,
             sequence=sequence,
@@ -199,7 +199,7 @@ class Clearing:
             found = Position(
                 listing=listing,
                 slot=slot,
-                leverage=account.leverage,
+                leverage=account.leverage_of(listing.id),
                 first_at=at,
                 opened_at=at,
                 updated_at=at,
@@ -249,7 +249,7 @@ class Clearing:
                 position.entry = (before * position.entry + signed * price) / after
         position.size = after
         if not after:
-            position.entry = ZERO
+            position.entry = position.added_margin = ZERO
         position.liquidation_price = _liquidation_price(position)
         return closed, pnl
 

@@ -123,7 +123,10 @@ class Answer:
 
 
 class Desk:
-    """Where requests come in. `limits` is by exchange; `skew` puts the venue's clock off."""
+    """Where requests come in. `skew` puts the venue's clock off.
+
+    `limits` is what an account may ask in tests; an exchange's own limits are its `quotas`.
+    """
 
     def __init__(
         self, market: Market, faults: FaultBook, exchangers: dict[Exchange, RestProtocol]
@@ -159,6 +162,7 @@ class Desk:
             path=request.path,
             params=params,
             headers=request.headers,
+            address=request.address,
         )
         if route.signed and early is None:
             known = exchanger.authenticate(request, params, at)
@@ -172,6 +176,8 @@ class Desk:
         faults = self._faults.strike(asked, name, path=request.path, page=page)
         if early is None and not self.limits[exchange].allows(name, route.weight, call.at):
             early = exchanger.too_many()
+        over = exchanger.quotas.charge(call)
+        early = over if over is not None else early
         return Pending(exchanger, route, call, early, faults)
 
     def answer(self, pending: Pending) -> Answer:
@@ -193,7 +199,8 @@ class Desk:
         body = encode(reply.body)
         if pending.struck_by(FaultKind.TRUNCATED) is not None:
             body = body[: len(body) // 2]
-        return Answer(reply.status, body, headers=reply.headers)
+        told = pending.exchanger.quotas.headers(pending.call)
+        return Answer(reply.status, body, headers={**told, **reply.headers})
 
     def _handle(self, pending: Pending) -> Reply:
         try:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from messages.values import OrderSide, Secret, Side
 from messages.venue import FillKind
-from simulator.checks import check_order
+from simulator.checks import check_amendment, check_order
 from simulator.clearing import SYSTEM_CLIENT_IDS, Clearing
 from simulator.contracts import expire
 from simulator.instruments import Exchange, Listing, default_listings
@@ -171,6 +172,31 @@ class Market:
         refusal = check_order(account, spec, listing, self.prices)
         return refusal or self.matching.accept(account, spec, listing, at)
 
+    def amend(
+        self,
+        account: Account,
+        order: Order,
+        *,
+        quantity: Decimal | None = None,
+        price: Decimal | None = None,
+    ) -> Order | Rejection:
+        """Change quantity (contracts) or price of an order that rests and has no condition.
+
+        The new order has to pass the checks of a new one; refused, the old one stays as it is.
+        """
+        at = self.tick()
+        if not order.state.live or order.conditional:
+            return Rejection(RejectReason.NO_SUCH_ORDER, "order not exists or too late to replace")
+        asked = replace(
+            order.spec,
+            quantity=order.quantity if quantity is None else quantity,
+            price=order.spec.price if price is None else price,
+        )
+        refusal = check_amendment(order, asked, self.prices)
+        return refusal or self.matching.amend(
+            account, order, at, quantity=quantity, price=asked.price
+        )
+
     def cancel(self, account: Account, order: Order | None) -> Order | Rejection:
         at = self.tick()
         if order is None:
@@ -310,11 +336,12 @@ class Market:
 
     def set_price(self, symbol: str, price: Decimal) -> None:
         """Put a symbol at a price on both exchanges; stops and resting orders follow."""
+        at = self.tick()
         for exchange in Exchange:
             listing = self._by_symbol.get((exchange, symbol))
             if listing is not None:
-                self.prices.set(listing, price)
-        self.matching.advance(self.accounts.values(), self.tick())
+                self.prices.set(listing, price, at)
+        self.matching.advance(self.accounts.values(), at)
 
     def price(self, exchange: Exchange, symbol: str) -> Decimal:
         return self.prices.last(self.listing(exchange, symbol))

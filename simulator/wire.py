@@ -17,7 +17,7 @@ import msgspec
 from simulator.instruments import Exchange
 from simulator.state import Account
 
-Body = dict[str, object] | list[dict[str, object]]
+Body = dict[str, object] | list[dict[str, object]] | list[list[object]]
 Row = dict[str, object]
 Params = dict[str, str]
 
@@ -30,8 +30,8 @@ PLACES = Decimal("1e-12")
 class Call:
     """One request, decoded.
 
-    `as_of` is set where an answer of an earlier moment was ordered for it, `not_before` where a
-    history without its older part was.
+    `address` is the client's. `as_of` is set where an answer of an earlier moment was ordered for
+    it, `not_before` where a history without its older part was.
     """
 
     at: datetime
@@ -41,6 +41,7 @@ class Call:
     path: str
     params: Params
     headers: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
     account: Account | None = None
     as_of: datetime | None = None
     not_before: datetime | None = None
@@ -119,12 +120,28 @@ class HttpRequest:
     query: str
     headers: Mapping[str, str]
     body: bytes
+    address: str = "127.0.0.1"
+
+
+class Quotas(Protocol):
+    """One exchange's limits. `enforced` off, requests are counted and none is refused."""
+
+    enforced: bool
+
+    def charge(self, call: Call) -> Reply | None:
+        """Count a request; its refusal where it is over a limit that is enforced."""
+
+    def headers(self, call: Call) -> dict[str, str]:
+        """What the answer to a request says of what has been used."""
 
 
 class RestProtocol(Protocol):
     """One exchange's protocol."""
 
     exchange: Exchange
+
+    @property
+    def quotas(self) -> Quotas: ...
 
     def route(self, method: str, path: str) -> Route | None: ...
 
