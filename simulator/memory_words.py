@@ -86,8 +86,8 @@ def order_spec(account: Account, listing: Listing, order: OrderRequest) -> Order
     )
 
 
-def leg(account: Account, position: Position, mark: Decimal) -> VenuePosition:
-    """An open leg. Binance does not say when one was opened."""
+def leg(account: Account, name: str, position: Position, mark: Decimal) -> VenuePosition:
+    """An open leg under the guard's name of its account. Binance tells no opening."""
     size = position.listing.instrument.contract_size
     side = position.side
     if side is None:
@@ -96,7 +96,7 @@ def leg(account: Account, position: Position, mark: Decimal) -> VenuePosition:
     stop = position.stop_loss if bybit else None
     profit = position.take_profit if bybit else None
     return VenuePosition(
-        key=LegKey(account.name, position.listing.symbol, side),
+        key=LegKey(name, position.listing.symbol, side),
         contracts=abs(position.size),
         quantity=abs(position.size) * size,
         entry_price=position.entry,
