@@ -371,6 +371,12 @@ class IdentityTaken(msgspec.Struct, frozen=True, kw_only=True):
     told: str
 
 
+class LedgerReplaced(msgspec.Struct, frozen=True, kw_only=True):
+    """The database is no longer the one that was opened. `why` is a sentence for an operator."""
+
+    why: str
+
+
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
     """The right of one guard to write for one account until `expires_at`. `token` only grows."""
 

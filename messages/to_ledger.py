@@ -29,6 +29,7 @@ from messages.ledger import (
     Intent,
     LastSeen,
     Lease,
+    LedgerReplaced,
     NewCommand,
     NewPosition,
     OrphanRecord,
@@ -57,7 +58,8 @@ class AddPosition(Request[PositionRow], frozen=True, kw_only=True):
 class CloseRows(Request[ClosedRows], frozen=True, kw_only=True):
     """Close rows that are still active, with their event, alert and counters, in one go.
 
-    `counters` move only if a row changed.
+    `counters` move only if a row changed. The fills of the rows are booked for the leg that
+    `event` names.
     """
 
     account: str
@@ -134,6 +136,14 @@ class StoreIdentity(
     exchange: str
     identity: str
     replace: bool = False
+    event: EventDraft | None = None
+
+
+class ForgetIdentity(Request[bool], frozen=True, kw_only=True):
+    """Free the identity of an account that has another name now. Whether there was one."""
+
+    account: str
+    event: EventDraft | None = None
 
 
 class FindIdentities(Request[tuple[AccountIdentity, ...]], frozen=True, kw_only=True):
@@ -163,6 +173,10 @@ class UpdateCommand(Request[Command], frozen=True, kw_only=True):
     state: CommandState
     outcome: str = ""
     event: EventDraft | None = None
+
+
+class CheckLedgerFile(Request[LedgerReplaced | None], frozen=True, kw_only=True):
+    """Whether the database is still the one that was opened; None where it is."""
 
 
 class GetLedgerId(Request[str], frozen=True, kw_only=True):

@@ -225,7 +225,9 @@ def _counted(
     closing = tuple(fill for fill in fills if closed_by(fill, key.side) > ZERO)
     by_fills = sum((closed_by(fill, key.side) for fill in closing), ZERO)
     records = tuple(
-        record for record in history.records or () if record.key == key and record.ended_at > start
+        record
+        for record in history.records or ()
+        if (record.symbol, record.side) == (key.symbol, key.side) and record.ended_at > start
     )
     by_records = sum((record.quantity for record in records), ZERO)
     closed = max(by_fills, by_records)

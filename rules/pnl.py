@@ -114,7 +114,8 @@ def exit_of_records(
     owed, used = leg.quantity, list[tuple[ClosedPosition, Decimal]]()
     for record in sorted(records, key=lambda record: record.ended_at)[::-1]:
         taken = min(record.quantity, owed)
-        if record.key == leg.key and record.ended_at >= since and taken > ZERO:
+        of_leg = (record.symbol, record.side) == (leg.key.symbol, leg.key.side)
+        if of_leg and record.ended_at >= since and taken > ZERO:
             used.append((record, taken))
             owed -= taken
     priced = [(taken, r.exit_price) for r, taken in used if r.exit_price is not None]

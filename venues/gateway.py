@@ -1,7 +1,7 @@
 """The gateway: one account at one exchange behind the face that all venues show (`port.py`).
 
-For it: the list of what can be asked, each in the file of its meaning. Left to others: verdicts,
-retries, what to do about a refusal. Nothing here raises for what the outside world may do.
+What can be asked is listed here; each answer is in the file of its meaning. Nothing raises for what
+the outside world may do; verdicts, and what to do about a refusal, are decided elsewhere.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from messages.settings import AccountSettings
 from messages.values import LegKey
 from messages.venue import (
     Canceled,
+    ClosedPositions,
     Connected,
     Fills,
     Hint,
+    Identity,
     KeyRights,
+    Markets,
     NoSuchOrder,
+    NotTold,
     OpenOrders,
     OrderLookup,
     OrderRequest,
@@ -29,7 +33,7 @@ from messages.venue import (
 )
 from venues import account, fills, orders, positions, protection, quotes, stream
 from venues.client import Client, VenueCallError
-from venues.facts import VENUES
+from venues.exchanges import EXCHANGES
 from venues.port import Venue
 from venues.transport import loopback_address
 
@@ -40,8 +44,8 @@ def open_venue(settings: AccountSettings, *, now: Callable[[], datetime]) -> Ven
     Raises ValueError for an exchange that no fact is known of, and for a `connect` that is not
     a loopback address or has no CA file to go with it.
     """
-    if settings.exchange not in VENUES:
-        known = ", ".join(sorted(VENUES))
+    if settings.exchange not in EXCHANGES:
+        known = ", ".join(sorted(EXCHANGES))
         raise ValueError(f"exchange {settings.exchange!r} is not supported; these are: {known}")
     if settings.connect is not None:
         loopback_address(settings.connect)
@@ -61,7 +65,7 @@ class CcxtVenue:
         return self._client.settings.name
 
     @property
-    def asks_by_symbol(self) -> bool:
+    def can_query_symbol(self) -> bool:
         return self._client.facts.by_symbol
 
     async def connect(self) -> Connected | VenueError:
@@ -100,6 +104,20 @@ class CcxtVenue:
 
     async def fetch_fills(self, symbol: str, since: datetime) -> Fills | VenueError:
         return await fills.fetch_fills(self._client, symbol, since)
+
+    async def closed_positions(
+        self, symbol: str, since: datetime
+    ) -> ClosedPositions | NotTold | VenueError:
+        return NotTold(why="not read yet")
+
+    async def identity(self) -> Identity | NotTold | VenueError:
+        return NotTold(why="not read yet")
+
+    async def reload_markets(self) -> Markets | VenueError:
+        connected = await self.connect()
+        if isinstance(connected, VenueError):
+            return connected
+        return Markets(instruments=connected.instruments, loaded_at=self._client.now())
 
     async def server_time(self) -> datetime | VenueError:
         return await account.server_time(self._client)

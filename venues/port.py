@@ -18,9 +18,10 @@ from messages.venue import (
     Fills,
     Hint,
     Identity,
-    IdentityNotTold,
     KeyRights,
+    Markets,
     NoSuchOrder,
+    NotTold,
     OpenOrders,
     OrderLookup,
     OrderRequest,
@@ -39,7 +40,7 @@ class Venue(Protocol):
     def account(self) -> str: ...
 
     @property
-    def asks_by_symbol(self) -> bool:
+    def can_query_symbol(self) -> bool:
         """Whether `fetch_position` asks the venue for one symbol, which names its flat legs."""
 
     async def connect(self) -> Connected | VenueError:
@@ -75,14 +76,14 @@ class Venue(Protocol):
 
     async def closed_positions(
         self, symbol: str, since: datetime
-    ) -> ClosedPositions | VenueError:
-        """The venue's own record of positions closed since an instant; UNSUPPORTED: it has none."""
+    ) -> ClosedPositions | NotTold | VenueError:
+        """The venue's own record of positions that ended since an instant, oldest first."""
 
-    async def identity(self) -> Identity | IdentityNotTold | VenueError:
-        """Who the venue says that this login is."""
+    async def identity(self) -> Identity | NotTold | VenueError:
+        """Whose login this is, where the venue tells it."""
 
-    async def reload_markets(self) -> Connected | VenueError:
-        """Read the listed instruments and their rules anew."""
+    async def reload_markets(self) -> Markets | VenueError:
+        """Load the market rules anew."""
 
     async def server_time(self) -> datetime | VenueError: ...
 

@@ -130,7 +130,7 @@ class LegJudge:
             order_live=not ignore_live and request.key in self.order_live,
             netted=request.opposite_rows and not hedged,
             records_kept=True,
-            can_query_symbol=self._venue.asks_by_symbol,
+            can_query_symbol=self._venue.can_query_symbol,
             not_before=request.not_before,
         )
 

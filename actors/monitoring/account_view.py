@@ -16,7 +16,8 @@ import msgspec
 from actors import paths
 from actors.context import Context
 from actors.ledger_client import ask_ledger
-from actors.runtime import AskFailed, System
+from actors.runtime import AskFailed
+from actors.runtime.ports import Host
 from messages.ledger import LedgerLeg, PositionRow
 from messages.to_exchange import GetMarkets, Markets, NotReady, ReadPositions
 from messages.to_ledger import ActiveRows, FindIntents
@@ -200,7 +201,7 @@ def _by_us(mismatch: QuantityMismatch, filled: Decimal, markets: Markets) -> boo
     return same_quantity(expected, mismatch.position.quantity, instrument)
 
 
-def wake_leg(system: System, key: LegKey) -> None:
+def wake_leg(system: Host, key: LegKey) -> None:
     """Let the leg's own actor, if there is one, see at once that its row has changed."""
     path = paths.aged_leg(key)
     if path in system.cells:
