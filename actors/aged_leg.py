@@ -27,12 +27,12 @@ from messages.execution import ErrorCode, ExecutionResult
 from messages.ledger import AgedRecord, AlertDraft, AlertType, LedgerLeg
 from messages.settings import Mode, OnUnknown, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
-from messages.to_exchange import CloseLeg, Markets, ReadQuote
+from messages.to_exchange import CloseLeg, Judgement, Markets, ReadQuote
 from messages.to_ledger import Count, DropAged, ReadAged, SaveAged
 from messages.to_monitors import CloseByOrder, LookAt, Release
 from messages.values import LegKey
-from messages.venue import Fill, Quote
-from messages.verdict import Absent, Evidence, Present, Unknown
+from messages.venue import Quote
+from messages.verdict import Absent, Present, Unexplained, Unknown
 from rules.alerts import (
     aged_key,
     aged_keys,
@@ -42,6 +42,7 @@ from rules.alerts import (
     result_details,
 )
 from rules.diff import same_quantity
+from rules.legs import LedgerView
 from rules.phases import AgedFacts, CloseNow, Hold, LeaveAlone, NotYet, Phase, decide
 
 PURPOSE = "close"
@@ -152,7 +153,8 @@ class AgedLeg(Actor[AgedState]):
         markets = await self._reader.markets()
         if isinstance(markets, ViewUnavailable):
             return self._wait(f"waiting: {markets.why}")
-        leg = (await self._reader.ledger(markets)).legs.get(self._key)
+        view = await self._reader.ledger(markets)
+        leg = view.legs.get(self._key)
         if leg is None:
             await self._end("its row is no longer active")
             return None
@@ -174,7 +176,7 @@ class AgedLeg(Actor[AgedState]):
                 return self._wait(f"holding for {decision.target}", pause)
             case CloseNow():
                 self._show_decision(decision)
-                return await self._close(leg, markets, decision)
+                return await self._close(leg, view, markets, decision)
 
     async def _decide(self, leg: LedgerLeg) -> NotYet | LeaveAlone | Hold | CloseNow:
         """The rules' decision at the current price, or the operator's order."""
@@ -193,20 +195,24 @@ class AgedLeg(Actor[AgedState]):
     # --- closing --------------------------------------------------------------------------------
 
     async def _close(
-        self, leg: LedgerLeg, markets: Markets, decision: CloseNow
+        self, leg: LedgerLeg, view: LedgerView, markets: Markets, decision: CloseNow
     ) -> timedelta | None:
         """Validate at the exchange, then close what is really there."""
-        self.state.status = "validating"
-        judgement = await ask_verdict(self, self._reader, leg)
+        before, self.state.status = self.state.status, "validating"
+        judgement = await ask_verdict(self, leg, view)
         if self._judged is not None:
             self._judged(self._key.account, judgement.seconds)
         self.state.verdict = verdict_text(judgement.verdict)
         match judgement.verdict:
-            case Absent(evidence=evidence):
-                return await self._close_rows(leg, markets, evidence, judgement.fills)
-            case Unknown(other_side=True, why=why):
+            case Absent() as absent:
+                return await self._close_rows(leg, markets, absent, judgement)
+            case Unexplained(why=why):
+                return self._wait_for_a_person(why, before)
+            case Unknown(other_side=True, why=why) | Unknown(netted=True, why=why):
                 # A mismatch of sides is for a person, whom reconciliation alerts (D2).
                 return self._wait(f"not closed: {why}")
+            case Unknown(not_shown=True, why=why) as unknown:
+                return self._wait(f"not closed: {why}", self._until(unknown.look_again_at))
             case Unknown(why=why):
                 await self._report_unknown(why)
                 if self._on_unknown is OnUnknown.WAIT:
@@ -215,7 +221,18 @@ class AgedLeg(Actor[AgedState]):
                 await self._report_present(leg, markets, quantity, judgement.seconds)
         if self._settings.mode is Mode.OBSERVE:
             return await self._say_what_would_close(leg, decision)
-        return await self._execute(leg, decision)
+        return await self._execute(leg, view, decision)
+
+    def _wait_for_a_person(self, why: str, before: str) -> timedelta:
+        """Gone, and nothing says how: reconciliation tells people, and nothing is sent."""
+        status = f"gone, and nothing says how: {why}"
+        if before != status:
+            self.tell(paths.reconciliation(self._key.account), LookAt(key=self._key))
+        return self._wait(status, RETRY_LAST)
+
+    def _until(self, at: datetime | None) -> timedelta:
+        """The regular pause, or the longer wait for what is known to come at an instant."""
+        return self._pause if at is None else max(at - self.now(), self._pause)
 
     async def _report_unknown(self, why: str) -> None:
         self.log.warning("Position validation FAILED for {}: {}", self._key, why)
@@ -255,7 +272,9 @@ class AgedLeg(Actor[AgedState]):
         )
         return pause
 
-    async def _execute(self, leg: LedgerLeg, decision: CloseNow) -> timedelta | None:
+    async def _execute(
+        self, leg: LedgerLeg, view: LedgerView, decision: CloseNow
+    ) -> timedelta | None:
         """Have the exchange actor close the leg, and see what came of it."""
         self.state.status = "closing"
         await self._note(
@@ -276,6 +295,7 @@ class AgedLeg(Actor[AgedState]):
                 purpose=PURPOSE,
                 phase=decision.phase.value,
                 worst_price=decision.worst_price,
+                opposite_rows=view.has_opposite(self._key),
             ),
             timeout=CLOSE_TIMEOUT,
         )
@@ -297,32 +317,32 @@ class AgedLeg(Actor[AgedState]):
         markets = await self._reader.markets()
         if isinstance(markets, ViewUnavailable):
             return self._pause
-        leg = (await self._reader.ledger(markets)).legs.get(self._key)
+        view = await self._reader.ledger(markets)
+        leg = view.legs.get(self._key)
         if leg is None:
             await self._end("closed")
             return None
-        judgement = await ask_verdict(self, self._reader, leg)
+        judgement = await ask_verdict(self, leg, view)
         if isinstance(judgement.verdict, Absent):
-            evidence = judgement.verdict.evidence
-            return await self._close_rows(leg, markets, evidence, judgement.fills)
+            return await self._close_rows(leg, markets, judgement.verdict, judgement)
         return self._wait("closed by the order's record, not yet seen flat", SOON)
 
     async def _close_rows(
-        self, leg: LedgerLeg, markets: Markets, evidence: Evidence, fills: tuple[Fill, ...]
+        self, leg: LedgerLeg, markets: Markets, verdict: Absent, judgement: Judgement
     ) -> timedelta | None:
         """The leg is absent: close its rows and end."""
         closed = await close_rows_of(
             self,
             self._settings,
             leg,
-            evidence,
-            fills,
+            verdict,
+            judgement,
             instrument=markets.instruments[self._key.symbol],
             ghost_reason=AGED_GHOST,
         )
         match closed:
             case RowsLeft(why=why):
-                return self._wait(why)
+                return self._wait(why, self._until(closed.again_at))
             case RowsClosed():
                 what = "ghost" if closed.ghost else "closed"
                 await self._end(what if closed.by_us else "another actor closed its row")
@@ -342,6 +362,9 @@ class AgedLeg(Actor[AgedState]):
         if code is ErrorCode.PRICE_BAND and result.attempts == 0:
             # The price left the target before an order could go out: nothing failed.
             return self._wait(result.error_message)
+        if code is ErrorCode.ACCOUNT_SUSPECT:
+            # Nothing was sent, and people have been told why.
+            return self._wait(result.error_message, self._pause * MOST_PAUSES)
         if code is ErrorCode.ROW_CHANGED:
             return self._wait(result.error_message, SOON)
         self.state.failures += 1

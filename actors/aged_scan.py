@@ -88,7 +88,7 @@ class AgedScan(Actor[AgedScanState]):
         self._unusable: frozenset[int] = frozenset()
         self._legs = legs
         self._reader = AccountReader(self, account.name, legs)
-        self._missing = MissingLegs(self, self._reader, settings, self._wake)
+        self._missing = MissingLegs(self, settings, self._wake)
         self._rounds = Rounds(account.name, settings.aged.scan_every)
         self._tidied = False
 
@@ -225,10 +225,11 @@ class AgedScan(Actor[AgedScanState]):
         unseen = [key for key in view.comparison.unknown if key in aged]
         suspects = [leg for leg in view.comparison.missing if leg.key in aged]
         # Side by side, so that all of them are judged by the same read.
-        outcomes = await asyncio.gather(
+        judged = await asyncio.gather(
             *(
                 self._missing.close_if_absent(
                     leg,
+                    view.ledger,
                     view.markets,
                     reason=PERIODIC_GHOST,
                     not_before=view.snapshot.started_at,
@@ -236,6 +237,7 @@ class AgedScan(Actor[AgedScanState]):
                 for leg in suspects
             )
         )
+        outcomes = [one.outcome for one in judged]
         ghosts = outcomes.count(Outcome.CLOSED)
         errors = outcomes.count(Outcome.UNKNOWN)
         if unseen:

@@ -24,6 +24,7 @@ from actors.execution.leg_opening import find_opening
 from actors.execution.orders import Orders
 from actors.execution.protective_stop import place_stop
 from actors.execution.shared_reads import SharedReads
+from actors.ledger_client import ask_ledger
 from actors.runtime import Actor, DeferredReply, Down, WorkerCrashed, WorkerDone, handles
 from messages.execution import ErrorCode, ExecutionResult
 from messages.settings import AccountSettings, Mode, Settings
@@ -43,12 +44,14 @@ from messages.to_exchange import (
     ReadPositions,
     ReadProtection,
     ReadQuote,
+    SetSuspect,
     Settled,
     SettleLeg,
     StopPlaced,
     StreamHint,
 )
-from messages.values import LegKey
+from messages.to_ledger import FindIntents, FindLastSeen, SaveLastSeen
+from messages.values import ZERO, LegKey
 from messages.venue import (
     Connected,
     OrderHint,
@@ -89,7 +92,10 @@ class WorkerCallbacks(msgspec.Struct, frozen=True):
 
 
 class ExchangeState(msgspec.Struct):
-    """`snapshots` counts reads of all positions; `calls` the venue's requests by endpoint."""
+    """`suspect` is why only reads are sent: it may not be the ledger's account.
+
+    `snapshots` counts reads of all positions; `calls` the venue's requests by endpoint.
+    """
 
     account: str
     exchange: str
@@ -104,6 +110,7 @@ class ExchangeState(msgspec.Struct):
     last_read_positions: int = 0
     reconnects: int = 0
     worker_crashes: int = 0
+    suspect: str = ""
     closing: list[str] = []
     calls: dict[str, int] = {}
 
@@ -145,12 +152,23 @@ class Exchange(Actor[ExchangeState]):
         if isinstance(answer, Connected):
             # Before anything else: what became of the orders of an earlier incarnation?
             await self._orders.settle_open(None, self._account.name)
+            await self._recall()
         return answer
+
+    async def _recall(self) -> None:
+        """What an earlier incarnation saw of the legs, and which of them our orders changed."""
+        account = self._account.name
+        self._leg_judge.sightings.recall(await ask_ledger(self, FindLastSeen(account=account)))
+        unbooked = await ask_ledger(self, FindIntents(account=account, unbooked_only=True))
+        for intent in unbooked:
+            if intent.filled > ZERO and intent.settled_at is not None:
+                self._leg_judge.filled(intent.key, intent.settled_at)
 
     def _on_connected(self, answer: Connected | VenueError) -> None:
         self.state.calls = self._venue.calls()
         if isinstance(answer, Connected):
             self._markets = Markets(instruments=answer.instruments, hedged=answer.hedged)
+            self._leg_judge.markets = self._markets
             self.state.status = "ready"
             self.state.why = ""
             self.state.hedged = answer.hedged
@@ -201,6 +219,9 @@ class Exchange(Actor[ExchangeState]):
         self.state.last_read_at = snapshot.started_at
         self.state.last_read_positions = len(snapshot.positions)
         self._learn_mode(snapshot)
+        seen = self._leg_judge.sightings.observe(snapshot)
+        if seen:
+            self.tell(paths.LEDGER, SaveLastSeen(account=self._account.name, seen=seen))
         self._reads.arrived(snapshot)
         if snapshot.complete:
             self._health.recovered()
@@ -217,6 +238,7 @@ class Exchange(Actor[ExchangeState]):
         if self._markets is not None and snapshot.positions:
             hedged = any(position.hedged for position in snapshot.positions)
             self._markets = msgspec.structs.replace(self._markets, hedged=hedged)
+            self._leg_judge.markets = self._markets
             self.state.hedged = hedged
 
     @handles
@@ -267,14 +289,28 @@ class Exchange(Actor[ExchangeState]):
             case OrderHint() as hint:
                 self._orders.heard(hint)
 
+    @handles
+    def set_suspect(self, message: SetSuspect) -> None:
+        """Reconciliation says whether this is the ledger's account."""
+        self.state.suspect = message.why
+
+    def _barred(self) -> str:
+        """Why nothing but reads may be sent now; empty where orders may."""
+        if self._settings.mode is Mode.OBSERVE:
+            return "mode is observe: nothing is sent"
+        if self._markets is None:
+            return self.state.why or "still connecting"
+        return f"the account is suspect: {self.state.suspect}" if self.state.suspect else ""
+
     # --- orders ---------------------------------------------------------------------------------
 
     @handles
     def close(self, message: CloseLeg) -> ExecutionResult | DeferredReply[ExecutionResult]:
-        if self._settings.mode is Mode.OBSERVE:
-            return self._not_sent(message, "mode is observe: nothing is sent", permanent=True)
-        if self._markets is None:
-            return self._not_sent(message, self.state.why or "still connecting")
+        barred = self._barred()
+        if barred or self._markets is None:
+            code = ErrorCode.ACCOUNT_SUSPECT if self.state.suspect else ErrorCode.NETWORK
+            observed = self._settings.mode is Mode.OBSERVE
+            return self._not_sent(message, barred, code=code, permanent=observed)
         later: DeferredReply[ExecutionResult] = self.later()
         waiting = self._closing.get(message.key)
         if waiting is not None:
@@ -310,12 +346,19 @@ class Exchange(Actor[ExchangeState]):
             later.set(result)
         self.state.closing = sorted(str(key) for key in self._closing)
 
-    def _not_sent(self, message: CloseLeg, why: str, *, permanent: bool = False) -> ExecutionResult:
+    def _not_sent(
+        self,
+        message: CloseLeg,
+        why: str,
+        *,
+        code: ErrorCode = ErrorCode.NETWORK,
+        permanent: bool = False,
+    ) -> ExecutionResult:
         return ExecutionResult(
             key=message.key,
             success=False,
             requested=message.quantity,
-            error_code=ErrorCode.NETWORK,
+            error_code=code,
             error_message=why,
             permanent=permanent,
         )
@@ -334,8 +377,9 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def protect(self, message: PlaceStop) -> StopPlaced | DeferredReply[StopPlaced]:
-        if self._settings.mode is Mode.OBSERVE or self._markets is None:
-            return StopPlaced(success=False, error=self.state.why or "mode is observe")
+        barred = self._barred()
+        if barred:
+            return StopPlaced(success=False, error=barred)
         return self._answer_later(
             place_stop(
                 self,
@@ -350,7 +394,7 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def clean_up(self, message: CleanUp) -> CleanedUp | DeferredReply[CleanedUp]:
-        if self._settings.mode is Mode.OBSERVE or self._markets is None:
+        if self._barred() or self._markets is None:
             return CleanedUp()
         return self._answer_later(
             clean_up(self, self._reads, self._venue, self._markets, message),

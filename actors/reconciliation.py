@@ -1,18 +1,21 @@
 """Reconciliation: row by row, does the ledger agree with the venue?
 
-A row without a position is fixed by itself, on confirmed absence. A difference in quantity or
-side is alerted and left for review. Where all agrees, one summary line is all that is said.
+A row without a position is fixed by itself, on confirmed and explained absence. One that is gone
+without a record is for a person, and so is a difference in quantity or side. Many that are gone
+without a record make the account suspect. Where all agrees, one summary line is all that is said.
 """
 
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
 from actors import paths
 from actors.ledger_client import ask_ledger, note
+from actors.monitoring.absences import Absences
 from actors.monitoring.account_view import (
     AccountReader,
     Differences,
@@ -22,8 +25,8 @@ from actors.monitoring.account_view import (
 )
 from actors.monitoring.rounds import Rounds
 from actors.monitoring.row_closing import RECONCILED
-from actors.monitoring.verdicts import MissingLegs, Outcome
-from actors.runtime import Actor, handles
+from actors.monitoring.verdicts import Judged, MissingLegs, Outcome
+from actors.runtime import Actor, Timer, handles
 from messages.ledger import LedgerLeg
 from messages.settings import AccountSettings, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
@@ -31,20 +34,43 @@ from messages.to_exchange import Markets
 from messages.to_ledger import Count, FindAlerts
 from messages.to_monitors import LookAt, ScanNow, ScanReport
 from messages.values import LegKey, Side
-from rules.alerts import is_of_mismatch, mismatch, mismatch_key, mismatch_text
-from rules.diff import QuantityMismatch, SideMismatch
+from rules.alerts import (
+    is_of_mismatch,
+    mismatch,
+    mismatch_key,
+    mismatch_text,
+    net_key,
+    net_mismatch,
+    net_text,
+)
+from rules.diff import Comparison, NetMismatch, QuantityMismatch, SideMismatch
+from rules.legs import LedgerView
+
+Mismatch = QuantityMismatch | SideMismatch | NetMismatch
+
+SOONEST = timedelta(seconds=0.2)
+"""How soon at the earliest a leg that waits is judged again."""
 
 
 class Reconcile(msgspec.Struct, frozen=True):
     """Sent to itself: compare both views."""
 
 
+class LookAgain(msgspec.Struct, frozen=True):
+    """Sent to itself: a leg that could not be decided on can be now."""
+
+
 class ReconciliationState(msgspec.Struct):
+    """`ended` are legs that are gone and whose rows are still their bot's to close."""
+
     account: str
     passes: int = 0
     agreed: int = 0
     mismatches: list[str] = []
     fixed: int = 0
+    ended: list[str] = []
+    unexplained: list[str] = []
+    suspect: str = ""
     last_problem: str = ""
 
 
@@ -57,8 +83,11 @@ class Reconciliation(Actor[ReconciliationState]):
         self._settings = settings
         self._reported: dict[LegKey, str] | None = None
         self._reader = AccountReader(self, account.name, legs)
-        self._missing = MissingLegs(self, self._reader, settings, self._wake)
+        self._missing = MissingLegs(self, settings, self._wake)
+        self._absences = Absences(self, account.name, settings)
         self._rounds = Rounds(account.name, settings.reconciliation.every)
+        self._waiting: dict[LegKey, datetime] = {}
+        self._again: Timer | None = None
 
     def on_start(self) -> None:
         self.tell_self(Reconcile())
@@ -77,82 +106,135 @@ class Reconciliation(Actor[ReconciliationState]):
     @handles
     async def look_at(self, message: LookAt) -> None:
         """The stream says that a leg went flat: judge that one now."""
+        await self._look_at([message.key])
+
+    @handles
+    async def look_again(self, message: LookAgain) -> None:
+        """What was waited for is due."""
+        self._again = None
+        due = [key for key, at in self._waiting.items() if at <= self.now()]
+        await self._look_at(due)
+        self._plan()
+
+    async def _look_at(self, keys: Sequence[LegKey]) -> None:
+        """Judge these legs now, and the whole account where they speak against it."""
         markets = await self._reader.markets()
         if isinstance(markets, ViewUnavailable):
             return
         view = await self._reader.ledger(markets)
-        leg = view.legs.get(message.key)
-        if leg is None:
-            return
-        if await self._fix_if_gone(leg, markets, self.now()) is Outcome.OTHER_SIDE:
+        legs = [view.legs[key] for key in keys if key in view.legs]
+        for key in keys:
+            self._waiting.pop(key, None)
+        judged = await self._judge(legs, view, markets, self.now())
+        outcomes = {one.outcome for one in judged}
+        if outcomes & {Outcome.OTHER_SIDE, Outcome.NETTED, Outcome.UNEXPLAINED}:
             await self._reconcile(self.now())
 
     async def _reconcile(self, not_before: datetime | None = None) -> ScanReport:
+        # What stands is over only when two looks say so, as it began.
+        standing = bool(self._reported is None or self._reported)
         found = await self._reader.differences(
-            self._settings.verdict.confirm_after, not_before=not_before
+            self._settings.verdict.confirm_after, not_before=not_before, twice=standing
         )
         if isinstance(found, ViewUnavailable):
             self.state.last_problem = found.why
             return ScanReport(problem=found.why, errors=1)
-        read_at = found.view.snapshot.started_at
-        # Side by side, so that all of them are judged by the same read.
-        outcomes = await asyncio.gather(
-            *(self._fix_if_gone(leg, found.view.markets, read_at) for leg in found.missing)
+        view = found.view
+        self._waiting.clear()
+        judged = await self._judge(
+            found.missing, view.ledger, view.markets, view.snapshot.started_at
         )
-        fixed = outcomes.count(Outcome.CLOSED)
-        errors = outcomes.count(Outcome.UNKNOWN)
+        await self._absences.review(view, judged, view.markets)
+        self.state.suspect = self._absences.suspect
+        self.state.unexplained = sorted(
+            f"{one.leg.key}: {one.why}" for one in judged if one.outcome is Outcome.UNEXPLAINED
+        )
         await self._review(found)
+        return self._passed(found, judged)
+
+    def _passed(self, found: Differences, judged: Sequence[Judged]) -> ScanReport:
+        """Say and remember how a pass went."""
+        view = found.view
+        outcomes = [one.outcome for one in judged]
+        fixed = outcomes.count(Outcome.CLOSED)
+        mismatched = len(found.quantity) + len(found.side) + len(found.net)
         self.state.passes += 1
-        self.state.agreed = found.view.comparison.agreed
-        self.state.fixed += fixed
-        self.state.last_problem = "; ".join(str(p) for p in found.view.snapshot.problems)
-        mismatched = len(found.quantity) + len(found.side)
+        self.state.agreed = view.comparison.agreed
+        self.state.last_problem = "; ".join(str(p) for p in view.snapshot.problems)
         self.log.info(
-            "Reconciliation complete: checked={} agreed={} fixed={} for review={} unknown={}",
-            len(found.view.ledger.legs),
-            found.view.comparison.agreed,
+            "Reconciliation complete: checked={} agreed={} fixed={} for review={} unexplained={} "
+            "unknown={}",
+            len(view.ledger.legs),
+            view.comparison.agreed,
             fixed,
             mismatched,
-            len(found.view.comparison.unknown),
+            outcomes.count(Outcome.UNEXPLAINED),
+            len(view.comparison.unknown),
         )
         return ScanReport(
-            checked=len(found.view.ledger.legs),
+            checked=len(view.ledger.legs),
             found=len(found.missing) + mismatched,
             acted=fixed,
-            errors=errors,
+            errors=outcomes.count(Outcome.UNKNOWN),
             problem=self.state.last_problem,
         )
 
-    async def _fix_if_gone(
-        self, leg: LedgerLeg, markets: Markets, read_at: datetime | None = None
-    ) -> Outcome:
-        outcome = await self._missing.close_if_absent(
-            leg, markets, reason=RECONCILED, not_before=read_at
+    # --- legs that are not shown ----------------------------------------------------------------
+
+    async def _judge(
+        self,
+        legs: Iterable[LedgerLeg],
+        view: LedgerView,
+        markets: Markets,
+        not_before: datetime | None,
+    ) -> list[Judged]:
+        """Side by side, so that all of them are judged by the same read."""
+        judged = await asyncio.gather(
+            *(
+                self._missing.close_if_absent(
+                    leg, view, markets, reason=RECONCILED, not_before=not_before
+                )
+                for leg in legs
+            )
         )
-        if outcome is Outcome.CLOSED:
-            self.log.info("Auto-fixed: the rows of {} are closed ({})", leg.key, RECONCILED)
-        return outcome
+        for one in judged:
+            if one.outcome is Outcome.CLOSED:
+                self.state.fixed += 1
+                self.log.info("Auto-fixed: the rows of {} are closed ({})", one.leg.key, RECONCILED)
+            if one.again_at is not None:
+                self._waiting[one.leg.key] = one.again_at
+        self.state.ended = sorted(
+            str(one.leg.key) for one in judged if one.outcome is Outcome.ENDED
+        )
+        self._plan()
+        return list(judged)
+
+    def _plan(self) -> None:
+        """Look again by itself when the first of the waiting legs can be decided on."""
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        if self._waiting:
+            wait = max(min(self._waiting.values()) - self.now(), SOONEST)
+            self._again = self.after(wait, LookAgain())
 
     def _wake(self, key: LegKey) -> None:
         wake_leg(self.system, key)
 
-    # --- what needs a person --------------------------------------------------------------------
+    # --- what differs, for a person -------------------------------------------------------------
 
     async def _review(self, found: Differences) -> None:
-        mismatches: tuple[QuantityMismatch | SideMismatch, ...] = (*found.quantity, *found.side)
-        now = {m.leg.key: mismatch_text(m) for m in mismatches}
+        mismatches: tuple[Mismatch, ...] = (*found.quantity, *found.side, *found.net)
+        now = {_key_of(one): _text_of(one) for one in mismatches}
         before = self._reported
         if before is None:
             before = await self._reported_earlier()
-        for difference in mismatches:
-            said = now[difference.leg.key]
-            if before.get(difference.leg.key) != said:
-                await self._report(difference, said)
-        # One look is enough to see that a difference stands, if not to report one.
-        standing = {m.leg.key for m in found.view.comparison.quantity}
-        standing |= {m.leg.key for m in found.view.comparison.side}
+        for one in mismatches:
+            said = now[_key_of(one)]
+            if before.get(_key_of(one)) != said:
+                await self._report(one, said)
         for key in before:
-            if key not in standing and found.view.is_conclusive_for(key):
+            if self._is_over(key, found):
                 self.tell(
                     paths.ALERTS,
                     ResolveAlert(
@@ -164,6 +246,22 @@ class Reconciliation(Actor[ReconciliationState]):
         self._reported = now
         self.state.mismatches = [f"{key}: {said}" for key, said in sorted(now.items())]
 
+    @staticmethod
+    def _is_over(key: LegKey, found: Differences) -> bool:
+        """Whether a difference stands no more: neither look shows it, and both could have.
+
+        A leg that neither look shows is missing, which has a verdict of its own.
+        """
+        if key in _standing(found.first.comparison) | _standing(found.view.comparison):
+            return False
+        ledger = found.view.ledger
+        if key not in ledger.legs and key not in ledger.unclear_legs:
+            return True
+        return found.two_looks and all(
+            look.snapshot.find(key) is not None or look.ledger.has_opposite(key)
+            for look in (found.first, found.view)
+        )
+
     async def _reported_earlier(self) -> dict[LegKey, str]:
         """What an earlier incarnation has alerted: its legs have an open alert."""
         alerts = await ask_ledger(self, FindAlerts(open_only=True, account=self._account.name))
@@ -171,18 +269,30 @@ class Reconciliation(Actor[ReconciliationState]):
             LegKey(a.account, a.symbol, Side(a.side)): a.seen for a in alerts if is_of_mismatch(a)
         }
 
-    async def _report(self, found: QuantityMismatch | SideMismatch, said: str) -> None:
-        leg, position = found.leg, found.position
-        self.log.warning("RECONCILIATION MISMATCH {}: {}", leg.key, said)
+    async def _report(self, found: Mismatch, said: str) -> None:
+        key = _key_of(found)
+        self.log.warning("RECONCILIATION MISMATCH {}: {}", key, said)
         if isinstance(found, QuantityMismatch):
             self.tell(
                 paths.LEDGER,
                 Count(account=self._account.name, counters={"quantity_mismatches": 1}),
             )
+        if isinstance(found, NetMismatch):
+            await note(
+                self,
+                "reconciliation_mismatch",
+                key,
+                ledger_net=found.expected,
+                venue_net=found.held,
+                position_id=[*found.long.row_ids, *found.short.row_ids],
+            )
+            self.tell(paths.ALERTS, RaiseAlert(draft=net_mismatch(found)))
+            return
+        leg, position = found.leg, found.position
         await note(
             self,
             "reconciliation_mismatch",
-            leg.key,
+            key,
             ledger_side=leg.key.side.value,
             venue_side=position.key.side.value,
             ledger_quantity=leg.quantity,
@@ -190,3 +300,17 @@ class Reconciliation(Actor[ReconciliationState]):
             position_id=list(leg.row_ids),
         )
         self.tell(paths.ALERTS, RaiseAlert(draft=mismatch(found)))
+
+
+def _key_of(found: Mismatch) -> LegKey:
+    return net_key(found) if isinstance(found, NetMismatch) else found.leg.key
+
+
+def _text_of(found: Mismatch) -> str:
+    return net_text(found) if isinstance(found, NetMismatch) else mismatch_text(found)
+
+
+def _standing(comparison: Comparison) -> set[LegKey]:
+    """Legs of which a single look shows a difference, also one that was not told of yet."""
+    mismatches: tuple[Mismatch, ...] = (*comparison.quantity, *comparison.side, *comparison.net)
+    return {_key_of(one) for one in mismatches}

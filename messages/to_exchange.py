@@ -116,6 +116,7 @@ class CloseLeg(Request[ExecutionResult], frozen=True, kw_only=True):
 
     `quantity` is the ledger's figure in base units, used only where the verdict is unknown and
     `on_unknown` says proceed. `worst_price` bounds every limit and is None in the market phase.
+    `opposite_rows` is that of `JudgeLeg`.
     """
 
     key: LegKey
@@ -126,6 +127,7 @@ class CloseLeg(Request[ExecutionResult], frozen=True, kw_only=True):
     purpose: str
     phase: str = ""
     worst_price: Decimal | None = None
+    opposite_rows: bool = False
 
 
 class SettleLeg(Request["Settled"], frozen=True, kw_only=True):
@@ -166,6 +168,15 @@ class CleanUp(Request["CleanedUp"], frozen=True, kw_only=True):
 class CleanedUp(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+
+
+class SetSuspect(msgspec.Struct, frozen=True, kw_only=True):
+    """Told by reconciliation: why this may not be the ledger's account; empty: it is.
+
+    Nothing but reads is sent for a suspect account.
+    """
+
+    why: str = ""
 
 
 class StreamHint(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from messages.ledger import Alert, AlertDraft, AlertLevel, AlertType, ExitSource
 from messages.settings import AccountSettings
 from messages.values import LegKey
 from messages.venue import VenuePosition
-from rules.diff import QuantityMismatch, SideMismatch
+from rules.diff import NetMismatch, QuantityMismatch, SideMismatch
 from rules.legs import UnusableRow
 from rules.pnl import Exit, ExitKind
 from rules.protection import Cover, Coverage
@@ -325,6 +325,41 @@ def mismatch(found: QuantityMismatch | SideMismatch) -> AlertDraft:
             "ledger_quantity": str(leg.quantity),
             "venue_quantity": str(position.quantity),
             "venue_side": position.key.side.value,
+        },
+    )
+
+
+def net_key(found: NetMismatch) -> LegKey:
+    """The leg under which a difference of a net position is known: the long one."""
+    return found.long.key
+
+
+def net_text(found: NetMismatch) -> str:
+    """Both sides of it in one line, in base units, positive for long."""
+    return (
+        f"ledger long {found.long.quantity} and short {found.short.quantity}, "
+        f"net {found.expected}; venue net {found.held}"
+    )
+
+
+def net_mismatch(found: NetMismatch) -> AlertDraft:
+    """Rows of both sides on an account that holds one net position, and it is another one."""
+    key = net_key(found)
+    return AlertDraft(
+        type=AlertType.RECONCILIATION_MISMATCH,
+        level=AlertLevel.WARNING,
+        dedup_key=mismatch_key(key),
+        title=f"Ledger and venue differ on the net position of {key.account} {key.symbol}",
+        account=key.account,
+        symbol=key.symbol,
+        side=key.side.value,
+        seen=net_text(found),
+        done="nothing was changed: which of the rows is wrong, no read of the venue can tell",
+        next_step="correct the rows, or the position",
+        details={
+            "position_ids": [*found.long.row_ids, *found.short.row_ids],
+            "ledger_net": str(found.expected),
+            "venue_net": str(found.held),
         },
     )
 

@@ -40,6 +40,11 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
         """Legs that an unusable row speaks of: known to the ledger, though not how much."""
         return frozenset(bad.key for bad in self.unusable if bad.key is not None)
 
+    def has_opposite(self, key: LegKey) -> bool:
+        """Whether the ledger has a row for the symbol's other side as well, usable or not."""
+        opposite = LegKey(key.account, key.symbol, key.side.opposite)
+        return opposite in self.legs or opposite in self.unclear_legs
+
     @property
     def has_unidentified_row(self) -> bool:
         """Whether an unusable row speaks of a leg that nobody can name."""

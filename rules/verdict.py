@@ -196,6 +196,26 @@ def _confirmed(
     )
 
 
+def accepted(verdict: Unexplained) -> Absent:
+    """The verdict that a person's word makes of an absence that nothing explains."""
+    accounting = msgspec.structs.replace(
+        verdict.accounting,
+        explained_by=ExplainedBy.ACCEPTED,
+        ended_at=None,
+        fills=(),
+        records=(),
+    )
+    return Absent(
+        evidence=Evidence(
+            kind=EvidenceKind.TWO_READS,
+            reads=verdict.reads,
+            accounting=accounting,
+            last_seen=verdict.last_seen,
+            named_at=verdict.named_at,
+        )
+    )
+
+
 def _unread(facts: LegFacts) -> Want | None:
     """The record that has not been read yet and might explain the absence."""
     account = facts.account

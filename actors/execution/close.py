@@ -106,7 +106,7 @@ class Close:
                 )
                 if outcome.filled > ZERO:
                     progress.filled.append(outcome)
-                    context.leg_judge.own_fill_at[intent.key] = context.actor.now()
+                    context.leg_judge.filled(intent.key, context.actor.now())
                 return None
 
     def _intent(self, step: Send, quantity: Decimal) -> Intent:

@@ -80,6 +80,7 @@ class Progress:
             changed_at=self.order.changed_at if untouched else None,
             since=self.order.since if untouched else None,
             quantity=self.budget if self.budget is not None else self.order.quantity,
+            opposite_rows=self.order.opposite_rows,
             not_before=not_before,
         )
         return await self._context.leg_judge.judge(

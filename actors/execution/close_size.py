@@ -45,8 +45,7 @@ async def recall_earlier_orders(
     filled = progress.before = sum((i.filled for i in waiting), ZERO)
     # A read that began before the last of them ended says nothing of what they left.
     ended = max(i.settled_at or i.created_at for i in waiting)
-    known = context.leg_judge.own_fill_at.get(order.key)
-    context.leg_judge.own_fill_at[order.key] = ended if known is None else max(known, ended)
+    context.leg_judge.filled(order.key, ended)
     # A blind order was for all that the rows have.
     if filled < max(i.seen_quantity or i.quantity for i in waiting):
         return None

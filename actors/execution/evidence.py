@@ -67,6 +67,11 @@ class LegJudge:
         self.own_fill_at: dict[LegKey, datetime] = {}
         self.order_live: set[LegKey] = set()
 
+    def filled(self, key: LegKey, at: datetime) -> None:
+        """An order of ours has filled: no read that began before says anything of the leg."""
+        known = self.own_fill_at.get(key)
+        self.own_fill_at[key] = at if known is None else max(known, at)
+
     async def judge(
         self, request: JudgeLeg, *, own: tuple[OwnFill, ...] = (), ignore_live: bool = False
     ) -> Judgement:

@@ -24,7 +24,14 @@ from messages.to_ledger import ActiveRows, FindIntents
 from messages.to_monitors import LookAt
 from messages.values import ZERO, LegKey
 from messages.venue import Instrument, Snapshot, VenuePosition
-from rules.diff import Comparison, QuantityMismatch, SideMismatch, compare, same_quantity
+from rules.diff import (
+    Comparison,
+    NetMismatch,
+    QuantityMismatch,
+    SideMismatch,
+    compare,
+    same_quantity,
+)
 from rules.legs import LedgerView, ledger_legs
 from rules.symbols import SymbolIndex
 
@@ -58,13 +65,28 @@ class ViewUnavailable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Differences(msgspec.Struct, frozen=True, kw_only=True):
-    """What both looks showed. `view` is the later one."""
+    """What both looks showed. `view` is the later one, `first` the earlier, or the same."""
 
     view: AccountView
+    first: AccountView
     missing: tuple[LedgerLeg, ...] = ()
     orphans: tuple[VenuePosition, ...] = ()
     quantity: tuple[QuantityMismatch, ...] = ()
     side: tuple[SideMismatch, ...] = ()
+    net: tuple[NetMismatch, ...] = ()
+
+    @property
+    def two_looks(self) -> bool:
+        """Whether there were two, so that what neither shows is over."""
+        return self.first is not self.view
+
+    def gone_from_both(self, key: LegKey) -> bool:
+        """Whether two complete reads in scope did not show a leg."""
+        reads = (self.first.snapshot, self.view.snapshot)
+        return self.two_looks and all(
+            read.complete and read.scope.covers(key.symbol) and read.find(key) is None
+            for read in reads
+        )
 
 
 class LedgerLegs:
@@ -132,23 +154,32 @@ class AccountReader:
             ledger=ledger,
             snapshot=snapshot,
             comparison=compare(
-                ledger.legs, snapshot, markets.instruments, unclear_legs=ledger.unclear_legs
+                ledger.legs,
+                snapshot,
+                markets.instruments,
+                unclear_legs=ledger.unclear_legs,
+                hedged=markets.hedged,
             ),
         )
 
     async def differences(
-        self, confirm_after: timedelta, *, not_before: datetime | None = None
+        self,
+        confirm_after: timedelta,
+        *,
+        not_before: datetime | None = None,
+        twice: bool = False,
     ) -> Differences | ViewUnavailable:
         """Look once, and where orphans or mismatches show a second time; keep what both looks show.
 
-        Missing legs need no second look here, since each gets its own verdict.
+        Missing legs need no second look here, since each gets its own verdict. `twice`: look a
+        second time in any case, for what ends takes as much evidence as what begins.
         """
         first = await self.look(not_before=not_before)
         if isinstance(first, ViewUnavailable):
             return first
         a = first.comparison
-        if not (a.orphans or a.quantity or a.side):
-            return Differences(view=first, missing=a.missing)
+        if not (twice or a.orphans or a.quantity or a.side or a.net):
+            return Differences(view=first, first=first, missing=a.missing)
         second = await self.look(not_before=first.snapshot.started_at + confirm_after)
         if isinstance(second, ViewUnavailable):
             return second
@@ -157,8 +188,10 @@ class AccountReader:
         orphans = {position.key for position in a.orphans}
         quantity = {(m.leg.key, m.leg.quantity, m.position.quantity) for m in a.quantity}
         side = {(m.leg.key, m.position.key) for m in a.side}
+        net = {(m.long.key, m.expected, m.held) for m in a.net}
         return Differences(
             view=second,
+            first=first,
             missing=b.missing,
             orphans=tuple(
                 p
@@ -173,6 +206,12 @@ class AccountReader:
                 and not _by_us(m, filled.get(m.leg.key, ZERO), second.markets)
             ),
             side=tuple(m for m in b.side if (m.leg.key, m.position.key) in side),
+            net=tuple(
+                m
+                for m in b.net
+                if (m.long.key, m.expected, m.held) in net
+                and not live.intersection((m.long.key, m.short.key))
+            ),
         )
 
     async def _own_orders(

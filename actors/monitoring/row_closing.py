@@ -17,16 +17,16 @@ from actors import paths
 from actors.context import Context
 from actors.ledger_client import ask_ledger, event, note
 from actors.runtime import AskFailed
-from messages.ledger import AlertDraft, Intent, LedgerLeg, RowClose
+from messages.ledger import AlertDraft, ExitSource, Intent, LedgerLeg, RowClose
 from messages.settings import Mode, Settings
 from messages.to_alerts import AlertStored, RaiseAlert
-from messages.to_exchange import CleanUp, SettleLeg
+from messages.to_exchange import CleanUp, Judgement, SettleLeg
 from messages.to_ledger import CloseRows, FindIntents
 from messages.values import ZERO
-from messages.venue import Fill, Instrument, Kind
-from messages.verdict import Evidence
+from messages.venue import Instrument, Kind
+from messages.verdict import Absent, Evidence, ExplainedBy
 from rules.alerts import ghost, ghost_only_observed
-from rules.pnl import Exit, exit_of, mean_price, own_exit, split_exit
+from rules.pnl import Exit, exit_of, exit_of_records, mean_price, own_exit, split_exit
 
 AGED_GHOST = "ghost_detected_aged_close"
 PERIODIC_GHOST = "ghost_detected_periodic_validation"
@@ -58,9 +58,10 @@ class RowsClosed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RowsLeft(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing was written."""
+    """Nothing was written. `again_at`: from when on it may be."""
 
     why: str
+    again_at: datetime | None = None
 
 
 class _Ending(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,21 +78,27 @@ async def close_rows_of(
     context: Context,
     settings: Settings,
     leg: LedgerLeg,
-    evidence: Evidence,
-    fills: tuple[Fill, ...],
+    verdict: Absent,
+    judgement: Judgement,
     *,
     instrument: Instrument,
     ghost_reason: str,
 ) -> RowsClosed | RowsLeft:
-    """Close the rows of a leg that is confirmed absent.
+    """Close the rows of a leg that is confirmed absent, once its bot has had time to do so itself.
 
-    `instrument` gives the PnL's formula and step; `ghost_reason` is written where the leg did not
-    end by our own orders.
+    `judgement` has the fills and records of its end. `instrument` gives the PnL's formula and
+    step; `ghost_reason` is written where the leg did not end by our own orders.
     """
+    evidence = verdict.evidence
+    if verdict.due_at is not None and context.now() < verdict.due_at:
+        return RowsLeft(
+            why=f"it has ended; its bot has until {verdict.due_at:%H:%M:%S} UTC to close its row",
+            again_at=verdict.due_at,
+        )
     own = await _own_orders(context, leg)
     if isinstance(own, RowsLeft):
         return own
-    ending = _ending_of(leg, own, fills, settings, instrument, ghost_reason, context.now())
+    ending = _ending_of(leg, own, verdict, judgement, settings, instrument, ghost_reason, context)
     alert = None
     if not ending.ours:
         copied, reconciled = settings.ledger is not None, ghost_reason == RECONCILED
@@ -134,25 +141,20 @@ async def _own_orders(context: Context, leg: LedgerLeg) -> tuple[Intent, ...] | 
 def _ending_of(
     leg: LedgerLeg,
     own: tuple[Intent, ...],
-    fills: tuple[Fill, ...],
+    verdict: Absent,
+    judgement: Judgement,
     settings: Settings,
     instrument: Instrument,
     ghost_reason: str,
-    now: datetime,
+    context: Context,
 ) -> _Ending:
     """Whether our own orders ended the leg, at which price, and how that is written down."""
     filled = sum((intent.filled for intent in own), ZERO)
     # A close covers what the venue held when it was sized, which may be less than the ledger had.
     # It may have been more as well, and then what we closed of it was the row's all the same.
     ours = filled > ZERO and filled >= min(leg.quantity, max(i.seen_quantity for i in own))
-    from_history = exit_of(
-        leg,
-        fills,
-        leg.opened_at,
-        entry_fee=settings.aged.fee,
-        kind=instrument.kind,
-        step=instrument.quantity_step,
-    )
+    accepted = verdict.evidence.accounting.explained_by is ExplainedBy.ACCEPTED
+    from_history = _exit_from_history(leg, judgement, settings, instrument, accepted=accepted)
     if not ours:
         return _Ending(
             own=own, ours=False, exit=from_history, reason=ghost_reason, counters=GHOST_COUNTERS
@@ -170,12 +172,34 @@ def _ending_of(
             quantity=filled,
             average=average,
             fee=sum((i.fee for i in own), ZERO),
-            at=own[-1].settled_at or now,
+            at=own[-1].settled_at or context.now(),
             entry_fee=settings.aged.fee,
             kind=instrument.kind,
         ),
         reason=f"aged_close_{phase}" if phase else own[-1].purpose,
         counters={CLOSE_COUNTERS[phase]: 1} if phase in CLOSE_COUNTERS else {},
+    )
+
+
+def _exit_from_history(
+    leg: LedgerLeg,
+    judgement: Judgement,
+    settings: Settings,
+    instrument: Instrument,
+    *,
+    accepted: bool,
+) -> Exit:
+    """The exit by the executions, else by the venue's record of closed positions, else unknown.
+
+    What a person accepted without a record has no exit, whatever fills there may be.
+    """
+    fee, kind, step = settings.aged.fee, instrument.kind, instrument.quantity_step
+    fills = () if accepted else judgement.fills
+    found = exit_of(leg, fills, leg.opened_at, entry_fee=fee, kind=kind, step=step)
+    if found.source is not ExitSource.UNKNOWN or accepted:
+        return found
+    return exit_of_records(
+        leg, judgement.records, leg.opened_at, entry_fee=fee, kind=kind, step=step
     )
 
 
