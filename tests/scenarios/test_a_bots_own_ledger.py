@@ -89,7 +89,7 @@ async def test_what_the_bot_opens_and_closes_is_followed_without_a_word(tmp_path
         await guard.scan("reconciliation")
         assert await rows(guard, "active") == [(XRP, Decimal(60), "")]
         bot.say("UPDATE trades SET is_open = 0")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         assert (await guard.scan("reconciliation")).checked == 0
         assert await rows(guard) == [(XRP, Decimal(60), LEFT)]
         assert await guard.alerts("reconciliation_mismatch") == ()
@@ -146,7 +146,7 @@ async def test_a_bots_database_that_is_away_makes_no_ghost_and_holds_up_no_other
 
     async with world(tmp_path, before=prepare, **following(bot.file)) as guard:
         away = bot.file.rename(tmp_path / "away.sqlite")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         scan = asyncio.create_task(guard.scan("reconciliation"))
         await until(lambda: guard.alive("ledger/source"), "the source is being read")
         assert len(await guard.system.ask("ledger", FindRows(), timeout=5.0)) == 1

@@ -31,7 +31,7 @@ async def test_a_row_that_the_bot_rewrites_while_its_leg_is_judged_is_not_buried
     """The bot enters again under its old row, while the guard reads how the old position ended."""
     async with world(tmp_path, accounts=(account,)) as guard:
         row = await guard.both(XRP, Side.LONG, "10", hours=1, account=account)
-        guard.market.close_by_hand(account, XRP, Side.LONG)
+        guard.by_hand(account, XRP, Side.LONG)
         guard.fault(FaultKind.DELAY_REPLY, "fills", seconds=1.5, count=1, account=account)
         asked = guard.venue.requests.count("fills", account)
         scanning = asyncio.create_task(guard.scan("reconciliation", account))
@@ -141,7 +141,7 @@ async def test_an_own_fill_of_unknown_price_is_booked_by_the_venues_history(tmp_
             phase="market",
         )
         await guard.ledger.commit_intent(ours)
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         filled = msgspec.structs.replace(
             ours, state=IntentState.DONE, filled=Decimal(10), settled_at=now()
         )

@@ -51,7 +51,7 @@ async def test_a_stop_that_belongs_to_the_bots_next_entry_stays_and_any_other_go
 ) -> None:
     async with world(tmp_path, accounts=(account,)) as guard:
         row = await guard.both(XRP, Side.LONG, "10", account=account)
-        guard.market.close_by_hand(account, XRP, Side.LONG)
+        guard.by_hand(account, XRP, Side.LONG)
         left = resting(guard, account)
         place(guard, account, "bot-stop", OrderSide.SELL, "0.9")
         if reenters:

@@ -24,7 +24,7 @@ LEG = "accounts/bybit-main/aged/XRPUSDT.long"
 async def test_a_position_closed_by_hand_is_a_ghost_and_no_order_is_sent(tmp_path: Path) -> None:
     async with world(tmp_path) as guard:
         row = await guard.both(XRP, Side.LONG, "10")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         await guard.scan("aged/scan")
         closed = await guard.closed(row)
         assert closed.exit_reason == "ghost_detected_aged_close"
@@ -46,7 +46,7 @@ async def test_a_position_closed_by_hand_is_a_ghost_and_no_order_is_sent(tmp_pat
 async def test_a_position_half_closed_by_hand_is_closed_for_what_is_there(tmp_path: Path) -> None:
     async with world(tmp_path) as guard:
         row = await guard.both(XRP, Side.LONG, "100")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG, Decimal(50))
+        guard.by_hand("bybit-main", XRP, Side.LONG, Decimal(50))
         await guard.scan("aged/scan")
         closed = await guard.closed(row)
         (order,) = guard.orders()
@@ -195,7 +195,7 @@ async def test_a_ghosts_real_exit_comes_from_the_trade_history(tmp_path: Path) -
         row = await guard.both(XRP, Side.LONG, "10")
         exit_price = guard.price(XRP) * Decimal("1.1")
         exit_price = exit_price.quantize(Decimal("0.0001"))
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG, price=exit_price)
+        guard.by_hand("bybit-main", XRP, Side.LONG, price=exit_price)
         await guard.scan("aged/scan")
         closed = await guard.closed(row)
         assert closed.exit_source == "venue_history"
@@ -255,7 +255,7 @@ async def test_in_hedge_mode_only_the_leg_that_is_gone_is_a_ghost(
     async with world(tmp_path, accounts=(account,), before=hedged) as guard:
         long = await guard.both(XRP, Side.LONG, "10", hours=1, account=account)
         short = await guard.both(XRP, Side.SHORT, "10", hours=1, account=account)
-        guard.market.close_by_hand(account, XRP, Side.LONG)
+        guard.by_hand(account, XRP, Side.LONG)
         await guard.scan("reconciliation", account)
         closed = await guard.closed(long)
         assert closed.exit_reason == "reconciliation: position not found on exchange"

@@ -117,7 +117,7 @@ async def test_one_ghost_seen_by_three_actors_is_one_change_one_event_and_one_al
 ) -> None:
     async with world(tmp_path) as guard:
         row = await guard.both(XRP, Side.LONG, "10")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         guard.system.tell("accounts/bybit-main/aged/scan", Validate())
         await asyncio.gather(guard.scan("aged/scan"), guard.scan("reconciliation"))
         await guard.closed(row)

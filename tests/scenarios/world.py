@@ -49,6 +49,9 @@ SOL = "SOL/USDT:USDT"
 XRP = "XRP/USDT:USDT"
 AVL = "AVL/USDT:USDT"
 
+A_MINUTE = 1 / 60
+"""Hours: longer than the `settle` of these settings."""
+
 NEVER = timedelta(days=1)
 """An interval that no test waits for: the monitors then run when they are asked to."""
 
@@ -140,6 +143,37 @@ class World:
             account, symbol, side, Decimal(quantity), price, ago(hours), stop_loss=stop
         )
         return await self.row(symbol, side, quantity, price=price, hours=hours, account=account)
+
+    def by_hand(
+        self,
+        account: str,
+        symbol: str,
+        side: Side,
+        quantity: Decimal | None = None,
+        *,
+        price: Decimal | None = None,
+        closed_at: datetime | None = None,
+    ) -> None:
+        """A person closes a position, or a part; longer ago than a bot has to write its row."""
+        self.market.close_by_hand(
+            account, symbol, side, quantity, price=price, closed_at=closed_at or ago(A_MINUTE)
+        )
+
+    async def gone(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: str,
+        *,
+        price: str | Decimal | None = None,
+        hours: float = 40.0,
+        account: str = "bybit-main",
+    ) -> PositionRow:
+        """A ledger row whose position was closed by hand before the guard ever looked."""
+        entry = Decimal(price) if price is not None else self.price(symbol, account)
+        self.market.open_position(account, symbol, side, Decimal(quantity), entry, ago(hours))
+        self.by_hand(account, symbol, side)
+        return await self.row(symbol, side, quantity, price=entry, hours=hours, account=account)
 
     async def row_as_written(
         self, symbol: str, quantity: str, *, hours: float = 1.0, account: str = "bybit-main"
