@@ -22,6 +22,7 @@ from actors.execution.shared_reads import SharedReads
 from actors.monitoring import row_closing, verdicts
 from actors.orphans import Orphans
 from actors.reconciliation import Reconciliation
+from actors.runtime.incarnation import Incarnation
 from actors.runtime.journal import Journal
 from actors.stream import Stream
 from messages.ledger import Intent, Lease
