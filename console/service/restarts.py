@@ -83,7 +83,7 @@ class Restarts:
     async def _fresh(self, path: str) -> None:
         if not self._in_force.stale(path):
             return
-        if path not in self._actor.system.cells:
+        if not self._actor.system.knows(path):
             # Another guard has the account; it is made with what is in force when it comes back.
             self._in_force.gone(path)
             return
