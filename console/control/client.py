@@ -14,6 +14,7 @@ from typing import NoReturn, TypeVar, cast
 
 import msgspec
 
+from console.cli.program import typed
 from console.control.protocol import (
     MAX_REPLY_BYTES,
     Command,
@@ -120,7 +121,7 @@ def _reply(path: Path, line: bytes) -> Reply:
 
 
 def _explain(path: Path, error: OSError, timeout: float) -> NoReturn:
-    start = "start it with: python supervisor.py run --config FILE"
+    start = f"start it with: {typed('run --config FILE')}"
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         raise NoServiceError(f"no service listens at {path}: {start}") from None
     if isinstance(error, PermissionError):
