@@ -1,7 +1,7 @@
 """How a command reaches what it needs: the configuration, the running service, or the ledger.
 
-Turns each of their failures into a `CommandError` with its exit code. Leaves options to the `cli`
-files and what is printed to `console.cli.tables`.
+Turns each of their failures into a `CommandError` with its exit code. What is printed is made
+in `console.cli.tables`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The live view: actors, positions, alerts and events of the running service, and keys to act.
 
 It polls the control socket in the background, so that nothing blocks the screen, and goes on when
-the service comes back. Leaves what is shown to `top_tables`, dialogs to `top_screens`.
+the service comes back. What is shown is laid out in `console.top.panels`; its dialogs
+are in `console.top.dialogs`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One look at the running service for the live view: everything that a screen shows, as a value.
 
-Leaves how it is laid out to `top_tables`, and when to look to `top`.
+Leaves how it is laid out to `console.top.panels`, and when to look to `console.top.app`.
 """
 
 from __future__ import annotations
