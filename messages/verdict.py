@@ -12,7 +12,7 @@ from messages.venue import Fill, VenuePosition
 
 
 class EvidenceKind(StrEnum):
-    """The two ways in which absence may be confirmed (`mission.md` A5)."""
+    """The two ways in which absence may be confirmed (`docs/spec/mission.md` A5)."""
 
     TWO_READS = "two_complete_reads"
     READ_AND_FILL = "complete_read_and_closing_fill"

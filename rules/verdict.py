@@ -1,4 +1,4 @@
-"""Is a leg there? Present, absent or unknown, judged from what was read (`mission.md` A5).
+"""Is a leg there? Present, absent or unknown, from what was read (`docs/spec/mission.md` A5).
 
 This is where a false ghost is prevented, the worst error that the guard can make: absence is
 only ever a conclusion from complete reads that began after the last thing known to have changed
@@ -133,7 +133,7 @@ def left_out_only(verdict: Verdict) -> bool:
     """Whether a leg was called absent only because lists left it out.
 
     Lists lie in ways that the venue's answer to a question for the one symbol does not
-    (`venues.md` section 1), so that question is worth a request before a row is closed.
+    (`docs/spec/venues.md` section 1), so that question is worth a request before a row is closed.
     """
     return (
         isinstance(verdict, Absent)

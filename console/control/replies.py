@@ -79,7 +79,7 @@ class Alerts(Reply, frozen=True, kw_only=True):
 
 
 class AccountFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One account's statistics (`mission.md` A7), API calls by endpoint, whole-account reads."""
+    """One account's statistics (`docs/spec/mission.md` A7), API calls by endpoint, full reads."""
 
     statistics: dict[str, int] = {}
     calls: dict[str, int] = {}

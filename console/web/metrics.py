@@ -1,4 +1,4 @@
-"""The figures under the names that Prometheus knows them by (`mission.md` E3).
+"""The figures under the names that Prometheus knows them by (`docs/spec/mission.md` E3).
 
 `docs/metrics.md` explains each; a test holds it, the alert rules and the dashboard to the names
 here. Durable statistics come from the ledger, so those counters survive restarts.
