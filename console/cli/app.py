@@ -1,8 +1,8 @@
 """The command line: its commands, their options and their help.
 
-Bodies import what they need when they run, so that `--help` stays fast. Leaves reading commands
-to `console.cli.reading`, those before going live to `console.cli.setup`, commands to a running
-service to `console.cli.operating`, and exit codes to `console.cli.exit_codes`.
+Bodies import what they need when they run, so that `--help` stays fast. Commands that only look
+are in `console.cli.reading`, those before going live in `console.cli.setup`, those that change
+something in `console.cli.operating`; exit codes are in `console.cli.exit_codes`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The exit codes of every command, and the one way in which a command ends early.
 
-Leaves what is printed on success to `console.cli.tables`.
+What is printed on success is in `console.cli.tables`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`init`: a first configuration, in observe mode, with every key in it and what it is for.
 
-Leaves keys and defaults to `console.config.keys`, and reading to `console.config.reader`.
+Keys and defaults come from `console.config.keys`.
 """
 
 from __future__ import annotations

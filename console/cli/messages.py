@@ -1,7 +1,7 @@
 """Commands that send an actor a typed message, and those that look and act from one screen.
 
-Leaves which messages there are to `console.control.sending`, the REPL to `console.repl.run`,
-and the live view to `console.top.app`.
+Which messages there are is decided in `console.control.sending`. The prompt itself is
+`console.repl.run`, the live view `console.top.app`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Commands that change something: position add, scan, reconcile, close, hold, release, ack, reload,
 and those that act on actors.
 
-All but `position add` need the running service. Leaves the asking to `console.cli.service_client`.
+All but `position add` need the running service. They ask through `console.cli.service_client`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Commands for the time before the guard goes live: init, show-config, venues, doctor.
 
-None of them needs the running service, and only `init` writes anything. Leaves the work to
-`console.cli.init_config`, `console.config.keys`, `console.cli.venue_list` and `console.doctor.run`.
+None of them needs the running service, and only `init` writes anything. The work is done
+in `console.cli.init_config`, `console.config.keys`, `console.cli.venue_list`, `console.doctor.run`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`venue`: the simulated Bybit and Binance USD-M alone, until SIGTERM or Ctrl-C.
 
-Leaves everything about the market and its protocols to `simulator`.
+The market and its protocols are in `simulator`.
 """
 
 from __future__ import annotations

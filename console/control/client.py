@@ -1,7 +1,7 @@
 """Talking to a running service: one call for commands, one connection for those that stay.
 
 Every way in which nobody answers is a `NoServiceError` with one line that says what to do next; a
-command that was refused is a `CommandRefusedError`. Leaves what is shown to `console.cli.tables`.
+command that was refused is a `CommandRefusedError`. Replies are shown by `console.cli.tables`.
 """
 
 from __future__ import annotations

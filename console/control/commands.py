@@ -1,7 +1,7 @@
 """What each operator's command does: asks the actors, and puts their answers into replies.
 
-Used by the socket's server, and by the demo in its own process. Leaves the wire to `server`, what
-is on record to `records`, and finding the leg that a person means to `legs`.
+Used by the socket's server, and by the demo in its own process. The wire is in
+`server`, what is on record in `records`, and finding the leg that a person means in `legs`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The whole guard at a glance, bounded: for a view that looks again each second.
 
-Leaves which are the most urgent to `console.top.urgency`, and the drawing to whoever asked.
+Which are the most urgent is decided in `console.top.urgency`; whoever asked draws them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the service answers to commands, and the values that its answers are made of.
 
-Leaves the commands, and how both cross the socket, to `protocol`, which offers these names too.
+The commands, and how both cross the socket, are in `protocol`, which offers these names too.
 """
 
 from __future__ import annotations

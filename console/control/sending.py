@@ -1,8 +1,8 @@
 """Messages that operators send to actors: which there are, and how their fields are checked.
 
 A fixed list, and nothing on it writes a record or an order without the guard's own evidence: rows,
-intents and leases change by the actors that prove the change, or by a command of their own. Leaves
-other commands to `commands`.
+intents and leases change by the actors that prove the change, or by a command of their own. Other
+commands are in `commands`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 The guard is the one that `run` runs, with a configuration file of its own and short intervals; it
 talks to the venue through the real gateway, over TLS. At a terminal the live view, `top`, is shown
-meanwhile. Leaves the trouble to `console.demo.bot`, the counting to `console.demo.found`, and what
-the demo says of itself to `console.demo.summary`.
+meanwhile. `console.demo.bot` makes the trouble, `console.demo.found` counts, and what the demo
+says of itself is in `console.demo.summary`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the demo says of itself: the lines above the live view, and the summary at its end.
 
-Leaves counting to `console.demo.found`, and everything that the guard shows to `console.top.app`.
+`console.demo.found` counts; everything that the guard itself shows is `console.top.app`.
 """
 
 from __future__ import annotations

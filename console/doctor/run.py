@@ -1,7 +1,7 @@
 """`doctor`: tells before going live what would go wrong, and how to cure it. Changes nothing.
 
 Each line is ok, a warning or a failure; failures end it with exit code 1, a configuration that
-can't be used with 2. Leaves the checks to `console.doctor.checks` and `console.doctor.venues`.
+can't be used with 2. The checks are in `console.doctor.checks` and `console.doctor.venues`.
 """
 
 from __future__ import annotations

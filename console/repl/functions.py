@@ -1,7 +1,7 @@
 """What the REPL offers: one function a command, with typed replies as plain Python values.
 
-Each raises CommandError with one line that says what and what next. Leaves how values are shown
-to `console.repl.show`.
+Each raises CommandError with one line that says what and what next. Values are shown by
+`console.repl.show`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 At a terminal it is ptpython, with completion of paths, messages and fields; with `-c`, or with
 input from a pipe, the same functions run without one. Only typed commands cross the socket.
-Leaves the functions to `console.repl.functions` and what they show to `console.repl.show`.
+The functions are in `console.repl.functions`, what they show in `console.repl.show`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Actors' states for whoever looks often: typed, and without the messages that a dump also shows.
 
-What is shown of a state has passed the scrubber, as in a dump. Leaves dumps to the runtime.
+What is shown of a state has passed the scrubber, as in a dump.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The restarts that a reload asks the supervisors for: of what was made with other settings.
 
-Each may be repeated, and leaves alone whatever runs with what is in force. Leaves deciding what is
-in force to `console.service.reload`.
+Each may be repeated, and leaves alone whatever runs with what is in force. What is in force is
+decided in `console.service.reload`.
 """
 
 from __future__ import annotations

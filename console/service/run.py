@@ -1,7 +1,7 @@
 """The running guard: opens what the tree needs, runs the tree, and stops it all in order.
 
 `serving` is the guard for whoever runs it in their own loop (the demo, tests); `run_service` adds
-signals, systemd and exit codes. Leaves what is guarded, and how, to the actors.
+signals, systemd and exit codes. What is guarded, and how, is the actors' business.
 """
 
 from __future__ import annotations
