@@ -1,4 +1,4 @@
-"""The typed result of an order's execution (`mission.md` B3)."""
+"""The typed result of an order's execution (`docs/spec/mission.md` B3)."""
 
 from __future__ import annotations
 

@@ -210,7 +210,7 @@ class AlertLevel(StrEnum):
 
 
 class AlertType(StrEnum):
-    """The alert types of `mission.md` E1, one for unusable ledger rows, one as proof of life."""
+    """The alert types: `docs/spec/mission.md` E1, one for unusable rows, one as proof of life."""
 
     ORPHANED_POSITION = "orphaned_position"
     NAKED_POSITION = "naked_position"

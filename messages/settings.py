@@ -1,6 +1,6 @@
 """The types of the configuration. Reading and checking TOML is the console's work.
 
-Fractions are plain: 0.0005 is 0.05 %. Defaults are those of `mission.md`.
+Fractions are plain: 0.0005 is 0.05 %. Defaults are those of `docs/spec/mission.md`.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class VerdictSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The order ladder (`mission.md` B4). Back-off doubles from first to last.
+    """The order ladder (`docs/spec/mission.md` B4). Back-off doubles from first to last.
 
     An order that no record knows `arrival_limit` after its intent cannot arrive any more: venues
     refuse requests older than their receive window, 5 s on Bybit and Binance as ccxt signs them

@@ -202,7 +202,7 @@ class FindEventSymbols(Request[tuple[str, ...]], frozen=True, kw_only=True):
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
-    """Move an account's statistics (`mission.md` A7) by these amounts."""
+    """Move an account's statistics (`docs/spec/mission.md` A7) by these amounts."""
 
     account: str
     counters: dict[str, int]

@@ -69,7 +69,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueErrorKind(StrEnum):
-    """What a venue's error means, classified by the venue's own code (`venues.md` section 3).
+    """What a venue's error means, by the venue's own code (`docs/spec/venues.md` section 3).
 
     UNSUPPORTED is the gateway's own word: it does not do this at this venue, and nothing was sent.
     """
@@ -222,7 +222,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderType(StrEnum):
-    """The rungs of the order ladder (`mission.md` B4), and the protective stop."""
+    """The rungs of the order ladder (`docs/spec/mission.md` B4), and the protective stop."""
 
     MARKET = "market"
     LIMIT_AGGRESSIVE = "limit_aggressive"

@@ -1,4 +1,4 @@
-"""What may be done about an orphan (`mission.md` C3). Leaves doing it to the orphans' monitor."""
+"""What may be done about an orphan (`docs/spec/mission.md` C3). The orphans' monitor does it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a refused order means, and what to do about it (`mission.md` B3, B5).
+"""What a refused order means, and what to do about it (`docs/spec/mission.md` B3, B5).
 
 The venue's error arrives classified by the venue's own code. "Nothing to reduce" and
 "insufficient balance" are questions: the first answer says to ask the venue for the leg, the

@@ -243,5 +243,5 @@ def _by_us(mismatch: QuantityMismatch, filled: Decimal, markets: Markets) -> boo
 def wake_leg(system: Host, key: LegKey) -> None:
     """Let the leg's own actor, if there is one, see at once that its row has changed."""
     path = paths.aged_leg(key)
-    if path in system.cells:
+    if system.knows(path):
         system.tell(path, LookAt(key=key))

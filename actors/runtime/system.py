@@ -23,6 +23,7 @@ from actors.runtime.children import ChildEnded, start_life, stop_lives
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import AskError, AskFailed, NoSuchActor, StartFailed
 from actors.runtime.events import SupervisionEvent
+from actors.runtime.handlers import table_of
 from actors.runtime.incarnation import Incarnation
 from actors.runtime.introspection import NodeInfo, dump_all, dump_of, tree_of
 from actors.runtime.journal import DeadLetters, Journal
@@ -35,6 +36,7 @@ from messages.base import Request
 from messages.values import Secret
 
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 def utc_now() -> datetime:
@@ -175,6 +177,41 @@ class System:
         """Every actor and worker, parents before children."""
         roots = [cell for cell in self.cells.values() if cell.parent is None]
         return tuple(node for root in roots for node in tree_of(root))
+
+    def knows(self, path: str) -> bool:
+        """Whether an actor has this path, be it running, stopped or waiting for its restart."""
+        return path in self.cells
+
+    def state_of(self, path: str, kind: type[S]) -> S | None:
+        """The state of the actor that runs at `path`; None while none runs there.
+
+        It is the actor's own object, not a copy: never change it, and show nothing of it that
+        the scrubber has not seen.
+
+        Raises:
+            TypeError: the actor keeps a state of another type.
+        """
+        cell = self.cells.get(path)
+        if cell is None or cell.life is None:
+            return None
+        state = cell.life.actor.state
+        if not isinstance(state, kind):
+            raise TypeError(f"{path!r} keeps a {type(state).__name__}, not a {kind.__name__}")
+        return state
+
+    def states_of(self, kind: type[S]) -> dict[str, S]:
+        """The states of this type of all running actors, by path; see `state_of`."""
+        states = ((path, cell.life.actor.state) for path, cell in self.cells.items() if cell.life)
+        return {path: state for path, state in states if isinstance(state, kind)}
+
+    def messages_of(self, path: str) -> frozenset[type]:
+        """The messages that the actor at `path` handles; empty while none runs there."""
+        cell = self.cells.get(path)
+        return (
+            frozenset()
+            if cell is None or cell.life is None
+            else frozenset(table_of(type(cell.life.actor)))
+        )
 
     def dump(self, path: str | None = None) -> dict[str, Any]:
         """One actor, or the whole system, as JSON-able values without secrets.

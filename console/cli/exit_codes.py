@@ -1,6 +1,6 @@
 """The exit codes of every command, and the one way in which a command ends early.
 
-Leaves what is printed on success to `console.cli.tables`.
+What is printed on success is in `console.cli.tables`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """Stable: scripts may depend on them.
 
     OK: done. REFUSED: understood, and not done (no such leg, no such actor, …). USAGE: a mistake
@@ -35,6 +35,6 @@ EXIT_HELP = (
 class CommandError(Exception):
     """A command ends with a code and a message for the person at the terminal."""
 
-    def __init__(self, code: Exit, message: str) -> None:
+    def __init__(self, code: ExitCode, message: str) -> None:
         super().__init__(message)
         self.code = code

@@ -1,7 +1,7 @@
 """Commands that change something: position add, scan, reconcile, close, hold, release, ack, reload,
 and those that act on actors.
 
-All but `position add` need the running service. Leaves the asking to `console.cli.service_client`.
+All but `position add` need the running service. They ask through `console.cli.service_client`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.options import (
     DEFAULT_CONFIG,
     AccountOption,
@@ -20,6 +20,7 @@ from console.cli.options import (
     SideOption,
     SymbolArgument,
 )
+from console.cli.program import typed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,9 +36,7 @@ POSITIONS = "Positions"
 ACTORS = "Actors"
 
 
-@position.command(
-    epilog="python supervisor.py position add bybit-main BTCUSDT long 0.5 60000 --age 4h"
-)
+@position.command(epilog=typed("position add bybit-main BTCUSDT long 0.5 60000 --age 4h"))
 def add(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="As configured.")],
     symbol: SymbolArgument,
@@ -69,9 +68,7 @@ def add(
     )
 
 
-@operating.command(
-    rich_help_panel=POSITIONS, epilog="python supervisor.py scan --account bybit-main"
-)
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("scan --account bybit-main"))
 def scan(
     config: ConfigOption = DEFAULT_CONFIG, account: AccountOption = None, json: JsonOption = False
 ) -> None:
@@ -81,7 +78,7 @@ def scan(
     _report(config, Scan(account=account), as_json=json)
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py reconcile --json")
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("reconcile --json"))
 def reconcile(
     config: ConfigOption = DEFAULT_CONFIG, account: AccountOption = None, json: JsonOption = False
 ) -> None:
@@ -91,7 +88,7 @@ def reconcile(
     _report(config, Reconcile(account=account), as_json=json)
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py close BTCUSDT --yes")
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("close BTCUSDT --yes"))
 def close(
     symbol: SymbolArgument,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -104,11 +101,11 @@ def close(
     from console.control.protocol import CloseNow
 
     if not yes and not _confirmed(f"Close {symbol} at market now?"):
-        raise CommandError(Exit.REFUSED, "nothing was closed")
+        raise CommandError(ExitCode.REFUSED, "nothing was closed")
     _carry(config, CloseNow(symbol=symbol, side=_side(side), account=account), as_json=json)
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py hold ETHUSDT")
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("hold ETHUSDT"))
 def hold(
     symbol: SymbolArgument,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -122,7 +119,7 @@ def hold(
     _carry(config, Hold(symbol=symbol, side=_side(side), account=account, by=_user()), as_json=json)
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py release ETHUSDT")
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("release ETHUSDT"))
 def release(
     symbol: SymbolArgument,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -138,7 +135,7 @@ def release(
     )
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py ack 12")
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("ack 12"))
 def ack(
     alert_id: Annotated[int, typer.Argument(metavar="ID", help="As `alerts` shows it.")],
     config: ConfigOption = DEFAULT_CONFIG,
@@ -150,7 +147,7 @@ def ack(
     _carry(config, Acknowledge(alert_id=alert_id, by=_user()), as_json=json)
 
 
-@operating.command(rich_help_panel=SERVICE, epilog="python supervisor.py reload --dry-run")
+@operating.command(rich_help_panel=SERVICE, epilog=typed("reload --dry-run"))
 def reload(
     config: ConfigOption = DEFAULT_CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
@@ -164,7 +161,7 @@ def reload(
     try:
         done = ask_service(config, Reload(dry_run=dry_run, by=_user()), timeout=600.0)
     except CommandError as error:
-        if error.code is not Exit.NO_SERVICE:
+        if error.code is not ExitCode.NO_SERVICE:
             raise
         # The socket is found by the changed file, and the service listens at the old one.
         hint = "where the file has a new control.socket or data_dir, restart the service"
@@ -174,12 +171,10 @@ def reload(
     else:
         typer.echo(str(done))
     if done.refused or done.troubles:
-        raise typer.Exit(Exit.REFUSED)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
-@operating.command(
-    rich_help_panel=ACTORS, epilog="python supervisor.py suspend accounts/bybit-main/aged"
-)
+@operating.command(rich_help_panel=ACTORS, epilog=typed("suspend accounts/bybit-main/aged"))
 def suspend(
     path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
@@ -189,9 +184,7 @@ def suspend(
     _carry(config, Suspend(path=path), as_json=json)
 
 
-@operating.command(
-    rich_help_panel=ACTORS, epilog="python supervisor.py resume accounts/bybit-main/aged"
-)
+@operating.command(rich_help_panel=ACTORS, epilog=typed("resume accounts/bybit-main/aged"))
 def resume(
     path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
@@ -201,9 +194,7 @@ def resume(
     _carry(config, Resume(path=path), as_json=json)
 
 
-@operating.command(
-    rich_help_panel=ACTORS, epilog="python supervisor.py restart accounts/bybit-main/stream"
-)
+@operating.command(rich_help_panel=ACTORS, epilog=typed("restart accounts/bybit-main/stream"))
 def restart(
     path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
@@ -213,9 +204,7 @@ def restart(
     _carry(config, Restart(path=path), as_json=json)
 
 
-@operating.command(
-    rich_help_panel=ACTORS, epilog="python supervisor.py kill accounts/bybit-main/orphans"
-)
+@operating.command(rich_help_panel=ACTORS, epilog=typed("kill accounts/bybit-main/orphans"))
 def kill(
     path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
@@ -246,14 +235,16 @@ def _report(config: Path, command: Command[Scanned], *, as_json: bool) -> None:
     else:
         tables.print_table(tables.reports_table(reports))
     if any(report.problem for report in reports.values()):
-        raise typer.Exit(Exit.REFUSED)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 def _confirmed(question: str) -> bool:
     try:
         return typer.confirm(question, err=True)
     except typer.Abort:
-        raise CommandError(Exit.REFUSED, "\nnothing was closed: say yes, or add --yes") from None
+        raise CommandError(
+            ExitCode.REFUSED, "\nnothing was closed: say yes, or add --yes"
+        ) from None
 
 
 def _side(text: str | None) -> Side | None:

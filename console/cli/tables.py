@@ -1,7 +1,7 @@
 """What commands print: tables for people, JSON for programs.
 
-Renderables are made here and also used by the demo's summary. Leaves getting the data to
-`console.cli.service_client`.
+Renderables are made here and also used by the demo's summary. The data are
+fetched in `console.cli.service_client`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """`venue`: the simulated Bybit and Binance USD-M alone, until SIGTERM or Ctrl-C.
 
-Leaves everything about the market and its protocols to `simulator`.
+The market and its protocols are in `simulator`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 
 from loguru import logger
 
-from console.cli.exit_codes import Exit
+from console.cli.exit_codes import ExitCode
 from console.service.logs import human_terminal
 from simulator import SimulatedVenue
 
 
-def venue_from_cli(*, host: str, port: int, ca_file: Path, seed: int) -> Exit:
+def venue_from_cli(*, host: str, port: int, ca_file: Path, seed: int) -> ExitCode:
     """Run the venue and say on stderr where it listens and what leads to it."""
     human_terminal(sys.stderr)
     try:
@@ -26,11 +26,11 @@ def venue_from_cli(*, host: str, port: int, ca_file: Path, seed: int) -> Exit:
         asyncio.run(_run(venue))
     except ValueError as error:
         logger.error(str(error))
-        return Exit.USAGE
+        return ExitCode.USAGE
     except OSError as error:
         logger.error(f"The venue can't listen at {host}:{port}: {error.strerror}")
-        return Exit.FAILED
-    return Exit.OK
+        return ExitCode.FAILED
+    return ExitCode.OK
 
 
 async def _run(venue: SimulatedVenue) -> None:

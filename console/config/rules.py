@@ -1,6 +1,6 @@
 """Which values of the configuration make sense: ranges, and values that must fit one another.
 
-Leaves notation to `console.config.values`, and reading and reporting to `console.config.reader`.
+Notations are in `console.config.values`; mistakes are reported by `console.config.reader`.
 """
 
 from __future__ import annotations

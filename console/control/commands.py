@@ -1,7 +1,7 @@
 """What each operator's command does: asks the actors, and puts their answers into replies.
 
-Used by the socket's server, and by the demo in its own process. Leaves the wire to `server`, what
-is on record to `records`, and finding the leg that a person means to `legs`.
+Used by the socket's server, and by the demo in its own process. The wire is in
+`server`, what is on record in `records`, and finding the leg that a person means in `legs`.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from difflib import get_close_matches
 from importlib.metadata import version
 
 from actors import paths
-from actors.aged_leg import AgedLeg
+from actors.aged_leg import AgedState
+from actors.exchange import ExchangeState
 from actors.runtime import AskFailed, NoSuchActor, Started, System
 from console.control import protocol as p
 from console.control.legs import find_leg, no_such_account
 from console.control.overview import leg_view, overview
 from console.control.records import Records, failed
 from console.control.sending import ROOT, Sending, inner_path
-from console.service.actor_states import state_of
+from console.service.actor_states import shown_state
 from console.service.reload import RELOAD, NotReloaded, Reload
 from messages.ledger import EventDraft, LedgerLeg
 from messages.settings import Mode
@@ -118,12 +119,11 @@ class Operator:
         for name in self._accounts:
             statistics = counters.get(name, {})
             total.update(statistics)
-            state = state_of(self._system, paths.exchange(name))
-            calls, snapshots = state.get("calls"), state.get("snapshots")
+            state = shown_state(self._system, paths.exchange(name), ExchangeState)
             found[name] = p.AccountFigures(
                 statistics=statistics,
-                calls=calls if isinstance(calls, dict) else {},
-                snapshots=snapshots if isinstance(snapshots, int) else 0,
+                calls=state.calls if state else {},
+                snapshots=state.snapshots if state else 0,
             )
         return p.Figures(accounts=found, total=dict(total))
 
@@ -264,6 +264,7 @@ class Operator:
         return p.Refused(code="no_such_path", message=f"no actor at {path!r}: {hint}")
 
     def _legs(self) -> Iterator[p.LegView]:
+        states = self._system.states_of(AgedState)
         for node in self._system.tree():
-            if node.class_name == AgedLeg.__name__:
-                yield leg_view(self._system, node.path)
+            if node.path in states:
+                yield leg_view(self._system, node.path, states[node.path])

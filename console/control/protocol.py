@@ -1,9 +1,9 @@
 """What crosses the control socket: commands, and the line that carries them and their replies.
 
 A command is one JSON object with a `type`, on one line; so is its reply. Both sides check every
-field against these types; nothing that arrives is ever evaluated. Leaves sockets to `server` and
-`client`, the answering to `commands`, and what the replies are to `replies`, whose names are here
-as well.
+field against these types; nothing that arrives is ever evaluated. Sockets are in `server` and
+`client`, the answering is in `commands`, and the replies are in `replies`, whose names are here as
+well.
 """
 
 from __future__ import annotations

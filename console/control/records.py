@@ -1,6 +1,6 @@
 """Commands about what is on record: rows, events, alerts, and a symbol's whole story.
 
-Everything is asked from the ledger's actor. Leaves commands about actors, monitors and legs to
+Everything is asked from the ledger's actor. Commands about actors, monitors and legs are in
 `commands`.
 """
 

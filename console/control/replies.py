@@ -1,6 +1,6 @@
 """What the service answers to commands, and the values that its answers are made of.
 
-Leaves the commands, and how both cross the socket, to `protocol`, which offers these names too.
+The commands, and how both cross the socket, are in `protocol`, which offers these names too.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Alerts(Reply, frozen=True, kw_only=True):
 
 
 class AccountFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One account's statistics (`mission.md` A7), API calls by endpoint, whole-account reads."""
+    """One account's statistics (`docs/spec/mission.md` A7), API calls by endpoint, full reads."""
 
     statistics: dict[str, int] = {}
     calls: dict[str, int] = {}

@@ -1,7 +1,7 @@
 """What the REPL offers: one function a command, with typed replies as plain Python values.
 
-Each raises CommandError with one line that says what and what next. Leaves how values are shown
-to `repl_show`.
+Each raises CommandError with one line that says what and what next. Values are shown by
+`console.repl.show`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from actors.runtime import NodeInfo
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.ledger_commands import since_when
 from console.cli.service_client import ask_socket
 from console.control import protocol as p
@@ -37,7 +37,7 @@ def ask_person(question: str) -> bool:
     """Whether the person at the terminal says yes. Nobody there is no."""
     if not sys.stdin.isatty():
         raise CommandError(
-            Exit.REFUSED, f"{question} Nobody is there to answer: add yes=True to the call"
+            ExitCode.REFUSED, f"{question} Nobody is there to answer: add yes=True to the call"
         )
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
@@ -248,7 +248,7 @@ def _about(topic: object) -> Said:
 def _checked(kind: type[p.Acknowledge], alert_id: object, by: str) -> p.Acknowledge:
     if not isinstance(alert_id, int):
         raise CommandError(
-            Exit.USAGE, f"ack takes an alert's number, not {alert_id!r}: see alerts()"
+            ExitCode.USAGE, f"ack takes an alert's number, not {alert_id!r}: see alerts()"
         )
     return kind(alert_id=alert_id, by=by)
 
@@ -256,7 +256,7 @@ def _checked(kind: type[p.Acknowledge], alert_id: object, by: str) -> p.Acknowle
 def _side(text: str | None) -> Side | None:
     if text is None or text in (Side.LONG, Side.SHORT):
         return Side(text) if text is not None else None
-    raise CommandError(Exit.USAGE, f"no side {text!r}: long or short")
+    raise CommandError(ExitCode.USAGE, f"no side {text!r}: long or short")
 
 
 def _named(

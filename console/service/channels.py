@@ -2,7 +2,7 @@
 
 What blocks runs in a thread. Nothing of a URL but its kind leaves this module: Apprise's and
 urllib3's own log lines, which may quote addresses with tokens in them, are kept out of the log.
-Leaves retries and what is said to `actors.delivery`.
+Retries, and what is said, are in `actors.delivery`.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Reads the file as `run` does; compares; keeps what can't change as it was; replaces what is in
 force; and has the supervisors restart the actors that were made with something else. An account
 of which nothing changed is not touched. A close under way is broken off where it is and finished
-by the next incarnation, as after a crash: its intent is in the ledger. Leaves comparing to
-`console.config.diff`, and the restarting to `console.service.restarts`.
+by the next incarnation, as after a crash: its intent is in the ledger. Configurations are
+compared in `console.config.diff`; `console.service.restarts` asks for the restarts.
 """
 
 from __future__ import annotations

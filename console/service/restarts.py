@@ -1,7 +1,7 @@
 """The restarts that a reload asks the supervisors for: of what was made with other settings.
 
-Each may be repeated, and leaves alone whatever runs with what is in force. Leaves deciding what is
-in force to `console.service.reload`.
+Each may be repeated, and leaves alone whatever runs with what is in force. What is in force is
+decided in `console.service.reload`.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Restarts:
     async def _fresh(self, path: str) -> None:
         if not self._in_force.needs_restart(path):
             return
-        if path not in self._actor.system.cells:
+        if not self._actor.system.knows(path):
             # Another guard has the account; it is made with what is in force when it comes back.
             self._in_force.stopped(path)
             return

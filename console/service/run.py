@@ -1,7 +1,7 @@
 """The running guard: opens what the tree needs, runs the tree, and stops it all in order.
 
 `serving` is the guard for whoever runs it in their own loop (the demo, tests); `run_service` adds
-signals, systemd and exit codes. Leaves what is guarded, and how, to the actors.
+signals, systemd and exit codes. What is guarded, and how, is the actors' business.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from actors.live_settings import LiveSettings
 from actors.runtime import ChildSpec, StartFailed, System
 from actors.runtime.events import SupervisionEvent
 from actors.tree import live_tree
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.tables import as_json
 from console.control.commands import CONTROL, Operator
 from console.control.server import Control
@@ -134,7 +134,7 @@ async def serving(settings: Settings, config: Path | None = None) -> AsyncIterat
         )
 
 
-async def run_service(settings: Settings, config: Path | None = None) -> Exit:
+async def run_service(settings: Settings, config: Path | None = None) -> ExitCode:
     """Run the guard until SIGTERM or SIGINT. SIGHUP reloads `config`, SIGUSR1 writes a dump."""
     stop = asyncio.Event()
     try:
@@ -154,21 +154,21 @@ async def run_service(settings: Settings, config: Path | None = None) -> Exit:
             logger.info("Stopping in order" if stop.is_set() else f"The tree ended: {ended}")
     except KeyRefusedError as error:
         logger.error(str(error))
-        return Exit.USAGE
+        return ExitCode.USAGE
     except SocketTakenError as error:
         logger.error(str(error))
-        return Exit.REFUSED
+        return ExitCode.REFUSED
     except ChannelUnusable as error:
         logger.error(f"An alert channel can't be used: {error}")
-        return Exit.USAGE
+        return ExitCode.USAGE
     except (LedgerUnavailable, LedgerRefused) as error:
         logger.critical(f"The ledger can't be had: {error}")
-        return Exit.NO_LEDGER
+        return ExitCode.NO_LEDGER
     except StartFailed as error:
         logger.critical(f"The guard can't start: {error}")
-        return Exit.FAILED
+        return ExitCode.FAILED
     logger.info("Stopped")
-    return Exit.OK if stop.is_set() else Exit.FAILED
+    return ExitCode.OK if stop.is_set() else ExitCode.FAILED
 
 
 def run_from_cli(settings: Settings, config: Path) -> NoReturn:
@@ -177,7 +177,7 @@ def run_from_cli(settings: Settings, config: Path) -> NoReturn:
         set_up_logs(settings.data_dir, terminal=sys.stderr)
     except OSError as error:
         text = f"{settings.data_dir} can't be written: {error.strerror}"
-        raise CommandError(Exit.FAILED, text) from None
+        raise CommandError(ExitCode.FAILED, text) from None
     run_and_leave(run_service(settings, config.absolute()), closing=close_logs)
 
 

@@ -1,7 +1,8 @@
 """The live view: actors, positions, alerts and events of the running service, and keys to act.
 
 It polls the control socket in the background, so that nothing blocks the screen, and goes on when
-the service comes back. Leaves what is shown to `top_tables`, dialogs to `top_screens`.
+the service comes back. What is shown is laid out in `console.top.panels`; its dialogs
+are in `console.top.dialogs`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from textual.events import Resize
 from textual.widgets import DataTable, Footer, Static
 
 from console.cli import tables
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.service_client import ask_socket, settings_from
 from console.control import protocol as p
 from console.control.client import CommandRefusedError, ControlClient, NoServiceError
@@ -42,18 +43,18 @@ _COMMAND_WITHIN = 300.0
 """Seconds: a scan of many accounts takes its time."""
 
 
-def top_from_cli(config: Path, *, every: float) -> Exit:
+def top_from_cli(config: Path, *, every: float) -> ExitCode:
     """`top`: until the person leaves.
 
     Raises CommandError without a terminal, and where no service answers at first.
     """
     if not has_screen():
         text = "top needs a terminal: `tree`, `positions` and `alerts` print the same, also as JSON"
-        raise CommandError(Exit.USAGE, text)
+        raise CommandError(ExitCode.USAGE, text)
     socket = settings_from(config, keys=False).control.socket
     ask_socket(socket, p.GetService(), timeout=5.0)
     Top(socket, every=every).run()
-    return Exit.OK
+    return ExitCode.OK
 
 
 def has_screen() -> bool:

@@ -1,4 +1,4 @@
-"""Tests of what a refusal comes to (`mission.md` B5, scenarios 2.1 to 2.6)."""
+"""Tests of what a refusal comes to (`docs/spec/mission.md` B5, scenarios 2.1 to 2.6)."""
 
 from __future__ import annotations
 

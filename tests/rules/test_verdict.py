@@ -1,4 +1,4 @@
-"""Tests of the verdict: no evidence, no absence (`mission.md` A5, scenarios 1.1 to 1.9)."""
+"""The verdict: no evidence, no absence (`docs/spec/mission.md` A5, scenarios 1.1 to 1.9)."""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,13 @@ def examples() -> list[str]:
 def test_every_command_has_help_with_an_example_that_names_it() -> None:
     for example in examples():
         assert example.startswith("python supervisor.py "), example
+
+
+def test_the_version_is_told_from_a_checkout() -> None:
+    done = command("--version")
+    assert (done.returncode, done.stdout) == (0, f"sexton {version('sexton')}\n")
+    mistake = command("tree", "--nope")
+    assert mistake.stderr.endswith("see python supervisor.py tree --help\n")
 
 
 def test_every_documented_command_runs_against_the_service(guard: Guard) -> None:
