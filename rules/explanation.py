@@ -61,9 +61,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     `rows_quantity` is what all active rows of the leg have together (None: it has no row), and
     `opened_at` the oldest's opening. `closed_rows` is what rows of the leg had that others closed
-    since then. `booked` are fills that ended other rows, `other_orders` the ids of our orders for
-    other rows. `step` is the smallest quantity that the instrument can express. `history` None:
-    it was not read, `unread` says why it could not be.
+    since then, and `closed_from` the oldest of their openings (`with_closed_rows`). `booked` are
+    fills that ended other rows, `other_orders` the ids of our orders for other rows. `step` is
+    the smallest quantity that the instrument can express. `history` None: it was not read,
+    `unread` says why it could not be.
     """
 
     key: LegKey
@@ -71,12 +72,42 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     rows_quantity: Decimal | None = None
     opened_at: datetime | None = None
     closed_rows: Decimal = ZERO
+    closed_from: datetime | None = None
     own: tuple[OwnFill, ...] = ()
     booked: tuple[BookedFill, ...] = ()
     other_orders: frozenset[str] = frozenset()
     history: History | None = None
     unread: str = ""
     step: Decimal = ZERO
+
+
+class ClosedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the leg that was closed by its bot or by a person. `quantity` is in base units."""
+
+    quantity: Decimal
+    opened_at: datetime
+    closed_at: datetime
+
+
+def with_closed_rows(account: Account, closed: Iterable[ClosedRow]) -> Account:
+    """The account with the rows counted whose closings may be among those of its active rows.
+
+    Those are the rows that were closed since the oldest active row was opened, those that were
+    closed since the oldest of these was, and so on: a bot may write a closing late.
+    """
+    left, counted, start = list(closed), list[ClosedRow](), account.opened_at
+    while start is not None:
+        more = [row for row in left if row.closed_at >= start]
+        if not more:
+            break
+        counted += more
+        left = [row for row in left if row.closed_at < start]
+        start = min(start, *(row.opened_at for row in more))
+    return msgspec.structs.replace(
+        account,
+        closed_rows=sum((row.quantity for row in counted), ZERO),
+        closed_from=min((row.opened_at for row in counted), default=None),
+    )
 
 
 def history_from(account: Account) -> datetime | None:
@@ -323,7 +354,9 @@ def _rows_exceed_sight(account: Account) -> bool:
 
 
 def _opening(account: Account) -> datetime | None:
-    return None if account.opened_at is None else account.opened_at - BEFORE_OPENING
+    if account.opened_at is None:
+        return None
+    return min(account.opened_at, account.closed_from or account.opened_at) - BEFORE_OPENING
 
 
 def _sight(seen: LastSeen) -> tuple[datetime, datetime]:
