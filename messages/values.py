@@ -55,16 +55,28 @@ class LegKey(msgspec.Struct, frozen=True, order=True, gc=False):
 
     @property
     def actor_name(self) -> str:
-        """The leg's name in an actor path: `BTCUSDT.long`.
+        """The leg's name in an actor path: `BTCUSDT.long`. No two legs of an account share one.
 
-        `BTC/USDT:USDT` is BTCUSDT, `BTC/USD:BTC` BTCUSD, `BTC/USDT:USDT-261225` BTCUSDT-261225;
-        a settle currency that is neither base nor quote is appended, so that names stay apart.
+        `BTC/USDT:USDT-261225` is BTCUSDT-261225, `BTC/USD:BTC` BTCUSD_BTC. Only a dollar is
+        written on to its base, and left out where it is the settle currency too. What is neither
+        letter nor digit in a currency's name is escaped.
         """
         pair, _, contract = self.symbol.partition(":")
         base, _, quote = pair.partition("/")
-        settle, dash, expiry = contract.partition("-")
-        extra = f"_{settle}" if settle not in (base, quote, "") else ""
-        return f"{base}{quote}{extra}{dash}{expiry}.{self.side}"
+        settle, dash, rest = contract.partition("-")
+        dollar = quote in _DOLLARS
+        name = f"{_escaped(base)}{'' if dollar else '_'}{_escaped(quote)}"
+        if not dollar or settle != quote:
+            name += f"_{_escaped(settle)}"
+        return f"{name}{dash}{'-'.join(map(_escaped, rest.split('-')))}.{self.side}"
+
+
+# None of them ends with another, so a name that ends with one divides in one way only.
+_DOLLARS = frozenset({"USD", "USDC", "USDT"})
+
+
+def _escaped(text: str) -> str:
+    return "".join(one if one.isalnum() else f"%{ord(one):x}%" for one in text)
 
 
 class Secret:

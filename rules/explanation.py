@@ -22,6 +22,16 @@ from messages.verdict import Accounting, ExplainedBy
 BEFORE_OPENING = timedelta(minutes=1)
 """A bot writes its row after its fill: so much earlier may a leg have been opened."""
 
+REPLICA_LAG = timedelta(minutes=10)
+"""So much older than its read may a list of positions be. Lags of 5 minutes were seen."""
+
+CHANGE_ROUNDING = timedelta(seconds=1)
+"""Venues tell the instant of a position's last change in whole seconds, or exactly."""
+
+REPLAY_LIMIT = timedelta(days=7)
+"""So far before its last sight a leg's opening is read: one request reaches that far at most venues
+(Binance `userTrades` and Bybit `execution/list` take windows of 7 days)."""
+
 
 class OwnFill(msgspec.Struct, frozen=True, kw_only=True):
     """What an order of ours for these rows is known to have filled, in base units.
@@ -53,9 +63,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     `rows_quantity` is what all active rows of the leg have together (None: it has no row), and
     `opened_at` the oldest's opening. `closed_rows` is what rows of the leg had that others closed
-    since then. `booked` are fills that ended other rows, `other_orders` the ids of our orders for
-    other rows. `step` is the smallest quantity that the instrument can express. `history` None:
-    it was not read, `unread` says why it could not be.
+    since then, and `closed_from` the oldest of their openings (`with_closed_rows`). `booked` are
+    fills that ended other rows, `other_orders` the ids of our orders for other rows. `step` is
+    the smallest quantity that the instrument can express. `history` None: it was not read,
+    `unread` says why it could not be.
     """
 
     key: LegKey
@@ -63,6 +74,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     rows_quantity: Decimal | None = None
     opened_at: datetime | None = None
     closed_rows: Decimal = ZERO
+    closed_from: datetime | None = None
     own: tuple[OwnFill, ...] = ()
     booked: tuple[BookedFill, ...] = ()
     other_orders: frozenset[str] = frozenset()
@@ -71,23 +83,60 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     step: Decimal = ZERO
 
 
+class ClosedRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the leg that was closed by its bot or by a person. `quantity` is in base units."""
+
+    quantity: Decimal
+    opened_at: datetime
+    closed_at: datetime
+
+
+def with_closed_rows(account: Account, closed: Iterable[ClosedRow]) -> Account:
+    """The account with the rows counted whose closings may be among those of its active rows.
+
+    Those are the rows that were closed since the oldest active row was opened, those that were
+    closed since the oldest of these was, and so on: a bot may write a closing late.
+    """
+    left, counted, start = list(closed), list[ClosedRow](), account.opened_at
+    while start is not None:
+        more = [row for row in left if row.closed_at >= start]
+        if not more:
+            break
+        counted += more
+        left = [row for row in left if row.closed_at < start]
+        start = min(start, *(row.opened_at for row in more))
+    return msgspec.structs.replace(
+        account,
+        closed_rows=sum((row.quantity for row in counted), ZERO),
+        closed_from=min((row.opened_at for row in counted), default=None),
+    )
+
+
 def history_from(account: Account) -> datetime | None:
-    """From when on the executions must be read. None where nobody knows when the leg began."""
-    starts = []
-    if account.last_seen is not None:
-        starts.append(_seen_at(account.last_seen))
-    if _rows_exceed_sight(account) and account.opened_at is not None:
-        starts.append(account.opened_at - BEFORE_OPENING)
-    return min(starts, default=None)
+    """From when on the executions must be read. None where nobody knows when the leg began.
+
+    From when what was last seen may have been so; from the leg's opening where that is needed,
+    or is near enough to be worth reading.
+    """
+    opening = _opening(account)
+    if account.last_seen is None:
+        return opening
+    first, _ = _sight(account.last_seen)
+    if opening is None or opening >= first:
+        return first
+    far = first - opening > REPLAY_LIMIT
+    return first if far and not _rows_exceed_sight(account) else opening
 
 
 def explain(account: Account) -> Accounting:
     """What the records add up to; `explained_by` is None where they do not explain the absence.
 
-    Own verified fills explain by themselves. Else the executions must reach back to when the leg
-    was last seen, and the closings since, net of openings, must reach what was seen. Where the
-    rows say more than was ever seen, the executions must also account for the rows, from their
-    opening on, without what ended other rows.
+    Own verified fills of a leg that was seen explain by themselves. Else the closings since the
+    leg was last seen, net of openings, must reach what was seen. Nobody knows how old a list is,
+    so they must from every instant at which that may have been so; or, from the leg's opening
+    on, the executions must first add up to what was seen, and then to nothing. Where the rows
+    say more than was ever seen, the executions must also account for the rows, from their
+    opening on. What ended other rows does not count.
     """
     own = _by_own_orders(account)
     if own is not None:
@@ -102,20 +151,11 @@ def explain(account: Account) -> Accounting:
     if history is None:
         why = account.unread or "the executions were not read"
         return Accounting(since=start, needed=needed, closed=ZERO, why=why)
-    if history.since > start:
-        return Accounting(
-            since=start,
-            needed=needed,
-            closed=ZERO,
-            why=f"the executions are known only from {history.since:%Y-%m-%d %H:%M} UTC on",
-        )
-    seen = _since_last_seen(account, history)
-    rows = _since_opening(account, history)
-    for one in (seen, rows):
-        if one is not None and one.explained_by is None:
-            return one
-    found = seen or rows
-    return found if found is not None else Accounting(since=start, needed=needed, closed=ZERO)
+    found = [
+        one for one in (_since_last_seen(account, history), _since_opening(account, history)) if one
+    ]
+    # Where one of them is missing something, that is what is told.
+    return next((one for one in found if one.explained_by is None), found[0])
 
 
 def free_fills(account: Account) -> tuple[Fill, ...]:
@@ -174,17 +214,22 @@ def opened_by(fill: Fill, side: Side) -> Decimal:
 
 
 def _by_own_orders(account: Account) -> Accounting | None:
-    """Whether our own verified fills are all that had to be closed."""
-    needed = _needed(account)
-    if needed is None or not account.own:
+    """Whether our own verified fills are all that had to be closed.
+
+    Only of a leg that was seen before them: an order that was sent blindly knows of no more than
+    the rows do, and more may have been there.
+    """
+    needed, seen = _needed(account), account.last_seen
+    if needed is None or seen is None or seen.quantity <= ZERO:
         return None
-    seen = account.last_seen
-    counted = [o for o in account.own if seen is None or o.sent_at >= seen.finished_at]
+    if account.opened_at is not None and seen.finished_at < account.opened_at:
+        return None
+    counted = [o for o in account.own if o.sent_at >= seen.finished_at]
     closed = sum((o.quantity for o in counted), ZERO)
     if closed <= ZERO or not _reaches(closed, needed, account.step):
         return None
     return Accounting(
-        since=None if seen is None else seen.finished_at,
+        since=seen.finished_at,
         needed=needed,
         closed=closed,
         explained_by=ExplainedBy.OWN_ORDERS,
@@ -197,18 +242,76 @@ def _since_last_seen(account: Account, history: History) -> Accounting | None:
     seen = account.last_seen
     if seen is None or seen.quantity <= ZERO:
         return None
-    start = _seen_at(seen)
-    unbooked = min(account.rows_quantity or seen.quantity, seen.quantity)
-    return _counted(account, history, start, base=seen.quantity, least=unbooked)
+    rows = account.rows_quantity
+    # Nothing is booked for a leg without rows, so it does not matter whose fills ended it.
+    least = ZERO if rows is None else min(rows, seen.quantity)
+    first, last = _sight(seen)
+    if history.since > first:
+        return _out_of_reach(history, first, seen.quantity)
+    instants = [first] + [fill.at for fill in _of(account.key, history, first) if fill.at <= last]
+    counts = [
+        _counted(account, history, instant, base=seen.quantity, least=least) for instant in instants
+    ]
+    missing = [one for one in counts if one.explained_by is None]
+    if not missing:
+        return counts[-1]
+    replayed = [
+        _counted(account, history, history.since, base=base, least=least)
+        for base in _bases(account, history, seen.quantity, first, last)
+    ]
+    if replayed and all(one.explained_by is not None for one in replayed):
+        return replayed[-1]
+    return missing[-1]
+
+
+def _bases(
+    account: Account, history: History, seen: Decimal, first: datetime, last: datetime
+) -> list[Decimal]:
+    """What was there before all executions, where they show the opening of what was seen.
+
+    They do where, walked back from an instant at which `seen` may have been there, they come to
+    exactly nothing. That rules out the other instants: what was held is not found by accident.
+    """
+    fills = _of(account.key, history, history.since)
+    held = [ZERO]
+    for fill in fills:
+        change = opened_by(fill, account.key.side) - closed_by(fill, account.key.side)
+        held.append(held[-1] + change)
+    bases: list[Decimal] = []
+    for number in range(len(held)):
+        begun = fills[number - 1].at if number else None
+        over = fills[number].at if number < len(fills) else None
+        if (begun is not None and begun > last) or (over is not None and over <= first):
+            continue
+        base = seen - held[number]
+        least = base + min(held[: number + 1])
+        if base >= ZERO and (_same(least, ZERO, account.step) or _same(base, ZERO, account.step)):
+            bases.append(base)
+    return bases
 
 
 def _since_opening(account: Account, history: History) -> Accounting | None:
     """What left the leg since its rows were opened; None where its last sight says as much."""
-    rows = account.rows_quantity
-    if not _rows_exceed_sight(account) or rows is None or account.opened_at is None:
+    rows, opening = account.rows_quantity, _opening(account)
+    if not _rows_exceed_sight(account) or rows is None or opening is None:
         return None
-    start = account.opened_at - BEFORE_OPENING
-    return _counted(account, history, start, base=ZERO, least=rows + account.closed_rows)
+    if history.since > opening:
+        return _out_of_reach(history, opening, rows)
+    return _counted(account, history, opening, base=ZERO, least=rows + account.closed_rows)
+
+
+def _out_of_reach(history: History, start: datetime, needed: Decimal) -> Accounting:
+    why = f"the executions are known only from {history.since:%Y-%m-%d %H:%M} UTC on"
+    return Accounting(since=start, needed=needed, closed=ZERO, why=why)
+
+
+def _of(key: LegKey, history: History, start: datetime) -> list[Fill]:
+    """The fills of the leg's symbol after `start`, oldest first."""
+    return [
+        fill
+        for fill in sorted(history.fills, key=lambda fill: fill.at)
+        if fill.symbol == key.symbol and fill.at > start
+    ]
 
 
 def _counted(
@@ -216,11 +319,7 @@ def _counted(
 ) -> Accounting:
     """Count from `start`, when `base` was there. Fills of no other row must close `least`."""
     key = account.key
-    fills = [
-        fill
-        for fill in sorted(history.fills, key=lambda fill: fill.at)
-        if fill.symbol == key.symbol and fill.at > start
-    ]
+    fills = _of(key, history, start)
     opened = sum((opened_by(fill, key.side) for fill in fills), ZERO)
     closing = tuple(fill for fill in fills if closed_by(fill, key.side) > ZERO)
     by_fills = sum((closed_by(fill, key.side) for fill in closing), ZERO)
@@ -293,13 +392,25 @@ def _rows_exceed_sight(account: Account) -> bool:
     return rows > seen.quantity and not _reaches(seen.quantity, rows, account.step)
 
 
-def _seen_at(seen: LastSeen) -> datetime:
-    """From when on executions are not in what was seen.
+def _opening(account: Account) -> datetime | None:
+    if account.opened_at is None:
+        return None
+    return min(account.opened_at, account.closed_from or account.opened_at) - BEFORE_OPENING
+
+
+def _sight(seen: LastSeen) -> tuple[datetime, datetime]:
+    """The first and the last instant at which what was seen may have been so.
 
     Executions bear the venue's clock, so its word for the position's last change is taken where
-    it has one; else the end of the read, by our own clock.
+    it has one. Else a list may be a replica's, and older than its read.
     """
-    return seen.changed_at or seen.finished_at
+    if seen.changed_at is not None:
+        return seen.changed_at, seen.changed_at + CHANGE_ROUNDING
+    return seen.started_at - REPLICA_LAG, seen.finished_at
+
+
+def _same(one: Decimal, other: Decimal, step: Decimal) -> bool:
+    return one == other or abs(one - other) < step
 
 
 def _reaches(amount: Decimal, needed: Decimal, step: Decimal) -> bool:

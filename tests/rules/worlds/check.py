@@ -1,0 +1,159 @@
+"""Goes through all worlds of so many events and says where the rule fails.
+
+Left to others: what a world is (`world.py`), what is gathered from it (`guard.py`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
+
+from messages.verdict import Absent, ExplainedBy, Present, Unexplained, Verdict
+from tests.rules.worlds.guard import Judge, Judged, Look, look, looked, truly_explained
+from tests.rules.worlds.world import State, Venue, happenings, merged
+
+INTERVAL = 7
+"""Minutes of truth at the end: a late bot has written, and settle is over, twice."""
+KEPT = 3
+"""So many worlds of each kind are told with their events."""
+
+
+class Called(StrEnum):
+    """How a leg that is there all the same came to be called absent.
+
+    ALL_LIED: list, answer by name (where there is one) and history. OWN: our own fills reached
+    what was seen before them, and somebody had opened more. UNSEEN: no read ever showed it, and
+    it held more than its rows say, from before they were opened. FALSE: anything else, which must
+    never be.
+    """
+
+    ALL_LIED = "list, answer by name and history all lied"
+    OWN = "our own fills closed all that was seen, and more was there"
+    UNSEEN = "never shown, and more was there than its rows from the first"
+    FALSE = "a living leg was called absent"
+
+
+class Fault(NamedTuple):
+    """A world in which the rule fails: what is wrong, and the events that lead there."""
+
+    what: str
+    events: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n  ".join((self.what, *self.events))
+
+
+class Layer(NamedTuple):
+    """All worlds of one venue and so many events."""
+
+    events: int
+    worlds: int
+    states: int
+    called: Counter[Called]
+    faults: list[Fault]
+
+
+# A state's worlds, and one way to it: the state before and the event.
+_States = dict[State, int]
+_Ways = dict[State, tuple[State, str]]
+
+
+def layers(judge: Judge, venue: Venue, events: int, *, keep_ways: bool = True) -> Iterator[Layer]:
+    """The worlds of no event to `events` of them. The ways to a fault cost memory."""
+    states: _States = {State(venue): 1}
+    ways: list[_Ways] = []
+    for number in range(1, events + 1):
+        after: _States = {}
+        way: _Ways = {}
+        called: Counter[Called] = Counter()
+        faults: list[Fault] = []
+        endings: dict[tuple[State, int], str] = {}
+        for state, worlds in states.items():
+            for event, times, judged, next_state in _next(judge, state):
+                to = merged(next_state)
+                if to not in after:
+                    after[to] = 0
+                    if keep_ways:
+                        way[to] = (state, event)
+                    wrong = last_word(judge, to, endings)
+                    if wrong and len(faults) < KEPT:
+                        faults.append(Fault(wrong, (*_way(ways, state), event)))
+                after[to] += worlds * times
+                how = None if judged is None else classify(judged)
+                if how is not None:
+                    called[how] += worlds * times
+                if how is Called.FALSE and len(faults) < KEPT:
+                    faults.append(Fault(how, (*_way(ways, state), event)))
+        ways.append(way)
+        states = after
+        yield Layer(number, sum(states.values()), len(states), called, faults)
+
+
+def _next(judge: Judge, state: State) -> Iterator[tuple[str, int, Judged | None, State]]:
+    for event, after in happenings(state):
+        yield event, 1, None, after
+    for judged in looked(judge, state):
+        yield str(judged.look), judged.looks, judged, judged.state
+
+
+def _way(ways: list[_Ways], state: State) -> tuple[str, ...]:
+    events: list[str] = []
+    for way in reversed(ways):
+        if state not in way:
+            break
+        state, event = way[state]
+        events.append(event)
+    return (str(state.venue), *events[::-1])
+
+
+def classify(judged: Judged) -> Called | None:
+    """None: no verdict of absence, or a true one."""
+    state, verdict = judged.called_absent, judged.verdict
+    if state is None or not state.living or not isinstance(verdict, Absent):
+        return None
+    if verdict.evidence.accounting.explained_by is ExplainedBy.OWN_ORDERS:
+        return Called.OWN
+    if state.seen is None and state.held_before_rows:
+        return Called.UNSEEN
+    # Of a renamed position list and answer by name say the truth: its old name holds nothing.
+    if state.renamed or truly_explained(state):
+        return Called.FALSE
+    return Called.ALL_LIED
+
+
+def last_word(
+    judge: Judge, state: State, endings: dict[tuple[State, int], str], minutes: int = INTERVAL
+) -> str:
+    """What is wrong with the verdict after an interval in which everything tells the truth."""
+    found = endings.get((state, minutes))
+    if found is None:
+        judged = look(judge, state, Look())
+        if classify(judged) in (Called.FALSE, Called.ALL_LIED):
+            found = "absent, and it is there"
+        elif minutes > 1:
+            found = last_word(judge, merged(judged.state), endings, minutes - 1)
+        else:
+            found = _wrong(judged.state, judged.verdict)
+        endings[state, minutes] = found
+    return found
+
+
+def _wrong(state: State, verdict: Verdict) -> str:
+    if not state.watched:
+        return ""
+    if state.was.quantity:
+        return "" if isinstance(verdict, Present) else f"there, but {verdict}"
+    lives = {state.rows[n].life for n in state.active}
+    if state.seen is not None and not state.seen.over:
+        lives.add(state.seen.was.life)
+    if any(lost >= min(lives) for lost in state.lost):
+        return "" if isinstance(verdict, Unexplained | Absent) else f"lost, but {verdict}"
+    return "" if isinstance(verdict, Absent) else f"gone, with a record, but {verdict}"
+
+
+def told(layer: Layer) -> str:
+    """A layer in one line."""
+    called = "".join(f"; {number:,} where {how}" for how, number in sorted(layer.called.items()))
+    return f"{layer.events} events: {layer.worlds:,} worlds in {layer.states:,} states{called}"
