@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal
 
 import msgspec
 
@@ -26,12 +25,14 @@ from messages.values import ZERO, LegKey
 from messages.venue import ClosedPositions, Fills, PositionHint, Snapshot
 from messages.verdict import Absent, Present, Unexplained, Unknown, Verdict, Want
 from rules.explanation import (
-    BEFORE_OPENING,
+    REPLAY_LIMIT,
     Account,
+    ClosedRow,
     History,
     OwnFill,
     free_fills,
     history_from,
+    with_closed_rows,
 )
 from rules.legs import side_of
 from rules.symbols import SymbolIndex
@@ -194,6 +195,12 @@ class LegJudge:
 
     async def _with_history(self, facts: LegFacts, request: JudgeLeg) -> LegFacts:
         """The executions from when the leg was last seen, or opened, and what is booked of them."""
+        booked = await ask_ledger(
+            self._context,
+            FindBookedFills(key=request.key, since=(request.since or self._now()) - REPLAY_LIMIT),
+        )
+        closed = await self._closed_rows(request, {part.row_id for part in booked})
+        facts = msgspec.structs.replace(facts, account=with_closed_rows(facts.account, closed))
         since = history_from(facts.account)
         if since is None:
             unread = msgspec.structs.replace(facts.account, unread="its beginning is not known")
@@ -204,31 +211,33 @@ class LegJudge:
                 facts.account, unread=f"the executions cannot be read: {answer}"
             )
             return msgspec.structs.replace(facts, account=unread)
-        booked = await ask_ledger(self._context, FindBookedFills(key=request.key, since=since))
         account = msgspec.structs.replace(
             facts.account,
             history=History(since=answer.since, fills=answer.fills),
             booked=tuple(part for part in booked if part.row_id not in request.row_ids),
-            closed_rows=await self._closed_rows(request, booked_rows={b.row_id for b in booked}),
         )
         return msgspec.structs.replace(facts, account=account)
 
-    async def _closed_rows(self, request: JudgeLeg, *, booked_rows: set[int]) -> Decimal:
-        """What rows of this leg had that their bot closed since this one was opened."""
+    async def _closed_rows(self, request: JudgeLeg, booked_rows: set[int]) -> tuple[ClosedRow, ...]:
+        """Rows of this leg that others closed, as far back as they could matter."""
         if request.since is None or self.markets is None:
-            return ZERO
+            return ()
         closed = await ask_ledger(
             self._context,
-            FindClosedSince(account=request.key.account, since=request.since - BEFORE_OPENING),
+            FindClosedSince(account=request.key.account, since=request.since - REPLAY_LIMIT),
         )
         index = SymbolIndex(self.markets.instruments)
-        total = ZERO
-        for row in closed:
-            # Side by side with what `ledger_legs` makes of active rows.
-            same = index.find(row.symbol) == request.key.symbol and side_of(row) is request.key.side
-            if same and row.id not in booked_rows and row.id not in request.row_ids:
-                total += row.quantity or ZERO
-        return total
+        counted = set(request.row_ids) | booked_rows
+        return tuple(
+            ClosedRow(quantity=row.quantity, opened_at=row.opened_at, closed_at=row.closed_at)
+            for row in closed
+            if row.id not in counted
+            and row.quantity is not None
+            and row.opened_at is not None
+            and row.closed_at is not None
+            and index.find(row.symbol) == request.key.symbol
+            and side_of(row) is request.key.side
+        )
 
     async def _with_records(self, facts: LegFacts) -> LegFacts:
         """The venue's own list of closed positions; none where it cannot be read."""
