@@ -8,7 +8,7 @@ the leg by name before it is called absent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -17,12 +17,12 @@ from actors.context import Context
 from actors.execution.shared_reads import SharedReads
 from actors.execution.sightings import Sightings
 from actors.ledger_client import ask_ledger
-from messages.ledger import Intent
+from messages.ledger import ExitSource, Intent
 from messages.settings import VerdictSettings
 from messages.to_exchange import JudgeLeg, Judgement, Markets
 from messages.to_ledger import FindBookedFills, FindClosedSince, FindIntents
 from messages.values import ZERO, LegKey
-from messages.venue import ClosedPositions, Fills, PositionHint, Snapshot
+from messages.venue import ClosedPositions, Fills, Instrument, PositionHint, Snapshot
 from messages.verdict import Absent, Present, Unexplained, Unknown, Verdict, Want
 from rules.explanation import (
     REPLAY_LIMIT,
@@ -67,6 +67,7 @@ class LegJudge:
         self.hints: dict[LegKey, PositionHint] = {}
         self.own_fill_at: dict[LegKey, datetime] = {}
         self.order_live: set[LegKey] = set()
+        self._index: tuple[Mapping[str, Instrument], SymbolIndex] | None = None
 
     def filled(self, key: LegKey, at: datetime) -> None:
         """An order of ours has filled: no read that began before says anything of the leg."""
@@ -226,18 +227,26 @@ class LegJudge:
             self._context,
             FindClosedSince(account=request.key.account, since=request.since - REPLAY_LIMIT),
         )
-        index = SymbolIndex(self.markets.instruments)
+        index = self._symbols(self.markets)
         counted = set(request.row_ids) | booked_rows
         return tuple(
             ClosedRow(quantity=row.quantity, opened_at=row.opened_at, closed_at=row.closed_at)
             for row in closed
-            if row.id not in counted
+            # What orders of ours closed is told apart by their ids.
+            if row.exit_source != ExitSource.FILL
+            and row.id not in counted
             and row.quantity is not None
             and row.opened_at is not None
             and row.closed_at is not None
             and index.find(row.symbol) == request.key.symbol
             and side_of(row) is request.key.side
         )
+
+    def _symbols(self, markets: Markets) -> SymbolIndex:
+        """Made once for as long as the listing stays the same."""
+        if self._index is None or self._index[0] is not markets.instruments:
+            self._index = markets.instruments, SymbolIndex(markets.instruments)
+        return self._index[1]
 
     async def _with_records(self, facts: LegFacts) -> LegFacts:
         """The venue's own list of closed positions; none where it cannot be read."""
