@@ -27,7 +27,7 @@ from actors.execution.shared_reads import SharedReads
 from actors.ledger_client import ask_ledger
 from actors.runtime import Actor, DeferredReply, Down, WorkerCrashed, WorkerDone, handles
 from messages.execution import ErrorCode, ExecutionResult
-from messages.settings import AccountSettings, Mode, Settings
+from messages.settings import AccountSettings, Leftovers, Mode, Settings
 from messages.to_alerts import RaiseAlert
 from messages.to_exchange import (
     CleanedUp,
@@ -50,7 +50,7 @@ from messages.to_exchange import (
     StopPlaced,
     StreamHint,
 )
-from messages.to_ledger import FindIntents, FindLastSeen, SaveLastSeen
+from messages.to_ledger import FindIntents, FindLastSeen, GetLedgerId, SaveLastSeen
 from messages.values import ZERO, LegKey
 from messages.venue import (
     Connected,
@@ -64,6 +64,7 @@ from messages.venue import (
 )
 from messages.verdict import Unknown
 from rules.guard_alerts import worker_crashed
+from rules.ids import OwnIds
 from venues.port import Venue
 
 T = TypeVar("T")
@@ -150,18 +151,21 @@ class Exchange(Actor[ExchangeState]):
     async def _connected(self) -> Connected | VenueError:
         answer = await self._venue.connect()
         if isinstance(answer, Connected):
+            await self._recall()
             # Before anything else: what became of the orders of an earlier incarnation?
             await self._orders.settle_open(None, self._account.name)
-            await self._recall()
         return answer
 
     async def _recall(self) -> None:
-        """What an earlier incarnation saw of the legs, and which of them our orders changed."""
+        """What an earlier incarnation saw of the legs, and what orders it sent."""
         account = self._account.name
+        ledger_id = await ask_ledger(self, GetLedgerId())
+        intents = await ask_ledger(self, FindIntents(account=account))
+        older = frozenset(i.client_order_id for i in intents)
+        self._orders.own_ids = OwnIds(ledger_id, older)
         self._leg_judge.sightings.recall(await ask_ledger(self, FindLastSeen(account=account)))
-        unbooked = await ask_ledger(self, FindIntents(account=account, unbooked_only=True))
-        for intent in unbooked:
-            if intent.filled > ZERO and intent.settled_at is not None:
+        for intent in intents:
+            if intent.filled > ZERO and not intent.booked and intent.settled_at is not None:
                 self._leg_judge.filled(intent.key, intent.settled_at)
 
     def _on_connected(self, answer: Connected | VenueError) -> None:
@@ -397,7 +401,17 @@ class Exchange(Actor[ExchangeState]):
         if self._barred() or self._markets is None:
             return CleanedUp()
         return self._answer_later(
-            clean_up(self, self._reads, self._venue, self._markets, message),
+            clean_up(
+                self,
+                self._reads,
+                self._venue,
+                self._markets,
+                message,
+                own=self._orders.own_ids,
+                # Of a source's rows the guard has copies: the bot's own record may still be open.
+                only_own=self._account.leftovers is Leftovers.OWN
+                or self._settings.ledger is not None,
+            ),
             lambda _: CleanedUp(),
             name="clean-up",
         )

@@ -30,14 +30,17 @@ from actors.runtime import Actor, AskFailed, Timer, handles
 from messages.ledger import OrphanRecord
 from messages.settings import AccountSettings, OrphanPolicy, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
-from messages.to_exchange import FindOpening, ReadProtection
-from messages.to_ledger import CountOrphanActions, DropOrphan, ReadOrphans, SaveOrphan
+from messages.to_exchange import CleanUp, FindOpening, ReadProtection
+from messages.to_ledger import ActiveRows, CountOrphanActions, DropOrphan, ReadOrphans, SaveOrphan
 from messages.to_monitors import LookAt, ScanNow, ScanReport
 from messages.values import LegKey
 from messages.venue import Protection, VenueError, VenueErrorKind, VenuePosition
 from rules.alerts import orphan_found, orphan_keys
+from rules.diff import same_quantity
 from rules.orphans import action_at, news_at, orphan_action
 from rules.protection import Coverage, coverage
+from rules.suspicion import may_be_another_account
+from rules.symbols import SymbolIndex
 
 LOOK_AGAIN = timedelta(seconds=5)
 """How soon a look that was due and could not be had is tried again, the interval permitting."""
@@ -69,6 +72,7 @@ class Orphans(Actor[OrphansState]):
     def __init__(self, account: AccountSettings, settings: Settings, legs: LedgerLegs) -> None:
         super().__init__(OrphansState(account=account.name))
         self._account = account
+        self._accounts = frozenset(a.name for a in settings.accounts)
         self._settings = settings
         self._known: dict[LegKey, OrphanRecord] | None = None
         self._undatable: set[LegKey] = set()
@@ -77,7 +81,9 @@ class Orphans(Actor[OrphansState]):
         self._first_seen = FirstSeen()
         self._due: list[datetime] = []
         self._again: Timer | None = None
-        self._naked = NakedWatch(self, account.name, settings.verdict.settle)
+        self._naked = NakedWatch(
+            self, account.name, settings.verdict.settle, settings.verdict.confirm_after
+        )
 
     def on_start(self) -> None:
         self.tell_self(Scan())
@@ -119,8 +125,10 @@ class Orphans(Actor[OrphansState]):
 
     async def _one_scan(self, not_before: datetime | None) -> ScanReport:
         known = await self._recall()
+        # What stands is over only when two looks say so, as it began.
+        standing = bool(known) or bool(self.state.naked) or self.state.scans == 0
         found = await self._reader.differences(
-            self._settings.verdict.confirm_after, not_before=not_before
+            self._settings.verdict.confirm_after, not_before=not_before, twice=standing
         )
         if isinstance(found, ViewUnavailable):
             self.state.last_problem = found.why
@@ -132,7 +140,7 @@ class Orphans(Actor[OrphansState]):
             acted += await self._orphan(position, protection, found.view)
         await self._ended(found, known)
         self._keep_waiting(found, known)
-        self.state.naked = list(await self._naked.look(found.view, protection))
+        self.state.naked = list(await self._naked.look(found, protection))
         self.state.scans += 1
         orphans = [p.key for p in found.orphans if p.key in known]
         self.state.orphans = sorted(map(str, orphans))
@@ -250,6 +258,7 @@ class Orphans(Actor[OrphansState]):
             actions,
             self._settings.mode,
             ledger_doubt=ledger.has_unidentified_row,
+            account_doubt=await self._doubt(position, view),
         )
         return await carry_out(
             self,
@@ -259,6 +268,27 @@ class Orphans(Actor[OrphansState]):
             self._account.protect_distance,
             first_seen_at=sighting.first_seen_at,
         )
+
+    async def _doubt(self, position: VenuePosition, view: AccountView) -> str:
+        """Why this may be no orphan, or not of this account; empty where nothing speaks for that."""
+        missing = view.comparison.missing
+        shown = len({p.key for p in view.snapshot.positions}.intersection(view.ledger.legs))
+        if may_be_another_account(missing=len(missing), shown=shown):
+            return "most legs of the ledger are not shown: this may be another account"
+        instrument = view.markets.instruments.get(position.key.symbol)
+        for leg in missing:
+            if leg.key.side is position.key.side and same_quantity(
+                leg.quantity, position.quantity, instrument
+            ):
+                return f"{leg.key.symbol} of the same size is gone: was the contract renamed?"
+        rows = await ask_ledger(self, ActiveRows())
+        index = SymbolIndex(view.markets.instruments)
+        for row in rows:
+            if row.account not in self._accounts and index.find(row.symbol) == position.key.symbol:
+                return (
+                    f"row {row.id} of account {row.account!r}, which is not configured, may be it"
+                )
+        return ""
 
     async def _dated(self, position: VenuePosition, view: AccountView) -> VenuePosition:
         """For adoption, with the instant of its opening where the venue's fills tell it."""
@@ -292,9 +322,10 @@ class Orphans(Actor[OrphansState]):
     async def _ended(self, found: Differences, known: dict[LegKey, OrphanRecord]) -> None:
         """Orphans that are orphans no more: gone from the venue, or known to the ledger."""
         for key in dict.fromkeys((*known, *self._first_seen.keys)):
-            resolution = _over(key, found.view)
+            resolution = _over(key, found)
             if not resolution:
                 continue
+            gone = key not in found.view.ledger.legs
             self._first_seen.forget((key,))
             self._undatable.discard(key)
             if known.pop(key, None) is None:
@@ -304,6 +335,11 @@ class Orphans(Actor[OrphansState]):
             await ask_ledger(self, DropOrphan(key=key))
             for dedup_key in orphan_keys(key):
                 self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=resolution))
+            if gone:
+                # A stop of ours that outlived its leg would close whatever comes next.
+                await self.attempt(
+                    paths.exchange(self._account.name), CleanUp(key=key), timeout=120.0
+                )
 
     async def _note(self, kind: str, key: LegKey, **details: object) -> None:
         details.pop("symbol", None)
@@ -311,13 +347,14 @@ class Orphans(Actor[OrphansState]):
         await note(self, kind, key, details)
 
 
-def _over(key: LegKey, view: AccountView) -> str:
-    """Why a leg is no orphan (any more) by this look; empty where it is one, or may be."""
+def _over(key: LegKey, found: Differences) -> str:
+    """Why a leg is no orphan (any more); empty where it is one, or may be.
+
+    That it is gone takes two looks, as that it is there did.
+    """
+    view = found.view
     if any(p.key == key for p in (*view.comparison.orphans, *view.comparison.unclear)):
         return ""
     if key in view.ledger.legs:
         return "the ledger knows it now"
-    read = view.snapshot
-    if read.complete and read.scope.covers(key.symbol) and read.find(key) is None:
-        return "it is no longer on the exchange"
-    return ""
+    return "it is no longer on the exchange" if found.gone_from_both(key) else ""

@@ -34,6 +34,17 @@ class OrphanPolicy(StrEnum):
     CLOSE = "close"
 
 
+class Leftovers(StrEnum):
+    """Whose resting orders of a leg that has ended are cancelled: the guard's own, or all of them.
+
+    ALL takes only such as can do nothing but reduce that leg, and none while the bot's own record
+    of the position is open.
+    """
+
+    OWN = "own"
+    ALL = "all"
+
+
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One login. `connect` ("host:port") carries all its traffic there, URLs untouched.
 
@@ -53,6 +64,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     orphan_deny: tuple[str, ...] = ()
     orphan_actions_per_hour: int = 3
     protect_distance: Decimal = Decimal("0.05")
+    leftovers: Leftovers = Leftovers.OWN
     settles: tuple[str, ...] = ("USDT",)
     stream: bool = True
     allow_withdraw: bool = False

@@ -119,6 +119,7 @@ class Close:
                 order.row_ids,
                 order.purpose,
                 progress.next_attempt,
+                ledger_id=self._context.orders.own_ids.ledger_id,
             ),
             key=order.key,
             purpose=order.purpose,

@@ -65,7 +65,10 @@ async def _free_reserved_size(context: CloseContext, progress: Progress) -> bool
     quote = await context.venue.fetch_quote(key.symbol)
     mark = quote.mark if isinstance(quote, Quote) else None
     freed = False
-    for record in reserving_orders(key, resting, hedged=progress.hedged, mark=mark):
+    resting_of_leg = reserving_orders(
+        key, resting, hedged=progress.hedged, mark=mark, own=context.orders.own_ids
+    )
+    for record in resting_of_leg:
         cancelled = await context.venue.cancel(
             key.symbol, record.order_id, trigger=record.trigger_price is not None
         )

@@ -35,6 +35,7 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
+from rules.ids import OwnIds
 from rules.own_orders import Outcome, is_record_of, outcome_of_fills, outcome_of_record
 from venues.port import Venue
 
@@ -75,6 +76,7 @@ class Orders:
         self._now = context.now
         self._live = live
         self._waiting: dict[str, asyncio.Event] = {}
+        self.own_ids = OwnIds()
 
     async def send(self, intent: Intent) -> Intent | Refused | Unresolved:
         """Commit, send once, follow. Returns the settled intent, a refusal, or Unresolved."""

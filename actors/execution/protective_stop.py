@@ -52,7 +52,13 @@ async def place_stop(
     outcome = await orders.send(
         Intent(
             client_order_id=client_order_id(
-                key.account, key.symbol, key.side, message.row_ids, PURPOSE, number
+                key.account,
+                key.symbol,
+                key.side,
+                message.row_ids,
+                PURPOSE,
+                number,
+                ledger_id=orders.own_ids.ledger_id,
             ),
             key=key,
             purpose=PURPOSE,

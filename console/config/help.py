@@ -45,6 +45,10 @@ KEY_HELP: dict[str, str] = {
     "accounts.NAME.orphan_deny": "Never these.",
     "accounts.NAME.orphan_actions_per_hour": "At most so many such actions in an hour.",
     "accounts.NAME.protect_distance": "How far from the entry price a protecting stop is put.",
+    "accounts.NAME.leftovers": (
+        "Which resting orders of a position that has ended are cancelled: own, the guard's; or all "
+        "that can do nothing but reduce it."
+    ),
     "accounts.NAME.settles": "Settle currencies whose positions are guarded.",
     "accounts.NAME.stream": "Follow the position stream: what happens is seen within a second.",
     "accounts.NAME.allow_withdraw": "Take a key that may withdraw. Better make another key.",
