@@ -270,7 +270,7 @@ class Orphans(Actor[OrphansState]):
         )
 
     async def _doubt(self, position: VenuePosition, view: AccountView) -> str:
-        """Why this may be no orphan, or not of this account; empty where nothing speaks for that."""
+        """Why this may be no orphan, or not of this account; empty where nothing says so."""
         missing = view.comparison.missing
         shown = len({p.key for p in view.snapshot.positions}.intersection(view.ledger.legs))
         if may_be_another_account(missing=len(missing), shown=shown):
@@ -284,10 +284,9 @@ class Orphans(Actor[OrphansState]):
         rows = await ask_ledger(self, ActiveRows())
         index = SymbolIndex(view.markets.instruments)
         for row in rows:
-            if row.account not in self._accounts and index.find(row.symbol) == position.key.symbol:
-                return (
-                    f"row {row.id} of account {row.account!r}, which is not configured, may be it"
-                )
+            known = row.account in self._accounts
+            if not known and index.find(row.symbol) == position.key.symbol:
+                return f"row {row.id} of the unknown account {row.account!r} may be it"
         return ""
 
     async def _dated(self, position: VenuePosition, view: AccountView) -> VenuePosition:

@@ -25,6 +25,7 @@ from actors.monitoring.account_view import (
 )
 from actors.monitoring.rounds import Rounds
 from actors.monitoring.row_closing import RECONCILED
+from actors.monitoring.unjudged import Unjudged
 from actors.monitoring.verdicts import Judged, MissingLegs, Outcome
 from actors.runtime import Actor, Timer, handles
 from messages.ledger import LedgerLeg
@@ -85,6 +86,7 @@ class Reconciliation(Actor[ReconciliationState]):
         self._reader = AccountReader(self, account.name, legs)
         self._missing = MissingLegs(self, settings, self._wake)
         self._absences = Absences(self, account.name, settings)
+        self._unjudged = Unjudged(self, account.name, settings.verdict.unjudged_after)
         self._rounds = Rounds(account.name, settings.reconciliation.every)
         self._waiting: dict[LegKey, datetime] = {}
         self._again: Timer | None = None
@@ -112,6 +114,10 @@ class Reconciliation(Actor[ReconciliationState]):
     async def look_again(self, message: LookAgain) -> None:
         """What was waited for is due."""
         self._again = None
+        late = self._unjudged.next_at
+        if late is not None and late <= self.now():
+            await self._reconcile(self.now())
+            return
         due = [key for key, at in self._waiting.items() if at <= self.now()]
         await self._look_at(due)
         self._plan()
@@ -150,6 +156,8 @@ class Reconciliation(Actor[ReconciliationState]):
             f"{one.leg.key}: {one.why}" for one in judged if one.outcome is Outcome.UNEXPLAINED
         )
         await self._review(found)
+        await self._unjudged.review(view, judged)
+        self._plan()
         return self._passed(found, judged)
 
     def _passed(self, found: Differences, judged: Sequence[Judged]) -> ScanReport:
@@ -214,8 +222,11 @@ class Reconciliation(Actor[ReconciliationState]):
         if self._again is not None:
             self._again.cancel()
             self._again = None
-        if self._waiting:
-            wait = max(min(self._waiting.values()) - self.now(), SOONEST)
+        due = list(self._waiting.values())
+        if self._unjudged.next_at is not None:
+            due.append(self._unjudged.next_at)
+        if due:
+            wait = max(min(due) - self.now(), SOONEST)
             self._again = self.after(wait, LookAgain())
 
     def _wake(self, key: LegKey) -> None:

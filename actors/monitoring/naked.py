@@ -66,9 +66,8 @@ class NakedWatch:
                 # Not said, so not remembered: the next scan looks at it anew.
                 del bare[position.key]
         for key in [k for k in before if k not in bare]:
-            if not (
-                _is_shown(view, key) or key not in view.ledger.legs or found.gone_from_both(key)
-            ):
+            told = _is_shown(view, key) or found.gone_from_both(key)
+            if not told and key in view.ledger.legs:
                 bare[key] = before[key]
                 continue
             self._context.tell(
