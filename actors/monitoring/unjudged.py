@@ -82,14 +82,15 @@ def _not_judged(
 ) -> dict[str, tuple[LedgerLeg, str]]:
     """By row, what could not be judged in this pass, and why."""
     found: dict[str, tuple[LedgerLeg, str]] = {}
-    problems = "; ".join(str(problem) for problem in view.snapshot.problems)
-    for key in view.comparison.unknown:
+    # That an account cannot be read is told as such, and not leg by leg.
+    readable = view.snapshot.complete
+    for key in view.comparison.unknown if readable else ():
         leg = view.ledger.legs[key]
         settle = key.symbol.partition(":")[2].partition("-")[0]
-        why = problems or f"positions settled in {settle} are not read (accounts.NAME.settles)"
+        why = f"positions settled in {settle} are not read (accounts.NAME.settles)"
         found[_name(leg)] = (leg, why)
     for one in judged:
-        if one.outcome in (Outcome.UNKNOWN, Outcome.WAITING):
+        if readable and one.outcome in (Outcome.UNKNOWN, Outcome.WAITING):
             found[_name(one.leg)] = (one.leg, one.why)
     for leg in view.ledger.legs.values():
         dated = max(leg.opened_at, leg.updated_at)
