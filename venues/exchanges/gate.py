@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO, OrderSide, Side
-from messages.venue import Instrument, OrderRequest, OrderType
+from messages.venue import FillKind, Instrument, OrderRequest, OrderType
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -17,6 +19,7 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
 )
 from venues.numbers import decimal_or_none
@@ -24,6 +27,15 @@ from venues.strict import CannotTellError, Place
 
 _ENDED_PAGE = 100
 _ID_PREFIX = "t-"
+_SOURCES = (
+    ("liquidat", FillKind.LIQUIDATION),
+    ("liq-", FillKind.LIQUIDATION),
+    ("hedge-liq", FillKind.LIQUIDATION),
+    ("auto_delever", FillKind.ADL),
+    ("adl", FillKind.ADL),
+    ("settle", FillKind.SETTLEMENT),
+    ("delivery", FillKind.DELIVERY),
+)
 _CLOSES = re.compile(r"close-(long|short)")
 
 
@@ -49,6 +61,8 @@ class Gate(Exchange):
         conditional_fields=("initial",),
         trigger_page=100,
         falling=("rule", {"1": False, "2": True}),
+        fill_history=timedelta(days=180),
+        newest_first=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="INCREASE_POSITION POSITION_EMPTY POSITION_NOT_FOUND REDUCE_EXCEEDED",
@@ -150,6 +164,26 @@ class Gate(Exchange):
     def closes_all(self, raw: Row) -> bool:
         initial = raw.get("initial")
         return isinstance(initial, Mapping) and decimal_or_none(initial.get("size")) == 0
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /futures/{settle}/my_trades_timerange (dated: /delivery/…/my_trades), by offset.
+
+        A fill that arrives meanwhile moves rows to the next page, where they come again; none is
+        passed over.
+        """
+        offset = int(ask.at or 0)
+        params = {"limit": self.facts.fill_page, "offset": offset, "until": ask.end_ms}
+        symbol = instrument.symbol
+        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        count = len(self.rows_taken())
+        return list(trades), str(offset + count) if count >= self.facts.fill_page else ""
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        """`text` names the source where it is not a person or a program of theirs."""
+        source = str(raw.get("text") or "").lower()
+        return next((kind for word, kind in _SOURCES if source.startswith(word)), FillKind.TRADE)
 
     def fill_closed(self, raw: Row) -> Decimal | None:
         """`close_size` of my_trades: what of a fill closed, signed as the fill is.

@@ -8,13 +8,14 @@ or ended in the last 5 seconds), and the history of events (`GET /api/history/v3
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO
-from messages.venue import Instrument, Kind, OrderRequest
+from messages.venue import FillKind, Instrument, Kind, OrderRequest
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -42,6 +43,12 @@ _STATUSES = {
     "REJECTED": "rejected",
     "TRIGGER_ACTIVATION_FAILURE": "rejected",
 }
+_KINDS = (
+    ("liquidation", FillKind.LIQUIDATION),
+    ("unwind", FillKind.ADL),
+    ("assign", FillKind.TRANSFER),
+)
+"""`fillType` of a fill."""
 _NEVER_RESTS = frozenset({"ioc", "market", "mkt", "immediateorcancel", "fillorkill"})
 _ENDED = {
     "OrderCancelled": "canceled",
@@ -65,6 +72,7 @@ class KrakenFutures(Exchange):
         filled_fields=("filledSize", "filled"),
         amount_fields=("quantity", "size", "unfilledSize"),
         triggers=(),
+        newest_first=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="WOULDNOTREDUCEPOSITION",
@@ -113,6 +121,24 @@ class KrakenFutures(Exchange):
 
         return [Step(resting), Step(recent), Step(history), Step(triggers)]
 
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /fills: the last hundred of the whole account, older ones by `lastFillTime`."""
+        params = {"lastFillTime": ask.at} if ask.at else {}
+        trades = await session.exchange.fetch_my_trades(instrument.symbol, None, None, params)
+        rows = self.rows_taken()
+        times = [_fill_time(row) for row in rows]
+        if len(rows) < self.facts.fill_page or min(times) < ask.start:
+            return list(trades), ""
+        # That time itself is left out of the older page, and may be that of several fills.
+        older = min(times) + timedelta(milliseconds=1)
+        return list(trades), older.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        written = str(raw.get("fillType") or "").lower()
+        return next((kind for word, kind in _KINDS if word in written), FillKind.TRADE)
+
     def fill_size(self, trade: Trade, raw: Row) -> Decimal | None:
         # ccxt leaves the amount of an inverse fill out; the row has it, in contracts.
         return super().fill_size(trade, raw) or positive_or_none(raw.get("size"))
@@ -120,6 +146,14 @@ class KrakenFutures(Exchange):
     def fill_fee(self, trade: Trade, raw: Row) -> tuple[Decimal | None, str | None]:
         # The row tells none; what ccxt has is its own estimate.
         return None, None
+
+
+def _fill_time(row: Row) -> datetime:
+    try:
+        told = datetime.fromisoformat(str(row.get("fillTime")))
+    except ValueError as error:
+        raise MalformedReplyError("a fill has no time") from error
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 async def _open_now(session: Session, instrument: Instrument) -> list[Order]:

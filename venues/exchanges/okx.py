@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from messages.venue import FillKind, Instrument, KeyRights, OrderRequest, OrderType
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -15,16 +17,25 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
     list_at,
     rows_of,
     signed_row,
 )
 from venues.numbers import decimal_or_none
-from venues.strict import MalformedReplyError, Place
+from venues.strict import MalformedReplyError, Place, rows_at
 
-_LIQUIDATION = frozenset(str(number) for number in range(100, 108))
-_ADL = frozenset(str(number) for number in range(125, 129))
+_KINDS = (
+    (range(1, 7), FillKind.TRADE),
+    (range(100, 112), FillKind.LIQUIDATION),
+    (range(112, 114), FillKind.DELIVERY),
+    (range(125, 129), FillKind.ADL),
+    (range(204, 210), FillKind.TRADE),
+    (range(324, 330), FillKind.TRANSFER),
+)
+"""`subType` of a fill."""
+_FILLS = Place("/api/v5/trade/fills-history", ("data",))
 
 
 class Okx(Exchange):
@@ -39,7 +50,7 @@ class Okx(Exchange):
             Place("/api/v5/trade/orders-history", ("data",)),
             Place("/api/v5/trade/order", ("data",)),
             Place("/api/v5/trade/fills", ("data",)),
-            Place("/api/v5/trade/fills-history", ("data",)),
+            _FILLS,
             Place("/api/v5/public/instruments", ("data",)),
         ),
         success=("code", frozenset({"0"})),
@@ -52,6 +63,8 @@ class Okx(Exchange):
             for kind in ("conditional", "oco", "trigger", "move_order_stop")
         ),
         trigger_page=100,
+        fill_history=timedelta(days=90),
+        newest_first=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="51169 51023 51112",
@@ -115,8 +128,35 @@ class Okx(Exchange):
     def closes_all(self, raw: Row) -> bool:
         return decimal_or_none(raw.get("closeFraction")) == Decimal(1)
 
-    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
-        sub = str(raw.get("subType", ""))
-        if sub in _LIQUIDATION:
-            return FillKind.LIQUIDATION
-        return FillKind.ADL if sub in _ADL else FillKind.TRADE
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        written = str(raw.get("subType") or "")
+        if not written.isdecimal():
+            return FillKind.OTHER if written else FillKind.TRADE
+        number = int(written)
+        return next((kind for numbers, kind in _KINDS if number in numbers), FillKind.OTHER)
+
+    def fill_pnl(self, raw: Row) -> Decimal | None:
+        return decimal_or_none(raw.get("fillPnl"))
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /api/v5/trade/fills-history, the newest first, older ones by `after`."""
+        request: dict[str, Any] = {
+            "instType": "FUTURES" if instrument.expires_at else "SWAP",
+            "instId": instrument.venue_id,
+            "begin": ask.start_ms,
+            "limit": self.facts.fill_page,
+        }
+        if ask.at:
+            request["after"] = ask.at
+        body = await session.exchange.privateGetTradeFillsHistory(request)
+        rows = rows_at(body, _FILLS)
+        market = session.exchange.market(instrument.symbol)
+        trades = [session.exchange.parse_trade(row, market) for row in rows]
+        if len(rows) < self.facts.fill_page:
+            return trades, ""
+        oldest = str(rows[-1].get("billId") or "")
+        if not oldest:
+            raise MalformedReplyError("a full page of fills does not say where it ends")
+        return trades, oldest
