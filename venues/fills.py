@@ -126,6 +126,7 @@ _CLIENT_IDS = (
     "clientOid",
     "text",
     "cliOrdId",
+    "cli_ord_id",
     "cloid",
     "clientOrderId",
     "clientOrderID",

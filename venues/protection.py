@@ -76,7 +76,7 @@ async def _rows(
         rows = await open_pages(client, symbol, params)
         if client.hooks.more_rows(last_body(), len(client.hooks.rows_taken())):
             found.lacks(f"more trigger orders of {symbol} rest than were listed")
-        for row in rows:
+        for row in client.hooks.protecting(rows):
             yield row, bool(params)
 
 

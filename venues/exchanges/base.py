@@ -103,7 +103,8 @@ class Facts:
     client order id. `stream_topics` is how many subscriptions the venue confirms before a stream
     stands; 0: it stands with its socket. `cancels_by_kind` venues cancel trigger orders by a call
     of their own. `keeps_closed` says that the venue keeps a record of closed positions,
-    `closed_window` how long a span of it one question may ask for.
+    `closed_window` how long a span of it one question may ask for. `late_cancel` are codes of a
+    refused cancel that come when the order has ended meanwhile: its record tells what became of it.
     """
 
     exchange: str
@@ -139,6 +140,7 @@ class Facts:
     nameless_fills: bool = False
     keeps_closed: bool = False
     closed_window: timedelta | None = None
+    late_cancel: frozenset[str] = frozenset()
     cancels_by_kind: bool = True
 
 
@@ -432,7 +434,15 @@ class Exchange:
         """Stops that the venue keeps with positions and lists apart; what of them is unclear."""
         return [], []
 
+    def protecting(self, orders: list[Order]) -> list[Order]:
+        """Of listed orders those that wait for their price, and for nothing else before it."""
+        return orders
+
     # Rows of orders.
+
+    def corrected(self, order: Order) -> Order:
+        """An order with what ccxt reads wrongly, or not at all, put right."""
+        return order
 
     def order_side(self, told: Any, raw: Row) -> OrderSide | None:
         """Which way an order or fill trades, whatever ccxt `told`; None where nobody says."""
@@ -531,6 +541,24 @@ class Exchange:
         return ""
 
 
+def together(orders: list[Order]) -> Order:
+    """Several orders that came of one condition as one: sizes added, the average weighted."""
+    if len(orders) == 1:
+        return orders[0]
+    amount = filled = paid = ZERO
+    for order in orders:
+        size, done = decimal_or_none(order.get("amount")), decimal_or_none(order.get("filled"))
+        if size is None or done is None:
+            raise MalformedReplyError(f"order {order.get('id')!r} lacks its size or its fill")
+        price = decimal_or_none(order.get("average"))
+        if done and price is None:
+            raise MalformedReplyError(f"order {order.get('id')!r} has a fill without a price")
+        amount, filled, paid = amount + size, filled + done, paid + done * (price or ZERO)
+    resting = next((order for order in orders if order.get("status") == "open"), orders[-1])
+    average = str(paid / filled) if filled else None
+    return {**resting, "amount": str(amount), "filled": str(filled), "average": average}
+
+
 def codes_by_kind(**kinds: str) -> dict[str, VenueErrorKind]:
     """A table of codes, written by kind: `margin="110007 110012"`."""
     return {code: VenueErrorKind(kind) for kind, codes in kinds.items() for code in codes.split()}
@@ -562,6 +590,15 @@ def names_one_of(fields: tuple[str, ...], raw: Row) -> bool:
 def is_true(value: Any) -> bool:
     """Whether a venue's word for yes."""
     return str(value).lower() in ("true", "yes", "1")
+
+
+def raw_of(order: Order) -> Row:
+    """The venue's own row of an order, with what it wraps in one more object brought up."""
+    raw = order.get("info")
+    if not isinstance(raw, Mapping):
+        return {}
+    inner = raw.get("order")
+    return {**raw, **inner} if isinstance(inner, Mapping) else raw
 
 
 def rows_of(data: Any) -> list[Row]:

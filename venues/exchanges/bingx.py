@@ -45,6 +45,7 @@ class Bingx(Exchange):
         amount_fields=("origQty", "quantity"),
         triggers=(),
         fill_window=timedelta(days=7),
+        late_cancel=frozenset({"80017", "80018"}),
         fill_page=1000,
     )
     codes = codes_by_kind(

@@ -76,6 +76,7 @@ class Bitget(Exchange):
         trigger_page=100,
         fill_window=timedelta(days=7),
         fill_history=timedelta(days=90),
+        late_cancel=frozenset({"22001", "43004", "43020", "43025", "43026"}),
         newest_first=True,
     )
     codes = codes_by_kind(

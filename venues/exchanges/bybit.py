@@ -76,6 +76,7 @@ class Bybit(Exchange):
         by_symbol=True,
         fill_window=timedelta(days=7),
         fill_history=timedelta(days=730),
+        late_cancel=frozenset({"110001", "110008", "110010"}),
         newest_first=True,
         # Both kinds are cancelled alike, and ccxt would pass the parameter on.
         cancels_by_kind=False,

@@ -21,11 +21,14 @@ from venues.exchanges.base import (
     Step,
     Trade,
     codes_by_kind,
+    raw_of,
 )
 from venues.numbers import decimal_or_none
-from venues.strict import CannotTellError, Place
+from venues.strict import CannotTellError, MalformedReplyError, Place
 
 _ENDED_PAGE = 100
+_ENDS = {"open": "open", "cancelled": "canceled", "failed": "rejected", "expired": "expired"}
+"""How a trigger order ended: `finish_as`, or its `status` while it rests."""
 _ID_PREFIX = "t-"
 _SOURCES = (
     ("liquidat", FillKind.LIQUIDATION),
@@ -62,6 +65,7 @@ class Gate(Exchange):
         trigger_page=100,
         falling=("rule", {"1": False, "2": True}),
         fill_history=timedelta(days=180),
+        late_cancel=frozenset({"ORDER_CLOSED", "ORDER_CANCELLED", "ORDER_FINISHED"}),
         newest_first=True,
     )
     codes = codes_by_kind(
@@ -160,6 +164,34 @@ class Gate(Exchange):
 
     def position_side(self, raw: Row) -> Side | None:
         return _closed_leg(raw)
+
+    async def became(self, session: Session, instrument: Instrument, order: Order) -> Order:
+        """A trigger order that succeeded lives on as the order of its `trade_id`."""
+        raw = raw_of(order)
+        if "initial" not in raw or raw.get("finish_as") != "succeeded":
+            return order
+        fired = str(raw.get("trade_id_string") or raw.get("trade_id") or "0")
+        if fired == "0":
+            raise MalformedReplyError("a trigger order has fired and does not say as which order")
+        found = await session.exchange.fetch_order(fired, instrument.symbol)
+        names = {
+            "clientOrderId": order.get("clientOrderId"),
+            "triggerPrice": order.get("triggerPrice"),
+        }
+        return {**self.corrected(found), **names}
+
+    def corrected(self, order: Order) -> Order:
+        """ccxt knows no end of a trigger order but its success, and no fill of one at all."""
+        raw = raw_of(order)
+        if "initial" not in raw:
+            return order
+        ended = str(raw.get("finish_as") or "") or str(raw.get("status") or "")
+        status = _ENDS.get(ended, order.get("status"))
+        return {**order, "status": status, "filled": "0" if ended != "succeeded" else None}
+
+    def tells_fill(self, raw: Row) -> bool:
+        # What has not fired has no fill; whoever reads one that did follows its trade_id.
+        return "initial" in raw or super().tells_fill(raw)
 
     def closes_all(self, raw: Row) -> bool:
         initial = raw.get("initial")

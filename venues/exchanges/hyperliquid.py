@@ -22,6 +22,8 @@ from venues.exchanges.base import (
     Session,
     Step,
     Trade,
+    raw_of,
+    rows_of,
     signed_row,
 )
 from venues.numbers import decimal_or_none
@@ -118,6 +120,20 @@ class Hyperliquid(Exchange):
             return await self.one_order(session, instrument, wanted, by_id=by_id)
 
         return [Step(one)]
+
+    def protecting(self, orders: list[Order]) -> list[Order]:
+        """The children of an order are placed when it fills, and protect nothing before."""
+        waiting = {
+            str(child.get("oid"))
+            for order in orders
+            for child in rows_of(raw_of(order).get("children"))
+        }
+        return [order for order in orders if str(order.get("id")) not in waiting]
+
+    def corrected(self, order: Order) -> Order:
+        # The one word for a cancelled order that ccxt does not know.
+        ended = order.get("status") == "scheduledCancel"
+        return {**order, "status": "canceled"} if ended else order
 
     def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
         liquidation, does = raw.get("liquidation"), str(raw.get("dir") or "").lower()

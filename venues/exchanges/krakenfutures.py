@@ -25,6 +25,7 @@ from venues.exchanges.base import (
     Step,
     Trade,
     codes_by_kind,
+    raw_of,
     signed_row,
 )
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
@@ -49,6 +50,7 @@ _KINDS = (
     ("assign", FillKind.TRANSFER),
 )
 """`fillType` of a fill."""
+_CLIENT_IDS = ("cliOrdId", "cli_ord_id", "clientId", "clientOrderId")
 _NEVER_RESTS = frozenset({"ioc", "market", "mkt", "immediateorcancel", "fillorkill"})
 _ENDED = {
     "OrderCancelled": "canceled",
@@ -121,6 +123,15 @@ class KrakenFutures(Exchange):
 
         return [Step(resting), Step(recent), Step(history), Step(triggers)]
 
+    def corrected(self, order: Order) -> Order:
+        """Our id in each of its spellings, and the price of a trigger where ccxt overlooks it."""
+        raw = raw_of(order)
+        own = order.get("clientOrderId") or next(
+            (raw[name] for name in _CLIENT_IDS if raw.get(name)), None
+        )
+        price = order.get("triggerPrice") or _trigger_price(raw)
+        return {**order, "clientOrderId": own, "triggerPrice": price}
+
     async def fill_page(
         self, session: Session, instrument: Instrument, ask: Ask
     ) -> tuple[list[Trade], str]:
@@ -148,6 +159,14 @@ class KrakenFutures(Exchange):
         return None, None
 
 
+def _trigger_price(order: Row) -> Any:
+    """A trigger's price, which stands in the order itself or among its options."""
+    options = (order.get("priceTriggerOptions"), order.get("triggerOptions"))
+    places = [order, *(each for each in options if isinstance(each, Mapping))]
+    told = (place.get(name) for place in places for name in ("triggerPrice", "stopPrice"))
+    return next((price for price in told if positive_or_none(price) is not None), None)
+
+
 def _fill_time(row: Row) -> datetime:
     try:
         told = datetime.fromisoformat(str(row.get("fillTime")))
@@ -157,12 +176,8 @@ def _fill_time(row: Row) -> datetime:
 
 
 async def _open_now(session: Session, instrument: Instrument) -> list[Order]:
-    """Resting orders, stops among them. ccxt overlooks one of the two spellings of our id."""
-    orders = await session.exchange.fetch_open_orders(instrument.symbol)
-    return [
-        {**order, "clientOrderId": order.get("clientOrderId") or order["info"].get("cli_ord_id")}
-        for order in orders
-    ]
+    """Resting orders, stops among them."""
+    return list(await session.exchange.fetch_open_orders(instrument.symbol))
 
 
 async def _just_now(session: Session, wanted: str, *, by_id: bool) -> list[Order]:
@@ -329,7 +344,7 @@ def _as_order(
 ) -> Order:
     return {
         "id": order.get("uid"),
-        "clientOrderId": order.get("clientId") or None,
+        "clientOrderId": next((order[name] for name in _CLIENT_IDS if order.get(name)), None),
         "symbol": instrument.symbol,
         "side": str(order.get("direction") or "").lower(),
         "status": status,
@@ -337,7 +352,7 @@ def _as_order(
         "filled": filled,
         "average": average,
         "price": order.get("limitPrice"),
-        "triggerPrice": order.get("triggerPrice"),
+        "triggerPrice": _trigger_price(order),
         "reduceOnly": order.get("reduceOnly"),
         "timestamp": order.get("timestamp"),
         "lastUpdateTimestamp": order.get("lastUpdateTimestamp"),

@@ -59,6 +59,7 @@ class KucoinFutures(Exchange):
         falling=("stop", {"up": False, "down": True}),
         fill_window=timedelta(days=7),
         fill_history=timedelta(days=90),
+        late_cancel=frozenset({"100004"}),
         newest_first=True,
     )
     codes = codes_by_kind(

@@ -70,6 +70,7 @@ class Mexc(Exchange):
         falling=("triggerType", {"1": False, "2": True}),
         stops=False,
         fill_window=timedelta(days=7),
+        late_cancel=frozenset({"2040", "2041"}),
     )
     codes = codes_by_kind(
         nothing_to_reduce="2009",
