@@ -289,7 +289,7 @@ class MemoryVenue:
         return plain(await self._wire.call("fetch_fills", effect, symbol=symbol))
 
     async def closed_positions(self, symbol: str, since: datetime) -> NotTold:
-        return NotTold(why="this market keeps no record of closed positions")
+        return NotTold(why=f"no record is kept of what closed of {symbol} since {since}")
 
     async def identity(self) -> NotTold:
         return NotTold(why="this market does not tell whose a login is")

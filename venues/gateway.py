@@ -31,7 +31,7 @@ from messages.venue import (
     Snapshot,
     VenueError,
 )
-from venues import account, fills, orders, positions, protection, quotes, stream
+from venues import account, closed, fills, orders, positions, protection, quotes, stream
 from venues.client import Client, VenueCallError
 from venues.exchanges import EXCHANGES
 from venues.port import Venue
@@ -108,16 +108,13 @@ class CcxtVenue:
     async def closed_positions(
         self, symbol: str, since: datetime
     ) -> ClosedPositions | NotTold | VenueError:
-        return NotTold(why="not read yet")
+        return await closed.closed_positions(self._client, symbol, since)
 
     async def identity(self) -> Identity | NotTold | VenueError:
-        return NotTold(why="not read yet")
+        return await account.identity(self._client)
 
     async def reload_markets(self) -> Markets | VenueError:
-        connected = await self.connect()
-        if isinstance(connected, VenueError):
-            return connected
-        return Markets(instruments=connected.instruments, loaded_at=self._client.now())
+        return await account.reload_markets(self._client)
 
     async def server_time(self) -> datetime | VenueError:
         return await account.server_time(self._client)

@@ -111,13 +111,12 @@ def next_token() -> str:
     return answer.next_token or str(told or "")
 
 
-def taken() -> int:
-    """How many rows the venue sent in its last answer, before ccxt filtered any."""
-    at = last_body()
-    for key in ("result", "data", "items", "list", "fills", "entrustedList"):
-        if isinstance(at, Mapping) and key in at:
-            at = at[key]
-    return len(at) if isinstance(at, list) else 0
+def rows_taken(places: tuple[Place, ...]) -> list[Mapping[str, Any]]:
+    """The rows of the last answer inside `capturing()`; none where its list has no known place."""
+    capture = _capture.get()
+    answer = capture.answer if capture is not None else None
+    place = place_of(places, answer.path) if answer is not None else None
+    return rows_at(answer.body, place) if answer is not None and place is not None else []
 
 
 def place_of(places: tuple[Place, ...], path: str) -> Place | None:

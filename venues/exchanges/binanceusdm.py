@@ -9,10 +9,9 @@ from typing import Any
 
 from messages.venue import FillKind, Instrument, KeyRights
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
-    FillAsk,
-    FillPage,
     LegPush,
     Order,
     OrderPush,
@@ -20,11 +19,12 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
     rows_of,
     signed_row,
 )
-from venues.numbers import decimal_or_none, milliseconds
+from venues.numbers import decimal_or_none
 from venues.strict import MalformedReplyError, Place
 
 _CHEAPER_ONE_BY_ONE = 30
@@ -56,6 +56,7 @@ class BinanceUsdm(Exchange):
         by_symbol=True,
         fill_window=timedelta(days=7),
         fill_page=1000,
+        fill_history=timedelta(days=90),
         nameless_fills=True,
     )
     codes = codes_by_kind(
@@ -154,23 +155,23 @@ class BinanceUsdm(Exchange):
         # An algo order has no fills of its own; whoever reads it follows actualOrderId.
         return raw.get("algoStatus") is not None or super().tells_fill(raw)
 
-    async def fill_page(self, session: Session, instrument: Instrument, ask: FillAsk) -> FillPage:
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
         """GET /fapi/v1/userTrades, the oldest first."""
-        at = int(ask.at) if ask.at else milliseconds(ask.start)
-        until = {"endTime": milliseconds(ask.end)}
-        trades = list(
-            await session.exchange.fetch_my_trades(
-                instrument.symbol, at, self.facts.fill_page, until
-            )
-        )
-        return FillPage(trades, self.next_by_time(trades))
+        at = int(ask.at or ask.start_ms)
+        until = {"endTime": ask.end_ms, "limit": self.facts.fill_page}
+        trades = await session.exchange.fetch_my_trades(instrument.symbol, at, None, until)
+        return list(trades), self.next_by_time(trades)
 
-    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
         """The venue marks its own forced orders by the client order id (ORDER_TRADE_UPDATE)."""
         if client_order_id.startswith("adl_autoclose"):
             return FillKind.ADL
         if client_order_id.startswith("autoclose-"):
             return FillKind.LIQUIDATION
+        if client_order_id.startswith("settlement_autoclose-"):
+            return FillKind.SETTLEMENT
         return FillKind.TRADE
 
     def fill_pnl(self, raw: Row) -> Decimal | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from messages.venue import Instrument, VenueErrorKind
+from datetime import timedelta
+
+from messages.venue import FillKind, Instrument, VenueErrorKind
 from venues.exchanges.base import (
     STABLE,
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -12,11 +15,15 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
     is_true,
     signed_row,
 )
-from venues.strict import Place
+from venues.numbers import positive_or_none
+from venues.strict import CannotTellError, Place, rows_at
+
+_FILLS = Place("/swap/v2/trade/allFillOrders", ("data", "fill_orders"), nullable=True)
 
 
 class Bingx(Exchange):
@@ -27,6 +34,7 @@ class Bingx(Exchange):
             Place("/swap/v2/user/positions", ("data",)),
             Place("/swap/v2/quote/contracts", ("data",)),
             Place("/swap/v2/trade/openOrders", ("data", "orders")),
+            _FILLS,
         ),
         success=("code", frozenset({"0"})),
         options={"defaultType": "swap"},
@@ -36,6 +44,9 @@ class Bingx(Exchange):
         filled_fields=("executedQty",),
         amount_fields=("origQty", "quantity"),
         triggers=(),
+        fill_window=timedelta(days=7),
+        late_cancel=frozenset({"80017", "80018"}),
+        fill_page=1000,
     )
     codes = codes_by_kind(
         nothing_to_reduce="101205 101290",
@@ -67,6 +78,27 @@ class Bingx(Exchange):
             return None
         hedged = reading.hedged and not is_true(row.get("onlyOnePosition", ""))
         return RowReading(reading.size, reading.side, hedged)
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /swap/v2/trade/allFillOrders: all of a window in one answer."""
+        request = {
+            "symbol": instrument.venue_id,
+            "tradingUnit": "COIN",
+            "startTs": ask.start_ms,
+            "endTs": ask.end_ms,
+        }
+        body = await session.exchange.swapV2PrivateGetTradeAllFillOrders(request)
+        rows = rows_at(body, _FILLS)
+        if len(rows) >= self.facts.fill_page:
+            raise CannotTellError(f"{len(rows)} fills in one answer: there may have been more")
+        market = session.exchange.market(instrument.symbol)
+        return [session.exchange.parse_trade(row, market) for row in rows], ""
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        forced = positive_or_none(raw.get("liquidatedPrice")) is not None
+        return FillKind.LIQUIDATION if forced else FillKind.TRADE
 
     def lookup_steps(
         self, session: Session, instrument: Instrument, wanted: str, *, by_id: bool

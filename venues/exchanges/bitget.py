@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from messages.values import OrderSide, Side
-from messages.venue import Instrument, VenueError, VenueErrorKind
+from messages.venue import FillKind, Instrument, VenueError, VenueErrorKind
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -19,12 +22,20 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
+    object_at,
     signed_row,
 )
-from venues.strict import Place
+from venues.numbers import decimal_or_none
+from venues.strict import MalformedReplyError, Place, last_body
 
 _PRODUCTS = {"USDT": "USDT-FUTURES", "USDC": "USDC-FUTURES"}
+_KINDS = (
+    ("burst", FillKind.LIQUIDATION),
+    ("adl", FillKind.ADL),
+    ("delivery", FillKind.DELIVERY),
+)
 _CLOSES = re.compile(r"close_(long|short)")
 
 
@@ -63,6 +74,10 @@ class Bitget(Exchange):
             {"trigger": True, "planType": "track_plan"},
         ),
         trigger_page=100,
+        fill_window=timedelta(days=7),
+        fill_history=timedelta(days=90),
+        late_cancel=frozenset({"22001", "43004", "43020", "43025", "43026"}),
+        newest_first=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="22002 25227",
@@ -167,6 +182,35 @@ class Bitget(Exchange):
         if raw.get("posMode") == "hedge_mode":
             return {"buy": Side.LONG, "sell": Side.SHORT}.get(str(raw.get("side")).lower())
         return None
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /api/v2/mix/order/fills, or /api/v3/trade/fills: the newest first.
+
+        Older ones are asked for by `idLessThan` (classic) or `cursor` (unified).
+        """
+        unified = bool(session.exchange.options.get("uta"))
+        params: dict[str, Any] = {"endTime": ask.end_ms, "limit": self.facts.fill_page}
+        if ask.at:
+            params["cursor" if unified else "idLessThan"] = ask.at
+        symbol = instrument.symbol
+        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        if len(self.rows_taken()) < self.facts.fill_page:
+            return list(trades), ""
+        data = object_at(last_body(), "data")
+        oldest = str(data.get("cursor" if unified else "endId") or "")
+        if not oldest:
+            raise MalformedReplyError("a full page of fills does not say where it ends")
+        return list(trades), oldest
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        """`tradeSide`: burst_* liquidation, delivery_*, dte_sys_adl_* ADL."""
+        does = str(raw.get("tradeSide") or "").lower()
+        return next((kind for word, kind in _KINDS if word in does), FillKind.TRADE)
+
+    def fill_pnl(self, raw: Row) -> Decimal | None:
+        return decimal_or_none(raw.get("profit", raw.get("execPnl")))
 
     def closes_all(self, raw: Row) -> bool:
         return raw.get("planType") in ("pos_loss", "pos_profit")

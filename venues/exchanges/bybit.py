@@ -14,10 +14,9 @@ from messages.values import ZERO, Side
 from messages.venue import FillKind, Instrument, KeyRights, Kind, OrderRequest, VenueErrorKind
 from venues.exchanges.base import (
     STABLE,
+    Ask,
     Exchange,
     Facts,
-    FillAsk,
-    FillPage,
     LegPush,
     Order,
     OrderPush,
@@ -31,15 +30,22 @@ from venues.exchanges.base import (
     object_at,
     rows_of,
 )
-from venues.numbers import decimal_or_none, milliseconds, positive_or_none
+from venues.numbers import decimal_or_none, positive_or_none
 from venues.strict import Place, rows_at
 
 _EXECUTIONS = Place("/v5/execution/list", ("result", "list"))
 _KINDS = {
     "Trade": FillKind.TRADE,
+    "BlockTrade": FillKind.TRADE,
+    "FutureSpread": FillKind.TRADE,
     "BustTrade": FillKind.LIQUIDATION,
     "AdlTrade": FillKind.ADL,
+    "Settle": FillKind.SETTLEMENT,
+    "Delivery": FillKind.DELIVERY,
+    "MovePosition": FillKind.TRANSFER,
 }
+_FUNDING = "Funding"
+"""An execution as the venue counts, which trades nothing."""
 
 
 class Bybit(Exchange):
@@ -69,6 +75,8 @@ class Bybit(Exchange):
         stream_topics=2,
         by_symbol=True,
         fill_window=timedelta(days=7),
+        fill_history=timedelta(days=730),
+        late_cancel=frozenset({"110001", "110008", "110010"}),
         newest_first=True,
         # Both kinds are cancelled alike, and ccxt would pass the parameter on.
         cancels_by_kind=False,
@@ -215,13 +223,15 @@ class Bybit(Exchange):
         fee = decimal_or_none(raw.get("cumExecFee"))
         return None if fee is None else (fee, settle)
 
-    async def fill_page(self, session: Session, instrument: Instrument, ask: FillAsk) -> FillPage:
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
         """GET /v5/execution/list. ccxt's own call asks for plain trades, and hides liquidations."""
         request: dict[str, Any] = {
             "category": instrument.kind.value,
             "symbol": instrument.venue_id,
-            "startTime": milliseconds(ask.start),
-            "endTime": milliseconds(ask.end),
+            "startTime": ask.start_ms,
+            "endTime": ask.end_ms,
             "limit": self.facts.fill_page,
         }
         if ask.at:
@@ -231,14 +241,12 @@ class Bybit(Exchange):
         trades: list[Trade] = [
             session.exchange.parse_trade(row, market)
             for row in rows_at(body, _EXECUTIONS)
-            # Funding is an execution too, and trades nothing.
-            if str(row.get("execType")) in _KINDS
+            if row.get("execType") != _FUNDING
         ]
-        # The newest come first, which decides between fills of one millisecond.
-        return FillPage(trades[::-1], self.next_cursor(body) or "")
+        return trades, self.next_cursor(body) or ""
 
-    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
-        return _KINDS[str(raw.get("execType"))]
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        return _KINDS.get(str(raw.get("execType")), FillKind.OTHER)
 
     def fill_closed(self, raw: Row) -> Decimal | None:
         return decimal_or_none(raw.get("closedSize"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO, OrderSide, Side
-from messages.venue import Instrument, OrderRequest, OrderType
+from messages.venue import FillKind, Instrument, OrderRequest, OrderType
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -17,13 +19,26 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
+    raw_of,
 )
 from venues.numbers import decimal_or_none
-from venues.strict import CannotTellError, Place
+from venues.strict import CannotTellError, MalformedReplyError, Place
 
 _ENDED_PAGE = 100
+_ENDS = {"open": "open", "cancelled": "canceled", "failed": "rejected", "expired": "expired"}
+"""How a trigger order ended: `finish_as`, or its `status` while it rests."""
 _ID_PREFIX = "t-"
+_SOURCES = (
+    ("liquidat", FillKind.LIQUIDATION),
+    ("liq-", FillKind.LIQUIDATION),
+    ("hedge-liq", FillKind.LIQUIDATION),
+    ("auto_delever", FillKind.ADL),
+    ("adl", FillKind.ADL),
+    ("settle", FillKind.SETTLEMENT),
+    ("delivery", FillKind.DELIVERY),
+)
 _CLOSES = re.compile(r"close-(long|short)")
 
 
@@ -49,6 +64,9 @@ class Gate(Exchange):
         conditional_fields=("initial",),
         trigger_page=100,
         falling=("rule", {"1": False, "2": True}),
+        fill_history=timedelta(days=180),
+        late_cancel=frozenset({"ORDER_CLOSED", "ORDER_CANCELLED", "ORDER_FINISHED"}),
+        newest_first=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="INCREASE_POSITION POSITION_EMPTY POSITION_NOT_FOUND REDUCE_EXCEEDED",
@@ -147,9 +165,57 @@ class Gate(Exchange):
     def position_side(self, raw: Row) -> Side | None:
         return _closed_leg(raw)
 
+    async def became(self, session: Session, instrument: Instrument, order: Order) -> Order:
+        """A trigger order that succeeded lives on as the order of its `trade_id`."""
+        raw = raw_of(order)
+        if "initial" not in raw or raw.get("finish_as") != "succeeded":
+            return order
+        fired = str(raw.get("trade_id_string") or raw.get("trade_id") or "0")
+        if fired == "0":
+            raise MalformedReplyError("a trigger order has fired and does not say as which order")
+        found = await session.exchange.fetch_order(fired, instrument.symbol)
+        names = {
+            "clientOrderId": order.get("clientOrderId"),
+            "triggerPrice": order.get("triggerPrice"),
+        }
+        return {**self.corrected(found), **names}
+
+    def corrected(self, order: Order) -> Order:
+        """ccxt knows no end of a trigger order but its success, and no fill of one at all."""
+        raw = raw_of(order)
+        if "initial" not in raw:
+            return order
+        ended = str(raw.get("finish_as") or "") or str(raw.get("status") or "")
+        status = _ENDS.get(ended, order.get("status"))
+        return {**order, "status": status, "filled": "0" if ended != "succeeded" else None}
+
+    def tells_fill(self, raw: Row) -> bool:
+        # What has not fired has no fill; whoever reads one that did follows its trade_id.
+        return "initial" in raw or super().tells_fill(raw)
+
     def closes_all(self, raw: Row) -> bool:
         initial = raw.get("initial")
         return isinstance(initial, Mapping) and decimal_or_none(initial.get("size")) == 0
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /futures/{settle}/my_trades_timerange (dated: /delivery/…/my_trades), by offset.
+
+        A fill that arrives meanwhile moves rows to the next page, where they come again; none is
+        passed over.
+        """
+        offset = int(ask.at or 0)
+        params = {"limit": self.facts.fill_page, "offset": offset, "until": ask.end_ms}
+        symbol = instrument.symbol
+        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        count = len(self.rows_taken())
+        return list(trades), str(offset + count) if count >= self.facts.fill_page else ""
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        """`text` names the source where it is not a person or a program of theirs."""
+        source = str(raw.get("text") or "").lower()
+        return next((kind for word, kind in _SOURCES if source.startswith(word)), FillKind.TRADE)
 
     def fill_closed(self, raw: Row) -> Decimal | None:
         """`close_size` of my_trades: what of a fill closed, signed as the fill is.

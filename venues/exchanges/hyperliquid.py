@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
+from messages.values import ZERO
 from messages.venue import FillKind, Instrument, OrderRequest, VenueErrorKind
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -19,11 +22,20 @@ from venues.exchanges.base import (
     Session,
     Step,
     Trade,
+    raw_of,
+    rows_of,
     signed_row,
 )
 from venues.numbers import decimal_or_none
-from venues.strict import Place
+from venues.strict import CannotTellError, Place
 
+_MOST_FILLS = 10_000
+_KINDS = (
+    ("liquidat", FillKind.LIQUIDATION),
+    ("auto-delever", FillKind.ADL),
+    ("settlement", FillKind.SETTLEMENT),
+)
+"""`dir` of a fill."""
 _CANONICAL = re.compile(r"[0-9a-f]{28}")
 _ID_TAIL = "0000"
 
@@ -58,6 +70,7 @@ class Hyperliquid(Exchange):
         amount_fields=("origSz", "sz"),
         triggers=(),
         wallet=True,
+        fill_page=2000,
         cancels_by_kind=False,
     )
     phrases = (
@@ -108,8 +121,57 @@ class Hyperliquid(Exchange):
 
         return [Step(one)]
 
-    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
-        return FillKind.LIQUIDATION if raw.get("liquidation") else FillKind.TRADE
+    def protecting(self, orders: list[Order]) -> list[Order]:
+        """The children of an order are placed when it fills, and protect nothing before."""
+        waiting = {
+            str(child.get("oid"))
+            for order in orders
+            for child in rows_of(raw_of(order).get("children"))
+        }
+        return [order for order in orders if str(order.get("id")) not in waiting]
+
+    def corrected(self, order: Order) -> Order:
+        # The one word for a cancelled order that ccxt does not know.
+        ended = order.get("status") == "scheduledCancel"
+        return {**order, "status": "canceled"} if ended else order
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        liquidation, does = raw.get("liquidation"), str(raw.get("dir") or "").lower()
+        if isinstance(liquidation, Mapping):
+            # It stands in the fills of both sides, and names the one who was liquidated.
+            whose = str(liquidation.get("liquidatedUser") or "").lower()
+            ours = not whose or whose == session.settings.key.reveal().lower()
+            return FillKind.LIQUIDATION if ours else FillKind.TRADE
+        return next((kind for word, kind in _KINDS if word in does), FillKind.TRADE)
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """`userFillsByTime`: the whole account's, from a time on, as many as fit in a reply."""
+        at, before = (int(part) for part in (ask.at or f"{ask.start_ms} 0").split())
+        trades = await session.exchange.fetch_my_trades(instrument.symbol, at, None)
+        rows = self.rows_taken()
+        read = before + len(rows)
+        if read >= _MOST_FILLS:
+            raise CannotTellError(
+                f"the venue keeps the last {_MOST_FILLS} fills only; older ones may be gone"
+            )
+        if len(rows) < self.facts.fill_page:
+            return list(trades), ""
+        times = [decimal_or_none(row.get("time")) for row in rows]
+        newest = max(time for time in times if time is not None)
+        return list(trades), f"{newest} {read}"
+
+    def fill_closed(self, raw: Row) -> Decimal | None:
+        """What of a fill brought `startPosition` (signed) nearer to zero."""
+        start, size = decimal_or_none(raw.get("startPosition")), decimal_or_none(raw.get("sz"))
+        if start is None or size is None:
+            return None
+        reduces = (start > 0) == (raw.get("side") == "A")
+        return min(size, abs(start)) if reduces and start else ZERO
+
+    def fill_pnl(self, raw: Row) -> Decimal | None:
+        return decimal_or_none(raw.get("closedPnl"))
 
     def fill_fee(self, trade: Trade, raw: Row) -> tuple[Any, str | None]:
         # The fee includes the builder's, which ccxt adds once more.

@@ -8,13 +8,14 @@ or ended in the last 5 seconds), and the history of events (`GET /api/history/v3
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO
-from messages.venue import Instrument, Kind, OrderRequest
+from messages.venue import FillKind, Instrument, Kind, OrderRequest
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -24,6 +25,7 @@ from venues.exchanges.base import (
     Step,
     Trade,
     codes_by_kind,
+    raw_of,
     signed_row,
 )
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
@@ -42,6 +44,13 @@ _STATUSES = {
     "REJECTED": "rejected",
     "TRIGGER_ACTIVATION_FAILURE": "rejected",
 }
+_KINDS = (
+    ("liquidation", FillKind.LIQUIDATION),
+    ("unwind", FillKind.ADL),
+    ("assign", FillKind.TRANSFER),
+)
+"""`fillType` of a fill."""
+_CLIENT_IDS = ("cliOrdId", "cli_ord_id", "clientId", "clientOrderId")
 _NEVER_RESTS = frozenset({"ioc", "market", "mkt", "immediateorcancel", "fillorkill"})
 _ENDED = {
     "OrderCancelled": "canceled",
@@ -65,6 +74,7 @@ class KrakenFutures(Exchange):
         filled_fields=("filledSize", "filled"),
         amount_fields=("quantity", "size", "unfilledSize"),
         triggers=(),
+        newest_first=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="WOULDNOTREDUCEPOSITION",
@@ -113,6 +123,33 @@ class KrakenFutures(Exchange):
 
         return [Step(resting), Step(recent), Step(history), Step(triggers)]
 
+    def corrected(self, order: Order) -> Order:
+        """Our id in each of its spellings, and the price of a trigger where ccxt overlooks it."""
+        raw = raw_of(order)
+        own = order.get("clientOrderId") or next(
+            (raw[name] for name in _CLIENT_IDS if raw.get(name)), None
+        )
+        price = order.get("triggerPrice") or _trigger_price(raw)
+        return {**order, "clientOrderId": own, "triggerPrice": price}
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /fills: the last hundred of the whole account, older ones by `lastFillTime`."""
+        params = {"lastFillTime": ask.at} if ask.at else {}
+        trades = await session.exchange.fetch_my_trades(instrument.symbol, None, None, params)
+        rows = self.rows_taken()
+        times = [_fill_time(row) for row in rows]
+        if len(rows) < self.facts.fill_page or min(times) < ask.start:
+            return list(trades), ""
+        # That time itself is left out of the older page, and may be that of several fills.
+        older = min(times) + timedelta(milliseconds=1)
+        return list(trades), older.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        written = str(raw.get("fillType") or "").lower()
+        return next((kind for word, kind in _KINDS if word in written), FillKind.TRADE)
+
     def fill_size(self, trade: Trade, raw: Row) -> Decimal | None:
         # ccxt leaves the amount of an inverse fill out; the row has it, in contracts.
         return super().fill_size(trade, raw) or positive_or_none(raw.get("size"))
@@ -122,13 +159,25 @@ class KrakenFutures(Exchange):
         return None, None
 
 
+def _trigger_price(order: Row) -> Any:
+    """A trigger's price, which stands in the order itself or among its options."""
+    options = (order.get("priceTriggerOptions"), order.get("triggerOptions"))
+    places = [order, *(each for each in options if isinstance(each, Mapping))]
+    told = (place.get(name) for place in places for name in ("triggerPrice", "stopPrice"))
+    return next((price for price in told if positive_or_none(price) is not None), None)
+
+
+def _fill_time(row: Row) -> datetime:
+    try:
+        told = datetime.fromisoformat(str(row.get("fillTime")))
+    except ValueError as error:
+        raise MalformedReplyError("a fill has no time") from error
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+
 async def _open_now(session: Session, instrument: Instrument) -> list[Order]:
-    """Resting orders, stops among them. ccxt overlooks one of the two spellings of our id."""
-    orders = await session.exchange.fetch_open_orders(instrument.symbol)
-    return [
-        {**order, "clientOrderId": order.get("clientOrderId") or order["info"].get("cli_ord_id")}
-        for order in orders
-    ]
+    """Resting orders, stops among them."""
+    return list(await session.exchange.fetch_open_orders(instrument.symbol))
 
 
 async def _just_now(session: Session, wanted: str, *, by_id: bool) -> list[Order]:
@@ -295,7 +344,7 @@ def _as_order(
 ) -> Order:
     return {
         "id": order.get("uid"),
-        "clientOrderId": order.get("clientId") or None,
+        "clientOrderId": next((order[name] for name in _CLIENT_IDS if order.get(name)), None),
         "symbol": instrument.symbol,
         "side": str(order.get("direction") or "").lower(),
         "status": status,
@@ -303,7 +352,7 @@ def _as_order(
         "filled": filled,
         "average": average,
         "price": order.get("limitPrice"),
-        "triggerPrice": order.get("triggerPrice"),
+        "triggerPrice": _trigger_price(order),
         "reduceOnly": order.get("reduceOnly"),
         "timestamp": order.get("timestamp"),
         "lastUpdateTimestamp": order.get("lastUpdateTimestamp"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from messages.venue import FillKind, Instrument, VenueErrorKind
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -14,10 +16,22 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
+    object_at,
     signed_row,
 )
-from venues.strict import Place
+from venues.numbers import decimal_or_none
+from venues.strict import MalformedReplyError, Place, last_body
+
+_KINDS = {
+    "trade": FillKind.TRADE,
+    "cancel": FillKind.TRADE,
+    "liquid": FillKind.LIQUIDATION,
+    "liquidation": FillKind.LIQUIDATION,
+    "adl": FillKind.ADL,
+    "settlement": FillKind.SETTLEMENT,
+}
 
 
 class KucoinFutures(Exchange):
@@ -43,6 +57,10 @@ class KucoinFutures(Exchange):
         filled_fields=("filledSize", "dealSize"),
         amount_fields=("size",),
         falling=("stop", {"up": False, "down": True}),
+        fill_window=timedelta(days=7),
+        fill_history=timedelta(days=90),
+        late_cancel=frozenset({"100004"}),
+        newest_first=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="300009",
@@ -96,8 +114,29 @@ class KucoinFutures(Exchange):
     def closes_all(self, raw: Row) -> bool:
         return str(raw.get("closeOrder", "")).lower() == "true"
 
-    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
-        named = str(raw.get("tradeType", "")).lower()
-        if named == "liquidation":
-            return FillKind.LIQUIDATION
-        return FillKind.ADL if named == "adl" else FillKind.TRADE
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        named = str(raw.get("tradeType") or "").lower()
+        return _KINDS.get(named, FillKind.OTHER if named else FillKind.TRADE)
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /api/v1/fills by page number, the newest first.
+
+        A question without an end means 24 hours, and one for more than seven days is cut in
+        silence: both ends are always given, and the rows are compared with the venue's own total.
+        """
+        page, before = (int(part) for part in (ask.at or "1 0").split())
+        params = {"until": ask.end_ms, "currentPage": page, "pageSize": self.facts.fill_page}
+        symbol = instrument.symbol
+        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        read = before + len(self.rows_taken())
+        data = object_at(last_body(), "data")
+        total, pages = (decimal_or_none(data.get(key)) for key in ("totalNum", "totalPage"))
+        if total is None or pages is None:
+            raise MalformedReplyError("a page of fills does not say how many there are")
+        if page < pages:
+            return list(trades), f"{page + 1} {read}"
+        if read < total:
+            raise MalformedReplyError(f"the venue tells {total} fills and lists {read}")
+        return list(trades), ""

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO, OrderSide, Side
-from messages.venue import Instrument, OrderRequest, OrderType, ProtectionKind, ProtectiveOrder
+from messages.venue import (
+    FillKind,
+    Instrument,
+    OrderRequest,
+    OrderType,
+    ProtectionKind,
+    ProtectiveOrder,
+)
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
-    FillAsk,
-    FillPage,
     Order,
     Row,
     RowReading,
@@ -20,13 +27,21 @@ from venues.exchanges.base import (
     Trade,
     codes_by_kind,
 )
-from venues.numbers import decimal_or_none, milliseconds, positive_or_none
+from venues.numbers import decimal_or_none, positive_or_none
 from venues.strict import MalformedReplyError, Place, rows_at
 
 _DEALS = Place("/order/list/order_deals", ("data",))
 # 1 open long, 2 close short, 3 open short, 4 close long; ccxt reads 2 as spot's sell.
 _SIDES = {"1": OrderSide.BUY, "2": OrderSide.BUY, "3": OrderSide.SELL, "4": OrderSide.SELL}
 _LEGS = {"1": Side.LONG, "2": Side.SHORT, "3": Side.SHORT, "4": Side.LONG}
+_CLOSING = ("2", "4")
+_CATEGORIES = {
+    "2": FillKind.LIQUIDATION,
+    "3": FillKind.LIQUIDATION,
+    "4": FillKind.ADL,
+    "5": FillKind.DELIVERY,
+    "6": FillKind.LIQUIDATION,
+}
 _IMMEDIATE = 3
 
 
@@ -55,6 +70,7 @@ class Mexc(Exchange):
         falling=("triggerType", {"1": False, "2": True}),
         stops=False,
         fill_window=timedelta(days=7),
+        late_cancel=frozenset({"2040", "2041"}),
     )
     codes = codes_by_kind(
         nothing_to_reduce="2009",
@@ -139,7 +155,9 @@ class Mexc(Exchange):
     def position_side(self, raw: Row) -> Side | None:
         return _LEGS.get(str(raw.get("side")))
 
-    async def fill_page(self, session: Session, instrument: Instrument, ask: FillAsk) -> FillPage:
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
         """GET /api/v1/private/order/list/order_deals, by page number.
 
         ccxt takes a row without a position mode, as the venue documents it, for one of spot: it
@@ -149,8 +167,8 @@ class Mexc(Exchange):
         body = await session.exchange.contractPrivateGetOrderListOrderDeals(
             {
                 "symbol": instrument.venue_id,
-                "start_time": milliseconds(ask.start),
-                "end_time": milliseconds(ask.end),
+                "start_time": ask.start_ms,
+                "end_time": ask.end_ms,
                 "page_num": page,
                 "page_size": self.facts.fill_page,
             }
@@ -163,6 +181,7 @@ class Mexc(Exchange):
             trades.append(
                 {
                     "id": row.get("id"),
+                    "side": row.get("side"),
                     "order": row.get("orderId"),
                     "amount": row.get("vol"),
                     "price": row.get("price"),
@@ -171,7 +190,18 @@ class Mexc(Exchange):
                     "info": row,
                 }
             )
-        return FillPage(trades, str(page + 1) if len(rows) >= self.facts.fill_page else "")
+        return trades, str(page + 1) if len(rows) >= self.facts.fill_page else ""
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        """`category`: 1 limit order, 2 and 3 taken over or closed by the system's custody."""
+        return _CATEGORIES.get(str(raw.get("category")), FillKind.TRADE)
+
+    def fill_closed(self, raw: Row) -> Decimal | None:
+        closes = str(raw.get("side")) in _CLOSING
+        return positive_or_none(raw.get("vol")) if closes else None
+
+    def fill_pnl(self, raw: Row) -> Decimal | None:
+        return decimal_or_none(raw.get("profit")) if str(raw.get("side")) in _CLOSING else None
 
 
 def _attached(instrument: Instrument, row: Row) -> list[ProtectiveOrder] | None:
