@@ -41,6 +41,28 @@ class Side(StrEnum):
         return Side.SHORT if self is Side.LONG else Side.LONG
 
 
+LARGEST = 40
+"""The power of ten beyond which nothing is an amount or a price."""
+SMALLEST = -400
+"""The power of ten below which a number is no rounding of a computation either."""
+
+
+def is_amount(number: Decimal) -> bool:
+    """Whether a number can be an amount or a price at all: finite, and of a size that exists.
+
+    What is beyond is rubbish that no exchange means: a text of a megabyte, or an overflow where it
+    is reckoned with.
+    """
+    return number.is_finite() and (not number or SMALLEST <= number.adjusted() <= LARGEST)
+
+
+def check_amounts(*numbers: Decimal | None) -> None:
+    """Raise ValueError if one of them is no amount. What enters is checked where it is made."""
+    for number in numbers:
+        if number is not None and not is_amount(number):
+            raise ValueError(f"{number} is no amount that can be stored")
+
+
 # Legs, rows and positions come by the 100,000 and can't be part of a cycle: with gc=False the
 # collector does not walk them, which takes three quarters off a reconciliation.
 class LegKey(msgspec.Struct, frozen=True, order=True, gc=False):

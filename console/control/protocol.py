@@ -38,7 +38,7 @@ from console.control.replies import (
     Story,
     kebab,
 )
-from messages.values import Side
+from messages.values import Side, check_amounts
 
 # With the commands below: the whole protocol under one name.
 __all__ = [
@@ -160,6 +160,9 @@ class AddRow(Command[Rows], frozen=True, kw_only=True):
     entry_price: Decimal
     opened_at: datetime
     stop_price: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        check_amounts(self.quantity, self.entry_price, self.stop_price)
 
 
 class GetEvents(Command[Events], frozen=True, kw_only=True):
