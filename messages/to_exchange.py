@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from messages.base import Request
+from messages.base import Done, Request
 from messages.execution import ExecutionResult
 from messages.values import LegKey
 from messages.venue import (
@@ -177,6 +177,18 @@ class SetSuspect(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     why: str = ""
+
+
+class AdoptIdentity(Request[Done | NotReady], frozen=True, kw_only=True):
+    """An operator says that the account is rightly another one than before."""
+
+    by: str = "operator"
+
+
+class RefreshMarkets(msgspec.Struct, frozen=True, kw_only=True):
+    """Told by whoever meets a symbol that nobody knows: perhaps it was listed meanwhile."""
+
+    symbol: str
 
 
 class StreamHint(msgspec.Struct, frozen=True, kw_only=True):
