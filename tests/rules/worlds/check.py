@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from messages.verdict import Absent, ExplainedBy, Present, Unexplained, Verdict
 from tests.rules.worlds.guard import Judge, Judged, Look, look, looked, truly_explained
-from tests.rules.worlds.world import State, Venue, happenings, merged
+from tests.rules.worlds.world import State, Told, Venue, happenings, merged
 
-INTERVAL = 7
-"""Minutes of truth at the end: a late bot has written, and settle is over, twice."""
+INTERVAL = 5
+"""Minutes of truth at the end: a bot that was late has written, and settle is over."""
 KEPT = 3
 """So many worlds of each kind are told with their events."""
 
@@ -26,13 +26,17 @@ class Called(StrEnum):
     ALL_LIED: list, answer by name (where there is one) and history. OWN: our own fills reached
     what was seen before them, and somebody had opened more. UNSEEN: no read ever showed it, and
     it held more than its rows say, from before they were opened. FALSE: anything else, which must
-    never be.
+    never be. TOO_SOON: it is gone, and its bot would have written so within `settle`.
     """
 
     ALL_LIED = "list, answer by name and history all lied"
     OWN = "our own fills closed all that was seen, and more was there"
     UNSEEN = "never shown, and more was there than its rows from the first"
     FALSE = "a living leg was called absent"
+    TOO_SOON = "a row was closed before its bot could"
+
+
+NEVER = frozenset({Called.FALSE, Called.TOO_SOON})
 
 
 class Fault(NamedTuple):
@@ -84,7 +88,7 @@ def layers(judge: Judge, venue: Venue, events: int, *, keep_ways: bool = True) -
                 how = None if judged is None else classify(judged)
                 if how is not None:
                     called[how] += worlds * times
-                if how is Called.FALSE and len(faults) < KEPT:
+                if how in NEVER and len(faults) < KEPT:
                     faults.append(Fault(how, (*_way(ways, state), event)))
         ways.append(way)
         states = after
@@ -111,12 +115,20 @@ def _way(ways: list[_Ways], state: State) -> tuple[str, ...]:
 def classify(judged: Judged) -> Called | None:
     """None: no verdict of absence, or a true one."""
     state, verdict = judged.called_absent, judged.verdict
-    if state is None or not state.living or not isinstance(verdict, Absent):
+    if state is None or not isinstance(verdict, Absent):
         return None
+    if not state.living:
+        closed = set(state.active) - set(judged.state.active)
+        late = {one.row for one in state.pending if not one.quantity}
+        # A history that hides the end cannot tell when it was.
+        hidden = judged.look.told is Told.LATE
+        return Called.TOO_SOON if closed & late and not hidden else None
     if verdict.evidence.accounting.explained_by is ExplainedBy.OWN_ORDERS:
         return Called.OWN
     if state.seen is None and state.held_before_rows:
         return Called.UNSEEN
+    if state.venue.asks and verdict.evidence.named_at is None:
+        return Called.FALSE
     # Of a renamed position list and answer by name say the truth: its old name holds nothing.
     if state.renamed or truly_explained(state):
         return Called.FALSE
@@ -130,8 +142,9 @@ def last_word(
     found = endings.get((state, minutes))
     if found is None:
         judged = look(judge, state, Look())
-        if classify(judged) in (Called.FALSE, Called.ALL_LIED):
-            found = "absent, and it is there"
+        how = classify(judged)
+        if how in NEVER or how is Called.ALL_LIED:
+            found = str(how)
         elif minutes > 1:
             found = last_word(judge, merged(judged.state), endings, minutes - 1)
         else:
