@@ -155,7 +155,7 @@ def test_world_a_bot_closed_its_first_row_late_when_the_second_was_open() -> Non
 
 
 def test_world_a_renamed_contract_is_unexplained_for_ever() -> None:
-    events = ("opened, the bot writes at once", Look(), "renamed", *[Look()] * 9)
+    events: Events = ("opened, the bot writes at once", Look(), "renamed", *[Look()] * 9)
     verdict = follow(judge, VENUE, *events).verdict
     assert isinstance(verdict, Unexplained)
 

@@ -129,9 +129,10 @@ def follow(judge: Judge, venue: Venue, *events: str | Look) -> Judged:
     """One world, by what happens in it. The last event is a look, and it is judged."""
     state = State(venue)
     for event in events[:-1]:
-        state = (
-            look(judge, state, event).state if isinstance(event, Look) else _happen(state, event)
-        )
+        if isinstance(event, Look):
+            state = look(judge, state, event).state
+        else:
+            state = dict(happenings(state))[event]
     last = events[-1]
     assert isinstance(last, Look)
     return look(judge, state, last)
