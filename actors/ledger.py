@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from actors import paths
 from actors.ledger_access import LedgerAccess
-from actors.runtime import Later, Worked, handles
+from actors.runtime import DeferredReply, WorkerDone, handles
 from actors.source_reader import Following
 from messages.base import Done
 from messages.ledger import (
@@ -118,10 +118,10 @@ class LedgerActor(LedgerAccess):
     @handles
     async def active_rows(
         self, message: ActiveRows
-    ) -> tuple[PositionRow, ...] | Later[tuple[PositionRow, ...]]:
+    ) -> tuple[PositionRow, ...] | DeferredReply[tuple[PositionRow, ...]]:
         if self._following is None:
             return await self._through(lambda: self._ledger.active_rows(message.account))
-        answer: Later[tuple[PositionRow, ...]] = self.later()
+        answer: DeferredReply[tuple[PositionRow, ...]] = self.later()
         self._following.asked(message.account, answer)
         self._follow(self._following)
         return answer
@@ -131,17 +131,17 @@ class LedgerActor(LedgerAccess):
             self.work(following.read(), following, name="source")
 
     @handles
-    async def worked(self, message: Worked) -> None:
+    async def worked(self, message: WorkerDone) -> None:
         """A worker is through: whoever waited for that is answered."""
         if isinstance(message.tag, Following):
             message.tag.done(await self._through(self._ledger.active_rows))
             self._follow(message.tag)
-        elif isinstance(message.tag, Later):
+        elif isinstance(message.tag, DeferredReply):
             message.tag.set(message.result)
 
     @handles
-    def prune_events(self, message: PruneEvents) -> Later[Pruned]:
-        answer: Later[Pruned] = self.later()
+    def prune_events(self, message: PruneEvents) -> DeferredReply[Pruned]:
+        answer: DeferredReply[Pruned] = self.later()
         self.work(self._pruned(message), answer, name="retention")
         return answer
 
@@ -175,14 +175,14 @@ class LedgerActor(LedgerAccess):
         )
 
     @handles
-    async def add_position(self, message: AddPosition) -> PositionRow | Later[PositionRow]:
+    async def add_position(self, message: AddPosition) -> PositionRow | DeferredReply[PositionRow]:
         return await self._fenced(
             message.new.account,
             lambda lease: self._ledger.add_position(message.new, event=message.event, lease=lease),
         )
 
     @handles
-    async def close_rows(self, message: CloseRows) -> ClosedRows | Later[ClosedRows]:
+    async def close_rows(self, message: CloseRows) -> ClosedRows | DeferredReply[ClosedRows]:
         return await self._fenced(
             message.account,
             lambda lease: self._ledger.close_rows(
@@ -208,7 +208,7 @@ class LedgerActor(LedgerAccess):
         return Done()
 
     @handles
-    async def commit_intent(self, message: CommitIntent) -> Intent | Later[Intent]:
+    async def commit_intent(self, message: CommitIntent) -> Intent | DeferredReply[Intent]:
         return await self._fenced(
             message.intent.key.account,
             lambda lease: self._ledger.commit_intent(
@@ -237,7 +237,7 @@ class LedgerActor(LedgerAccess):
         return await self._through(lambda: self._ledger.last_seen(message.account))
 
     @handles
-    async def save_last_seen(self, message: SaveLastSeen) -> Done | Later[Done]:
+    async def save_last_seen(self, message: SaveLastSeen) -> Done | DeferredReply[Done]:
         return await self._written(
             message.account,
             lambda lease: self._ledger.save_last_seen(message.account, message.seen, lease=lease),
@@ -311,7 +311,7 @@ class LedgerActor(LedgerAccess):
         return await self._through(self._ledger.still_the_same_file)
 
     @handles
-    async def append_event(self, message: AppendEvent) -> Done | Later[Done]:
+    async def append_event(self, message: AppendEvent) -> Done | DeferredReply[Done]:
         return await self._written(
             message.draft.account,
             lambda lease: self._ledger.append_event(message.draft, lease=lease),
@@ -348,14 +348,14 @@ class LedgerActor(LedgerAccess):
         return await self._through(lambda: self._ledger.aged_record(message.key))
 
     @handles
-    async def save_aged(self, message: SaveAged) -> Done | Later[Done]:
+    async def save_aged(self, message: SaveAged) -> Done | DeferredReply[Done]:
         return await self._written(
             message.record.key.account,
             lambda lease: self._ledger.save_aged(message.record, lease=lease),
         )
 
     @handles
-    async def drop_aged(self, message: DropAged) -> Done | Later[Done]:
+    async def drop_aged(self, message: DropAged) -> Done | DeferredReply[Done]:
         return await self._written(
             message.key.account,
             lambda lease: self._ledger.drop_aged(message.key, lease=lease),
@@ -366,14 +366,14 @@ class LedgerActor(LedgerAccess):
         return await self._through(lambda: self._ledger.orphan_records(message.account))
 
     @handles
-    async def save_orphan(self, message: SaveOrphan) -> Done | Later[Done]:
+    async def save_orphan(self, message: SaveOrphan) -> Done | DeferredReply[Done]:
         return await self._written(
             message.record.key.account,
             lambda lease: self._ledger.save_orphan(message.record, lease=lease),
         )
 
     @handles
-    async def drop_orphan(self, message: DropOrphan) -> Done | Later[Done]:
+    async def drop_orphan(self, message: DropOrphan) -> Done | DeferredReply[Done]:
         return await self._written(
             message.key.account,
             lambda lease: self._ledger.drop_orphan(message.key, lease=lease),

@@ -20,7 +20,7 @@ _PREFIX = "5e70"
 _LENGTH = 28
 _TAG = 6
 
-# Gate accepts no text without "t-", so its records carry our ids with it.
+# One venue accepts no text without "t-", so its records carry our ids with it.
 _OURS = re.compile(
     rf"(?:t-)?({_PREFIX}([0-9a-f]{{{_TAG}}})[0-9a-f]{{{_LENGTH - len(_PREFIX) - _TAG}}})"
 )

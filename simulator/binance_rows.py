@@ -6,31 +6,19 @@ rows are asked for (`binance.py`), and the short names of the stream (`streams.p
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from messages.values import ZERO
+from simulator.clearing import MAINTENANCE
 from simulator.instruments import Listing
 from simulator.prices import Prices
-from simulator.state import Execution, Order, Position, Slot, State, TimeInForce
+from simulator.state import Account, Execution, Position, Slot
 from simulator.wire import Row, ms, text
 
 POSITION_SIDES = {Slot.BOTH: "BOTH", Slot.LONG: "LONG", Slot.SHORT: "SHORT"}
-STATUSES = {
-    State.UNTRIGGERED: "NEW",
-    State.OPEN: "NEW",
-    State.FILLED: "FILLED",
-    State.CANCELED: "CANCELED",
-    State.EXPIRED: "EXPIRED",
-    State.REJECTED: "REJECTED",
-}
-ALGO_STATUSES = {
-    State.UNTRIGGERED: "NEW",
-    State.TRIGGERED: "FINISHED",
-    State.CANCELED: "CANCELED",
-    State.EXPIRED: "EXPIRED",
-    State.REJECTED: "REJECTED",
-}
 NEVER_DELIVERED = 4133404800000
+EIGHT_HOURS = 8 * 3600 * 1000
 
 
 def instrument_row(listing: Listing) -> Row:
@@ -54,6 +42,8 @@ def instrument_row(listing: Listing) -> Row:
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
         "underlyingType": "COIN",
+        "underlyingSubType": ["PoW"],
+        "settlePlan": 0,
         "triggerProtect": "0.0500",
         "liquidationFee": "0.012500",
         "marketTakeBound": text(listing.price_band),
@@ -67,6 +57,7 @@ def instrument_row(listing: Listing) -> Row:
             {"filterType": "LOT_SIZE", "minQty": least, "maxQty": "1000000000", "stepSize": step},
             {"filterType": "MARKET_LOT_SIZE", "minQty": least, "maxQty": most, "stepSize": step},
             {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+            {"filterType": "MAX_NUM_ALGO_ORDERS", "limit": 200},
             {"filterType": "MIN_NOTIONAL", "notional": text(it.min_notional)},
             {
                 "filterType": "PERCENT_PRICE",
@@ -121,25 +112,101 @@ def book_ticker_row(listing: Listing, prices: Prices, at: int) -> Row:
     }
 
 
+def price_row(listing: Listing, prices: Prices, at: int) -> Row:
+    return {"symbol": listing.id, "price": text(prices.last(listing)), "time": at}
+
+
 def premium_row(listing: Listing, prices: Prices, at: int) -> Row:
     mark = text(prices.mark(listing))
+    dated = listing.instrument.expires_at is not None
     return {
         "symbol": listing.id,
         "markPrice": mark,
         "indexPrice": mark,
         "estimatedSettlePrice": mark,
-        "lastFundingRate": "0.0001",
-        "interestRate": "0.0001",
-        "nextFundingTime": 0,
+        "lastFundingRate": "0.00000000",
+        "interestRate": "0.00000000",
+        "nextFundingTime": 0 if dated else (at // EIGHT_HOURS + 1) * EIGHT_HOURS,
         "time": at,
     }
 
 
-def position_row(position: Position, prices: Prices) -> Row:
+POSITION_V3_FIELDS = (
+    "symbol",
+    "positionSide",
+    "positionAmt",
+    "entryPrice",
+    "breakEvenPrice",
+    "markPrice",
+    "unRealizedProfit",
+    "liquidationPrice",
+    "isolatedMargin",
+    "notional",
+    "marginAsset",
+    "isolatedWallet",
+    "initialMargin",
+    "maintMargin",
+    "positionInitialMargin",
+    "openOrderInitialMargin",
+    "adl",
+    "bidNotional",
+    "askNotional",
+    "updateTime",
+)
+POSITION_V2_FIELDS = (
+    "symbol",
+    "positionSide",
+    "positionAmt",
+    "entryPrice",
+    "breakEvenPrice",
+    "markPrice",
+    "unRealizedProfit",
+    "liquidationPrice",
+    "leverage",
+    "maxNotionalValue",
+    "marginType",
+    "isolatedMargin",
+    "isAutoAddMargin",
+    "notional",
+    "isolatedWallet",
+    "updateTime",
+)
+ACCOUNT_V2_FIELDS = (
+    "positionInitialMargin",
+    "openOrderInitialMargin",
+    "leverage",
+    "isolated",
+    "entryPrice",
+    "breakEvenPrice",
+    "maxNotional",
+    "bidNotional",
+    "askNotional",
+)
+"""What version 2 of the account tells of a position and version 3 does not."""
+MAX_NOTIONAL = "500000000"
+
+
+def flat_position(owner: Account, listing: Listing, slot: Slot) -> Position:
+    """A slot that was never traded, for versions that show it all the same."""
+    never = datetime.fromtimestamp(0, UTC)
+    return Position(
+        listing=listing,
+        slot=slot,
+        leverage=owner.leverage_of(listing.id),
+        first_at=never,
+        opened_at=never,
+        updated_at=never,
+    )
+
+
+def position_row(position: Position, owner: Account, prices: Prices) -> Row:
+    """All that either version of the position endpoint tells."""
     listing = position.listing
     mark = prices.mark(listing)
     value = listing.value(position.size, mark)
     margin = text(abs(value) / position.leverage)
+    isolated, profit = listing.id in owner.isolated, position.unrealized(mark)
+    wallet = isolated_wallet(position) if isolated else ZERO
     return {
         "symbol": listing.id,
         "positionSide": POSITION_SIDES[position.slot],
@@ -147,14 +214,18 @@ def position_row(position: Position, prices: Prices) -> Row:
         "entryPrice": text(position.entry) if position.size else "0.0",
         "breakEvenPrice": text(position.entry) if position.size else "0.0",
         "markPrice": text(mark),
-        "unRealizedProfit": text(position.unrealized(mark)),
+        "unRealizedProfit": text(profit),
         "liquidationPrice": text(position.liquidation_price, "0"),
-        "isolatedMargin": "0",
+        "leverage": text(position.leverage),
+        "maxNotionalValue": MAX_NOTIONAL,
+        "marginType": "isolated" if isolated else "cross",
+        "isAutoAddMargin": "false",
+        "isolatedMargin": text(wallet + profit if isolated else ZERO, "0"),
         "notional": text(value),
         "marginAsset": listing.instrument.settle,
-        "isolatedWallet": "0",
+        "isolatedWallet": text(wallet, "0"),
         "initialMargin": margin,
-        "maintMargin": text(abs(value) * Decimal("0.005")),
+        "maintMargin": text(abs(value) * MAINTENANCE),
         "positionInitialMargin": margin,
         "openOrderInitialMargin": "0",
         "adl": 2 if position.size else 0,
@@ -164,104 +235,39 @@ def position_row(position: Position, prices: Prices) -> Row:
     }
 
 
-def flat_row(listing: Listing, slot: Slot, prices: Prices) -> Row:
-    """Version 2's row of a symbol without a position."""
+def account_position_row(position: Position, owner: Account, prices: Prices) -> Row:
+    """A position as the account endpoint tells it, in version 2 with all of it."""
+    row = position_row(position, owner, prices)
+    same = (
+        "symbol",
+        "positionSide",
+        "positionAmt",
+        "isolatedMargin",
+        "notional",
+        "isolatedWallet",
+        "initialMargin",
+        "maintMargin",
+        "updateTime",
+        "positionInitialMargin",
+        "openOrderInitialMargin",
+        "leverage",
+        "entryPrice",
+        "breakEvenPrice",
+        "bidNotional",
+        "askNotional",
+    )
     return {
-        "symbol": listing.id,
-        "positionSide": POSITION_SIDES[slot],
-        "positionAmt": "0",
-        "entryPrice": "0.0",
-        "breakEvenPrice": "0.0",
-        "markPrice": text(prices.mark(listing)),
-        "unRealizedProfit": "0",
-        "liquidationPrice": "0",
-        "isolatedMargin": "0",
-        "notional": "0",
-        "isolatedWallet": "0",
-        "updateTime": 0,
+        **{name: row[name] for name in same},
+        "unrealizedProfit": row["unRealizedProfit"],
+        "isolated": position.listing.id in owner.isolated,
+        "maxNotional": MAX_NOTIONAL,
     }
 
 
-def order_type(order: Order) -> str:
-    return "MARKET" if order.spec.price is None else "LIMIT"
-
-
-def algo_type(order: Order) -> str:
-    name = "TAKE_PROFIT" if order.spec.take_profit else "STOP"
-    return f"{name}_MARKET" if order.spec.price is None else name
-
-
-def time_in_force(order: Order) -> str:
-    chosen = order.spec.time_in_force
-    return "GTX" if chosen is TimeInForce.POST_ONLY else str(chosen)
-
-
-def status(order: Order) -> str:
-    if order.state is State.OPEN and order.filled:
-        return "PARTIALLY_FILLED"
-    return STATUSES.get(order.state, "EXPIRED")
-
-
-def order_row(order: Order) -> Row:
-    spec = order.spec
-    return {
-        "orderId": int(order.id),
-        "symbol": order.listing.id,
-        "status": status(order),
-        "clientOrderId": spec.client_id or f"web_{order.id}",
-        "price": text(spec.price, "0"),
-        "avgPrice": text(order.average, "0.00"),
-        "origQty": text(order.quantity),
-        "executedQty": text(order.filled),
-        "cumQty": text(order.filled),
-        "cumQuote": text(order.cost),
-        "timeInForce": time_in_force(order),
-        "type": order_type(order),
-        "reduceOnly": spec.reduce_only,
-        "closePosition": spec.close_position,
-        "side": spec.side.upper(),
-        "positionSide": POSITION_SIDES[spec.slot],
-        "stopPrice": "0",
-        "workingType": "CONTRACT_PRICE",
-        "priceMatch": "NONE",
-        "selfTradePreventionMode": "NONE",
-        "goodTillDate": 0,
-        "priceProtect": False,
-        "origType": order_type(order),
-        "time": ms(order.created_at),
-        "updateTime": ms(order.updated_at),
-    }
-
-
-def algo_row(order: Order) -> Row:
-    spec = order.spec
-    return {
-        "algoId": int(order.id),
-        "clientAlgoId": spec.client_id or f"web_{order.id}",
-        "algoType": "CONDITIONAL",
-        "orderType": algo_type(order),
-        "symbol": order.listing.id,
-        "side": spec.side.upper(),
-        "positionSide": POSITION_SIDES[spec.slot],
-        "timeInForce": time_in_force(order),
-        "quantity": text(ZERO if spec.close_position else order.quantity),
-        "algoStatus": ALGO_STATUSES.get(order.state, "NEW"),
-        "actualOrderId": order.triggered_as,
-        "actualPrice": "0.00",
-        "triggerPrice": text(spec.trigger_price),
-        "price": text(spec.price, "0.00"),
-        "icebergQuantity": None,
-        "selfTradePreventionMode": "EXPIRE_MAKER",
-        "workingType": "CONTRACT_PRICE",
-        "priceMatch": "NONE",
-        "closePosition": spec.close_position,
-        "priceProtect": False,
-        "reduceOnly": spec.reduce_only,
-        "createTime": ms(order.created_at),
-        "updateTime": ms(order.updated_at),
-        "triggerTime": ms(order.updated_at) if order.state is State.TRIGGERED else 0,
-        "goodTillDate": 0,
-    }
+def isolated_wallet(position: Position) -> Decimal:
+    """The margin that was put into an isolated position, in settle currency."""
+    value = position.listing.value(abs(position.size), position.entry) if position.size else ZERO
+    return value / position.leverage + position.added_margin
 
 
 def trade_row(execution: Execution) -> Row:

@@ -8,6 +8,19 @@ from __future__ import annotations
 from simulator.state import Rejection, RejectReason
 from simulator.wire import Reply
 
+MOST_WEIGHT = 2400
+MOST_ORDERS_1M = 1200
+MOST_ORDERS_10S = 300
+RATE_LIMITS: tuple[dict[str, str | int], ...] = tuple(
+    {"rateLimitType": kind, "interval": interval, "intervalNum": number, "limit": most}
+    for kind, interval, number, most in (
+        ("REQUEST_WEIGHT", "MINUTE", 1, MOST_WEIGHT),
+        ("ORDERS", "MINUTE", 1, MOST_ORDERS_1M),
+        ("ORDERS", "SECOND", 10, MOST_ORDERS_10S),
+    )
+)
+"""What an address may ask in a minute, by weight, and what an account may order."""
+
 CODES: dict[RejectReason, tuple[str, str]] = {
     RejectReason.NO_POSITION: ("-2022", "ReduceOnly Order is rejected."),
     RejectReason.RESERVED: (
@@ -46,6 +59,16 @@ CODES: dict[RejectReason, tuple[str, str]] = {
 
 def error(code: str, message: str, status: int = 400) -> Reply:
     return Reply({"code": int(code), "msg": message}, status=status)
+
+
+def missing(name: str) -> Reply:
+    return error(
+        "-1102", f"Mandatory parameter '{name}' was not sent, was empty/null, or malformed."
+    )
+
+
+def needless(name: str) -> Reply:
+    return error("-1106", f"Parameter '{name.lower()}' sent when not required.")
 
 
 def refused(rejection: Rejection) -> Reply:

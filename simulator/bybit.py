@@ -11,12 +11,14 @@ import hmac
 from datetime import datetime
 from urllib.parse import parse_qsl
 
+from messages.values import Secret
 from simulator.bybit_account import BybitAccount
 from simulator.bybit_orders import BybitOrders
 from simulator.bybit_rows import category, instrument_row, ticker_row
 from simulator.bybit_words import envelope, error, ok, page
 from simulator.instruments import Exchange, Listing
 from simulator.market import Market
+from simulator.quotas import NoQuotas
 from simulator.state import Account
 from simulator.wire import Call, HttpRequest, Params, Reply, Route, Row, flat, ms, text
 
@@ -25,6 +27,7 @@ class Bybit:
     """Answers decoded calls from the market. `recv_window` default is Bybit's own, 5 s."""
 
     exchange = Exchange.BYBIT
+    quotas = NoQuotas()
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -56,11 +59,13 @@ class Bybit:
         headers = request.headers
         key = headers.get("X-BAPI-API-KEY", "")
         stamp, window = headers.get("X-BAPI-TIMESTAMP", ""), headers.get("X-BAPI-RECV-WINDOW", "")
-        account = self._market.account_of(key)
-        if account is None or account.exchange is not self.exchange:
+        login = self._market.logins.find(key)
+        if login is None or login.account.exchange is not self.exchange:
             return self.error("10003", "API key is invalid.")
         signed = request.body.decode() if request.method == "POST" else request.query
-        if not _signed(account, f"{stamp}{key}{window}{signed}", headers.get("X-BAPI-SIGN", "")):
+        if not _signed(
+            login.secret, f"{stamp}{key}{window}{signed}", headers.get("X-BAPI-SIGN", "")
+        ):
             return self.error("10004", "error sign! please check your signature generation")
         if not stamp.isdecimal() or not (window or "5000").isdecimal():
             return self.error("10001", "params error: timestamp invalid")
@@ -71,13 +76,21 @@ class Bybit:
                 "invalid request, please check your server timestamp or recv_window param. "
                 f"req_timestamp[{stamp}],server_timestamp[{ms(at)}],recv_window[{window}]",
             )
-        return account
+        return login.account
 
     def error(self, code: str, message: str) -> Reply:
         return envelope(code, message, ms(self._market.now()))
 
     def too_many(self) -> Reply:
         return self.error("10006", "Too many visits. Exceeded the API Rate Limit.")
+
+    def banned(self, until: datetime, status: int) -> Reply:
+        """Of an address: HTTP 403, which names no end. Of an account: 10006 and when it resets."""
+        if status not in (200, 429):
+            return Reply({"retCode": 10018, "retMsg": "access too frequent"}, status=403)
+        reply = self.too_many()
+        reply.headers["X-Bapi-Limit-Reset-Timestamp"] = str(ms(until))
+        return reply
 
     def malformed(self, message: str) -> Reply:
         return self.error("10001", f"params error: {message}")
@@ -111,8 +124,6 @@ class Bybit:
         return ok(call, {**result, "ts": ms(call.at), "u": 1, "seq": 1, "cts": ms(call.at)})
 
 
-def _signed(account: Account, payload: str, signature: str) -> bool:
-    secret = account.secret.reveal().encode()
-    return hmac.compare_digest(
-        hmac.new(secret, payload.encode(), hashlib.sha256).hexdigest(), signature
-    )
+def _signed(secret: Secret, payload: str, signature: str) -> bool:
+    expected = hmac.new(secret.reveal().encode(), payload.encode(), hashlib.sha256).hexdigest()
+    return hmac.compare_digest(expected, signature)

@@ -5,9 +5,16 @@ Left to others: orders (`bybit_orders.py`), rows (`bybit_rows.py`).
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from simulator.bybit_rows import EXEC_TYPES, category, execution_row, flat_row, position_row
+from simulator.bybit_rows import (
+    EXEC_TYPES,
+    category,
+    closed_row,
+    execution_row,
+    flat_row,
+    position_row,
+)
 from simulator.bybit_words import error, ok, page
 from simulator.checks import available
 from simulator.instruments import Exchange
@@ -16,6 +23,7 @@ from simulator.state import Slot
 from simulator.wire import Call, Reply, Route, Row, ms, text
 
 WEEK = timedelta(days=7)
+CATEGORIES = ("linear", "inverse")
 
 
 class BybitAccount:
@@ -33,6 +41,7 @@ class BybitAccount:
             ("GET", "/v5/position/list"): Route("positions", self._positions),
             ("POST", "/v5/position/trading-stop"): Route("attach", self._trading_stop),
             ("GET", "/v5/execution/list"): Route("fills", self._executions),
+            ("GET", "/v5/position/closed-pnl"): Route("closed", self._closed),
         }
 
     def _currencies(self, call: Call) -> Reply:
@@ -44,7 +53,7 @@ class BybitAccount:
         result: Row = {
             "id": "1000001",
             "note": owner.name,
-            "apiKey": owner.key,
+            "apiKey": call.headers.get("X-BAPI-API-KEY", owner.key),
             "readOnly": 0 if owner.can_trade else 1,
             "permissions": {
                 "ContractTrade": ["Order", "Position"] if owner.can_trade else [],
@@ -54,12 +63,20 @@ class BybitAccount:
                 "Derivatives": ["DerivativesTrade"] if owner.can_trade else [],
             },
             "ips": ["*"],
+            "deadlineDay": 85,
             "type": 1,
             "uta": 1,
             "unified": 0,
-            "userID": 24617703,
+            "affiliateID": 0,
+            "rsaPublicKey": "",
+            "kycLevel": "LEVEL_DEFAULT",
+            "kycRegion": "",
+            "vipLevel": "No VIP",
+            "mktMakerLevel": "0",
+            "userID": owner.uid,
             "inviterID": 0,
-            "isMaster": True,
+            "isMaster": not owner.master,
+            "parentUid": str(owner.master),
             "expiredAt": "2099-01-01T00:00:00Z",
             "createdAt": "2024-01-01T00:00:00Z",
         }
@@ -127,21 +144,40 @@ class BybitAccount:
         self._market.attach(call.owner, held, stop_loss=stop, take_profit=profit)
         return ok(call, {})
 
-    def _executions(self, call: Call) -> Reply:
-        params, owner = call.params, call.owner
-        since, until = call.instant("startTime"), call.instant("endTime")
-        if since is None:
-            since = (until or call.at) - WEEK
-        until = until or min(since + WEEK, call.at)
-        if until - since > WEEK:
+    def _closed(self, call: Call) -> Reply:
+        params = call.params
+        if params.get("category") not in CATEGORIES:
+            return error(call, "10001", "params error: category invalid")
+        window = _window(call)
+        if window is None:
             return error(
                 call, "10001", "The time range between startTime and endTime is over 7 days"
             )
+        since, until = window
+        shown = [
+            it
+            for it in call.told(call.owner.closed, lambda it: it.updated_at)
+            if since <= it.updated_at <= until
+            and category(it.listing) == params["category"]
+            and params.get("symbol") in (None, "", it.listing.id)
+        ]
+        shown.reverse()
+        orders = call.owner.orders
+        return page(call, shown, lambda it: closed_row(it, orders[it.order_id]), most=100, usual=50)
+
+    def _executions(self, call: Call) -> Reply:
+        params, owner = call.params, call.owner
+        window = _window(call)
+        if window is None:
+            return error(
+                call, "10001", "The time range between startTime and endTime is over 7 days"
+            )
+        since, until = window
         symbol, kind = params.get("symbol"), params.get("execType")
         shown = [
             execution
             for book in ([symbol] if symbol else list(owner.executions))
-            for execution in owner.executions.get(book, [])
+            for execution in call.told(owner.executions.get(book, []), lambda it: it.at)
             if since <= execution.at <= until
             and category(execution.listing) == params.get("category")
             and kind in (None, "", EXEC_TYPES[execution.kind])
@@ -157,3 +193,12 @@ class BybitAccount:
             most=100,
             usual=50,
         )
+
+
+def _window(call: Call) -> tuple[datetime, datetime] | None:
+    """The days that a history is asked for, or None where they are more than seven."""
+    since, until = call.instant("startTime"), call.instant("endTime")
+    if since is None:
+        since = (until or call.at) - WEEK
+    until = until or min(since + WEEK, call.at)
+    return None if until - since > WEEK else (since, until)

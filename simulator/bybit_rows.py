@@ -12,6 +12,7 @@ from messages.values import OrderSide
 from messages.venue import FillKind
 from simulator.instruments import Listing
 from simulator.prices import Prices
+from simulator.records import ClosedTrade
 from simulator.state import Execution, Order, Position, Slot, State, TimeInForce
 from simulator.wire import Row, ms, text
 
@@ -20,8 +21,18 @@ CREATE_TYPES = {
     FillKind.TRADE: "CreateByUser",
     FillKind.LIQUIDATION: "CreateByLiq",
     FillKind.ADL: "CreateByAdl_PassThrough",
+    FillKind.SETTLEMENT: "CreateBySettle",
+    FillKind.DELIVERY: "CreateBySettle",
+    FillKind.TRANSFER: "CreateByBlockTradeMovePosition_PassThrough",
 }
-EXEC_TYPES = {FillKind.TRADE: "Trade", FillKind.LIQUIDATION: "BustTrade", FillKind.ADL: "AdlTrade"}
+EXEC_TYPES = {
+    FillKind.TRADE: "Trade",
+    FillKind.LIQUIDATION: "BustTrade",
+    FillKind.ADL: "AdlTrade",
+    FillKind.SETTLEMENT: "Settle",
+    FillKind.DELIVERY: "Delivery",
+    FillKind.TRANSFER: "MovePosition",
+}
 
 
 def category(listing: Listing) -> str:
@@ -265,4 +276,30 @@ def execution_row(execution: Execution, order: Order) -> Row:
         "closedSize": text(execution.closed),
         "execPnl": text(execution.pnl),
         "seq": execution.sequence,
+    }
+
+
+def closed_row(closed: ClosedTrade, order: Order) -> Row:
+    """A row of closed PnL; `closedPnl` is after the fees of opening and closing."""
+    listing = closed.listing
+    return {
+        "symbol": listing.id,
+        "orderId": closed.order_id,
+        "side": SIDES[closed.side],
+        "qty": text(order.quantity),
+        "orderPrice": text(order.spec.price or closed.exit),
+        "orderType": "Market" if order.spec.price is None else "Limit",
+        "execType": EXEC_TYPES[closed.kind],
+        "closedSize": text(closed.quantity),
+        "cumEntryValue": text(listing.value(closed.quantity, closed.entry)),
+        "avgEntryPrice": text(closed.entry),
+        "cumExitValue": text(listing.value(closed.quantity, closed.exit)),
+        "avgExitPrice": text(closed.exit),
+        "closedPnl": text(closed.pnl),
+        "fillCount": str(closed.fills),
+        "leverage": text(closed.leverage),
+        "openFee": text(closed.open_fee),
+        "closeFee": text(closed.close_fee),
+        "createdTime": str(ms(closed.created_at)),
+        "updatedTime": str(ms(closed.updated_at)),
     }

@@ -12,6 +12,7 @@ from simulator.instruments import Exchange, Listing
 from simulator.prices import Prices
 from simulator.state import (
     Account,
+    Order,
     OrderSpec,
     Rejection,
     RejectReason,
@@ -27,6 +28,14 @@ def would_trigger(spec: OrderSpec, last: Decimal) -> bool:
     return last >= spec.trigger_price if spec.trigger_rising else last <= spec.trigger_price
 
 
+def _active_at_once(spec: OrderSpec, last: Decimal) -> bool:
+    """Whether a trailing stop's activation price lies where the market has already been."""
+    if spec.trail is None or spec.trail.activation is None:
+        return False
+    activation = spec.trail.activation
+    return activation <= last if spec.side is OrderSide.SELL else activation >= last
+
+
 def check_order(
     account: Account, spec: OrderSpec, listing: Listing, prices: Prices
 ) -> Rejection | None:
@@ -39,6 +48,14 @@ def check_order(
         or _check_position(account, spec)
         or _check_margin(account, spec, listing, prices)
     )
+
+
+def check_amendment(order: Order, spec: OrderSpec, prices: Prices) -> Rejection | None:
+    """The first rule that a resting order would break once it is changed to `spec`, or None."""
+    listing = order.listing
+    if not listing.instrument.active:
+        return Rejection(RejectReason.NOT_TRADABLE, f"{listing.id} is not trading")
+    return _check_size(spec, listing) or _check_price(spec, listing, prices)
 
 
 def _reduces(spec: OrderSpec) -> bool:
@@ -87,7 +104,7 @@ def _check_price(spec: OrderSpec, listing: Listing, prices: Prices) -> Rejection
         edge = mark * (1 + listing.price_band if buying else 1 - listing.price_band)
         if spec.price > edge if buying else spec.price < edge:
             return Rejection(RejectReason.PRICE_BAND, f"price {spec.price} is beyond {edge}")
-    if would_trigger(spec, prices.last(listing)):
+    if would_trigger(spec, prices.last(listing)) or _active_at_once(spec, prices.last(listing)):
         return Rejection(RejectReason.WOULD_TRIGGER, "order would immediately trigger")
     touch = prices.ask(listing) if buying else prices.bid(listing)
     takes = spec.price is not None and (spec.price >= touch if buying else spec.price <= touch)
@@ -103,14 +120,16 @@ def _check_price(spec: OrderSpec, listing: Listing, prices: Prices) -> Rejection
 
 def _check_position(account: Account, spec: OrderSpec) -> Rejection | None:
     """A reduce-only order needs something to reduce; what rests may have reserved it."""
-    if not _reduces(spec) or spec.trigger_price is not None:
+    if not _reduces(spec) or spec.conditional:
         return None
     held = account.position(spec.symbol_id, spec.slot)
     size = ZERO if held is None else held.size
     size = max(ZERO, size if spec.side is OrderSide.SELL else -size)
     if not size:
         return Rejection(RejectReason.NO_POSITION, "current position is zero")
-    if account.exchange is not Exchange.BINANCE:
+    if account.exchange is Exchange.BINANCE and account.hedged and spec.quantity > size:
+        return Rejection(RejectReason.NO_POSITION, "quantity exceeds the position")
+    if account.exchange is not Exchange.BINANCE or has_priority(spec, size):
         return None
     reserved = sum(
         (
@@ -125,9 +144,16 @@ def _check_position(account: Account, spec: OrderSpec) -> Rejection | None:
     )
     if reserved and spec.quantity > size - reserved:
         return Rejection(RejectReason.RESERVED, f"{reserved} of {size} is reserved by open orders")
-    if account.hedged and spec.quantity > size:
-        return Rejection(RejectReason.NO_POSITION, "quantity exceeds the position")
     return None
+
+
+def has_priority(spec: OrderSpec, size: Decimal) -> bool:
+    """Whether an order that reduces a position of `size` goes before all that rest, on Binance.
+
+    Reduce-only market orders, and stop-market ones, of the position's size or more have the
+    highest priority, says Binance's support page "Summary of Failed Orders in Binance Futures".
+    """
+    return spec.price is None and spec.quantity >= size > 0
 
 
 def _check_margin(
@@ -145,7 +171,7 @@ def _check_margin(
     closes = min(spec.quantity, max(ZERO, size if spec.side is OrderSide.SELL else -size))
     value *= 1 - closes / spec.quantity
     settle = listing.instrument.settle
-    if value / account.leverage > available(account, settle, prices):
+    if value / account.leverage_of(listing.id) > available(account, settle, prices):
         return Rejection(RejectReason.MARGIN, "available balance not enough")
     return None
 
@@ -159,4 +185,5 @@ def available(account: Account, settle: str, prices: Prices) -> Decimal:
             mark = prices.mark(listing)
             free += position.unrealized(mark)
             free -= listing.value(abs(position.size), mark) / position.leverage
+            free -= position.added_margin
     return free

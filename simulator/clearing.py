@@ -15,6 +15,7 @@ from decimal import Decimal
 from messages.values import ZERO, OrderSide
 from messages.venue import FillKind
 from simulator.instruments import Exchange, Listing
+from simulator.records import ClosedTrade
 from simulator.state import (
     Account,
     Execution,
@@ -58,7 +59,7 @@ class Clearing:
             spec=spec,
             listing=listing,
             quantity=spec.quantity,
-            state=State.OPEN if spec.trigger_price is None else State.UNTRIGGERED,
+            state=State.UNTRIGGERED if spec.conditional else State.OPEN,
             created_at=at,
             updated_at=at,
             sequence=sequence,
@@ -99,11 +100,14 @@ class Clearing:
         """Execute some of an order; both its order and its position are announced."""
         listing, side = order.listing, order.spec.side
         position = self.position(account, listing, order.spec.slot, at)
+        before = abs(position.size), position.entry
         closed, pnl = self._move(position, side, quantity, price, at)
         fee = listing.value(quantity, price) * (listing.maker_fee if maker else listing.taker_fee)
         settle = listing.instrument.settle
         account.wallet[settle] = account.wallet.get(settle, ZERO) + pnl - fee
         position.realized += pnl - fee
+        open_fee = position.open_fee * closed / before[0] if closed else ZERO
+        position.open_fee += fee * (quantity - closed) / quantity - open_fee
         order.filled += quantity
         order.cost += quantity * price
         order.fee += fee
@@ -128,6 +132,8 @@ class Clearing:
         )
         history = account.executions.setdefault(listing.id, [])
         insort(history, execution, key=lambda past: (past.at, past.sequence))
+        if closed:
+            self._record(account, order, execution, before[1], open_fee, position.leverage)
         if order.filled >= order.quantity:
             order.state = State.FILLED
             account.live.get(listing.id, {}).pop(order.id, None)
@@ -136,6 +142,56 @@ class Clearing:
         self.emit(PositionChanged(account, position, at))
         return position
 
+    def _record(
+        self,
+        account: Account,
+        order: Order,
+        execution: Execution,
+        entry: Decimal,
+        open_fee: Decimal,
+        leverage: Decimal,
+    ) -> None:
+        """Add a closing fill to its order's record of what it closed, or begin one."""
+        record = order.closing
+        if record is None:
+            record = order.closing = ClosedTrade(
+                order_id=order.id,
+                listing=execution.listing,
+                side=execution.side,
+                leverage=leverage,
+                entry=entry,
+                kind=execution.kind,
+                created_at=execution.at,
+                updated_at=execution.at,
+            )
+            insort(account.closed, record, key=lambda past: past.created_at)
+        close_fee = execution.fee * execution.closed / execution.quantity
+        record.quantity += execution.closed
+        record.exit_cost += execution.closed * execution.price
+        record.open_fee += open_fee
+        record.close_fee += close_fee
+        record.pnl += execution.pnl - open_fee - close_fee
+        record.fills += 1
+        record.updated_at = execution.at
+
+    def put(
+        self,
+        account: Account,
+        position: Position,
+        size: Decimal,
+        entry: Decimal,
+        at: datetime,
+        opened_at: datetime | None = None,
+    ) -> None:
+        """Give a slot a size and an entry that no execution explains: a move, an unlisted end."""
+        if not position.size:
+            position.opened_at = opened_at or at
+        position.size, position.entry = size, entry if size else ZERO
+        if not size:
+            position.open_fee = ZERO
+        position.liquidation_price = _liquidation_price(position)
+        self.changed(account, position, at)
+
     def position(self, account: Account, listing: Listing, slot: Slot, at: datetime) -> Position:
         """The slot's position, made flat where there was none yet."""
         found = account.positions.get((listing.id, slot))
@@ -143,7 +199,7 @@ class Clearing:
             found = Position(
                 listing=listing,
                 slot=slot,
-                leverage=account.leverage,
+                leverage=account.leverage_of(listing.id),
                 first_at=at,
                 opened_at=at,
                 updated_at=at,
@@ -193,7 +249,7 @@ class Clearing:
                 position.entry = (before * position.entry + signed * price) / after
         position.size = after
         if not after:
-            position.entry = ZERO
+            position.entry = position.added_margin = ZERO
         position.liquidation_price = _liquidation_price(position)
         return closed, pnl
 
@@ -207,5 +263,10 @@ def _liquidation_price(position: Position) -> Decimal | None:
     return position.listing.to_tick(position.entry * (1 + away))
 
 
-SYSTEM_CLIENT_IDS = {FillKind.LIQUIDATION: "autoclose-", FillKind.ADL: "adl_autoclose"}
+SYSTEM_CLIENT_IDS = {
+    FillKind.LIQUIDATION: "autoclose-",
+    FillKind.ADL: "adl_autoclose",
+    FillKind.SETTLEMENT: "settlement_autoclose-",
+    FillKind.DELIVERY: "settlement_autoclose-",
+}
 """How Binance names the orders of its own making (its user data stream documentation)."""

@@ -119,10 +119,14 @@ class Answer:
     status: int
     body: bytes
     content_type: str = "application/json"
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class Desk:
-    """Where requests come in. `limits` is by exchange; `skew` puts the venue's clock off."""
+    """Where requests come in. `skew` puts the venue's clock off.
+
+    `limits` is what an account may ask in tests; an exchange's own limits are its `quotas`.
+    """
 
     def __init__(
         self, market: Market, faults: FaultBook, exchangers: dict[Exchange, RestProtocol]
@@ -133,6 +137,7 @@ class Desk:
         self.log = RequestLog()
         self.limits = {exchange: RateLimit() for exchange in exchangers}
         self.skew = timedelta(0)
+        faults.now = market.now
 
     def receive(self, exchange: Exchange, request: HttpRequest) -> Pending | Answer:
         """Decode and log a request, check who it is, and see what strikes it."""
@@ -156,6 +161,8 @@ class Desk:
             method=request.method,
             path=request.path,
             params=params,
+            headers=request.headers,
+            address=request.address,
         )
         if route.signed and early is None:
             known = exchanger.authenticate(request, params, at)
@@ -165,9 +172,12 @@ class Desk:
                 call.account = known
         name = call.account.name if call.account is not None else ""
         self._note(call, name, params)
-        faults = self._faults.strike(route.endpoint, name, path=request.path, page=page)
+        asked = f"{route.endpoint}.{'named' if params.get('symbol') else 'list'}"
+        faults = self._faults.strike(asked, name, path=request.path, page=page)
         if early is None and not self.limits[exchange].allows(name, route.weight, call.at):
             early = exchanger.too_many()
+        over = exchanger.quotas.charge(call)
+        early = over if over is not None else early
         return Pending(exchanger, route, call, early, faults)
 
     def answer(self, pending: Pending) -> Answer:
@@ -176,9 +186,11 @@ class Desk:
             instead = _instead(fault, pending.exchanger)
             if instead is not None:
                 return instead
-        stale = pending.struck_by(FaultKind.STALE)
-        if stale is not None:
-            pending.call.as_of = pending.call.at - timedelta(seconds=stale.seconds)
+        call = pending.call
+        if pending.struck_by(FaultKind.STALE) is not None:
+            call.as_of = call.at - timedelta(seconds=pending.seconds(FaultKind.STALE))
+        if pending.struck_by(FaultKind.CUT_HISTORY) is not None:
+            call.not_before = call.at - timedelta(seconds=pending.seconds(FaultKind.CUT_HISTORY))
         reply = pending.early if pending.early is not None else self._handle(pending)
         for fault in pending.faults:
             if fault.kind is FaultKind.ERROR_AFTER:
@@ -187,7 +199,8 @@ class Desk:
         body = encode(reply.body)
         if pending.struck_by(FaultKind.TRUNCATED) is not None:
             body = body[: len(body) // 2]
-        return Answer(reply.status, body)
+        told = pending.exchanger.quotas.headers(pending.call)
+        return Answer(reply.status, body, headers={**told, **reply.headers})
 
     def _handle(self, pending: Pending) -> Reply:
         try:
@@ -221,7 +234,10 @@ def _instead(fault: Fault, exchanger: RestProtocol) -> Answer | None:
             return Answer(200, HTML, "text/html")
         case FaultKind.ERROR_CODE:
             reply = exchanger.error(fault.code, fault.message)
-            return Answer(reply.status, encode(reply.body))
+            return Answer(reply.status, encode(reply.body), headers=reply.headers)
+        case FaultKind.BAN if fault.until is not None:
+            reply = exchanger.banned(fault.until, fault.status)
+            return Answer(reply.status, encode(reply.body), headers=reply.headers)
         case _:
             return None
 

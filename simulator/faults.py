@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
@@ -22,8 +23,15 @@ class FaultKind(StrEnum):
     error although the call did take effect. DROP_BEFORE cuts the connection with nothing done,
     DROP_AFTER with everything done. TRUNCATED, MISSING_LIST and EMPTY_LIST damage a good reply:
     half of its JSON, no list in its envelope, a well-formed empty list. SHORT_LIST leaves out the
-    second half of the rows, with no word of it. STALE answers positions from `seconds` ago.
-    CUT_STREAM ends WebSockets, at once when ordered.
+    second half of the rows, with no word of it. STALE answers positions and histories as they were
+    `seconds` ago, CUT_HISTORY histories without what is older than `seconds`. CUT_STREAM ends
+    WebSockets, at once when ordered; SILENT_STREAM keeps them open and tells `count` events to
+    nobody.
+
+    BAN answers every call that it strikes with the exchange's own words for a ban, which name its
+    end: `seconds` after the first one struck. Each call into it makes what is left `growth` times
+    longer. `status` says which ban: 418 and 403 are the address's, 429 and 200 the account's (200
+    is Bybit's own code 10006).
     """
 
     DELAY = "delay"
@@ -41,6 +49,9 @@ class FaultKind(StrEnum):
     DROP_BEFORE = "drop_before"
     DROP_AFTER = "drop_after"
     CUT_STREAM = "cut_stream"
+    SILENT_STREAM = "silent_stream"
+    CUT_HISTORY = "cut_history"
+    BAN = "ban"
 
 
 ANY = "*"
@@ -52,7 +63,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     `endpoint` is a word that both exchanges share, a path, or `*`; `account` a name or `*`. The
     words: `positions`, `fills`, `balance`, `rights`, `mode`, `ticker`, `book`, `mark`, `time`,
     `instruments`, `currencies`, `order.create`, `.cancel`, `.open`, `.history` and, of Binance,
-    `.find`, the same under `algo.`, `brackets` and `listen_key`.
+    `.find`, the same under `algo.`, `brackets` and `listen_key`. `positions.list` are reads of all
+    positions, `positions.named` those of one symbol, and so for every word.
 
     It strikes `count` calls (None: until cleared), after letting `skip` pass, each with
     `probability`; `page` restricts it to that page of a list.
@@ -69,6 +81,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     status: int = 503
     code: str = ""
     message: str = "ordered by the simulator"
+    growth: float = 1.0
+    until: datetime | None = None
+    """When a ban ends; what is not given is filled in when it first strikes."""
 
 
 class _Ordered(msgspec.Struct):
@@ -78,12 +93,26 @@ class _Ordered(msgspec.Struct):
     to_skip: int
     struck: int = 0
 
+    def over(self, at: datetime) -> bool:
+        return self.fault.until is not None and at >= self.fault.until
+
+    def prolong(self, at: datetime) -> None:
+        """A call runs into the ban: the first begins it, each further one makes it longer."""
+        fault = self.fault
+        if fault.until is None:
+            until = at + timedelta(seconds=fault.seconds)
+        else:
+            until = at + (fault.until - at) * fault.growth
+        self.fault = msgspec.structs.replace(fault, until=until)
+
 
 class FaultBook:
     """The faults that are on order. Chances are drawn from the given `rng`."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, now: Callable[[], datetime] | None = None) -> None:
         self._rng = rng
+        self.now = now
+        """The clock that bans go by; whoever serves a market sets it."""
         self._ids = itertools.count(1)
         self._ordered: list[_Ordered] = []
         self.on_cut: list[Callable[[str], None]] = []
@@ -113,7 +142,17 @@ class FaultBook:
 
     def standing(self) -> list[Fault]:
         """Those that can still strike."""
-        return [it.fault for it in self._ordered if it.left is None or it.left > 0]
+        at = None if self.now is None else self.now()
+        return [
+            it.fault
+            for it in self._ordered
+            if (it.left is None or it.left > 0) and not (at is not None and it.over(at))
+        ]
+
+    def silences(self, account: str) -> bool:
+        """Whether an event that an account's streams would tell is kept from them."""
+        silent = [it for it in self._ordered if it.fault.kind is FaultKind.SILENT_STREAM]
+        return any(self._strikes(it, ANY, account, "", 1) for it in silent)
 
     def strike(
         self, endpoint: str, account: str, *, path: str = "", page: int = 1
@@ -122,12 +161,16 @@ class FaultBook:
         if not self._ordered:
             return ()
         return tuple(
-            it.fault for it in self._ordered if self._strikes(it, endpoint, account, path, page)
+            it.fault
+            for it in self._ordered
+            if it.fault.kind is not FaultKind.SILENT_STREAM
+            and self._strikes(it, endpoint, account, path, page)
         )
 
     def _strikes(self, it: _Ordered, endpoint: str, account: str, path: str, page: int) -> bool:
         fault = it.fault
-        if it.left == 0 or fault.endpoint not in (ANY, endpoint, path):
+        word = endpoint.removesuffix(".list").removesuffix(".named")
+        if it.left == 0 or fault.endpoint not in (ANY, endpoint, word, path):
             return False
         if fault.account not in (ANY, account) or fault.page not in (None, page):
             return False
@@ -136,7 +179,17 @@ class FaultBook:
             return False
         if fault.probability < 1 and self._rng.random() >= fault.probability:
             return False
-        if it.left is not None:
+        if fault.kind is FaultKind.BAN:
+            at = self._time()
+            if it.over(at):
+                return False
+            it.prolong(at)
+        elif it.left is not None:
             it.left -= 1
         it.struck += 1
         return True
+
+    def _time(self) -> datetime:
+        if self.now is None:
+            raise RuntimeError("a ban needs the clock of a market")
+        return self.now()

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from messages.values import OrderSide, Secret, Side
 from messages.venue import FillKind
-from simulator.checks import check_order
+from simulator.checks import check_amendment, check_order
 from simulator.clearing import SYSTEM_CLIENT_IDS, Clearing
+from simulator.contracts import expire
 from simulator.instruments import Exchange, Listing, default_listings
+from simulator.logins import Logins
 from simulator.matching import Matching
 from simulator.prices import Prices
 from simulator.state import (
@@ -55,17 +58,29 @@ class Market:
         self.matching = Matching(self.clearing, self.prices)
         self.accounts: dict[str, Account] = {}
         self.started_at = started
-        self._by_key: dict[str, Account] = {}
+        self.logins = Logins()
         self._by_id: dict[tuple[Exchange, str], Listing] = {}
         self._by_symbol: dict[tuple[Exchange, str], Listing] = {}
+        self._next_expiry: datetime | None = None
         for listing in every:
             self.list(listing)
 
     def list(self, listing: Listing) -> None:
-        """List an instrument, or list it anew with other rules."""
+        """List an instrument, or list it anew with other rules, which hold for what is open too."""
         self.prices.add([listing])
+        known = (listing.exchange, listing.id) in self._by_id
         self._by_id[listing.exchange, listing.id] = listing
         self._by_symbol[listing.exchange, listing.symbol] = listing
+        self._next_expiry = self._expiry()
+        if known:
+            for account in self.accounts.values():
+                if account.exchange is listing.exchange:
+                    account.relist(listing)
+
+    def unlist(self, listing: Listing) -> None:
+        """Take an instrument off the list; positions in it stay where they are."""
+        del self._by_id[listing.exchange, listing.id]
+        del self._by_symbol[listing.exchange, listing.symbol]
 
     def listings(self, exchange: Exchange) -> Iterable[Listing]:
         return [listing for (of, _), listing in self._by_id.items() if of is exchange]
@@ -96,9 +111,13 @@ class Market:
         usdt: Decimal = Decimal(1_000_000),
         can_trade: bool = True,
         can_withdraw: bool = False,
+        master: str | None = None,
     ) -> Account:
-        """Open an account; raises ValueError where the name or the key is taken."""
-        if name in self.accounts or key in self._by_key:
+        """Open an account, or a sub-account of `master`, with its first key.
+
+        Raises ValueError where the name or the key is taken, KeyError for an unknown master.
+        """
+        if name in self.accounts or key in self.logins:
             raise ValueError(f"account {name!r} or its key is there already")
         account = Account(
             name=name,
@@ -109,17 +128,34 @@ class Market:
             can_trade=can_trade,
             can_withdraw=can_withdraw,
             wallet={"USDT": usdt, "USDC": usdt, "BTC": Decimal(20)},
+            master=0 if master is None else self.accounts[master].uid,
         )
         self.accounts[name] = account
-        self._by_key[key] = account
+        self.logins.number(account)
+        self.logins.add(account, key, account.secret)
         return account
 
+    def set_mode(self, account: str, *, hedged: bool) -> None:
+        """Switch between one-way and hedge mode. Raises ValueError with anything open."""
+        owner = self.accounts[account]
+        if owner.hedged is hedged:
+            return
+        if any(it.size for it in owner.positions.values()) or any(owner.live.values()):
+            raise ValueError(f"{account} has open positions or orders")
+        owner.hedged = hedged
+
     def account_of(self, key: str) -> Account | None:
-        return self._by_key.get(key)
+        found = self.logins.find(key)
+        return None if found is None else found.account
 
     def tick(self) -> datetime:
         """Let the market catch up with the clock; it is called before every request."""
         at = self.now()
+        if self._next_expiry is not None and at >= self._next_expiry:
+            # First, since a delivery asks for the time as well.
+            self._next_expiry = None
+            expire(self, at)
+            self._next_expiry = self._expiry()
         moved = self.prices.advance(at)
         if moved or self.matching.waiting:
             self.matching.advance(self.accounts.values(), at)
@@ -135,6 +171,31 @@ class Market:
             return Rejection(RejectReason.NOT_TRADABLE, f"{listing.id} has expired")
         refusal = check_order(account, spec, listing, self.prices)
         return refusal or self.matching.accept(account, spec, listing, at)
+
+    def amend(
+        self,
+        account: Account,
+        order: Order,
+        *,
+        quantity: Decimal | None = None,
+        price: Decimal | None = None,
+    ) -> Order | Rejection:
+        """Change quantity (contracts) or price of an order that rests and has no condition.
+
+        The new order has to pass the checks of a new one; refused, the old one stays as it is.
+        """
+        at = self.tick()
+        if not order.state.live or order.conditional:
+            return Rejection(RejectReason.NO_SUCH_ORDER, "order not exists or too late to replace")
+        asked = replace(
+            order.spec,
+            quantity=order.quantity if quantity is None else quantity,
+            price=order.spec.price if price is None else price,
+        )
+        refusal = check_amendment(order, asked, self.prices)
+        return refusal or self.matching.amend(
+            account, order, at, quantity=quantity, price=asked.price
+        )
 
     def cancel(self, account: Account, order: Order | None) -> Order | Rejection:
         at = self.tick()
@@ -188,11 +249,22 @@ class Market:
         order.attached = True
         return order
 
+    @staticmethod
+    def slot(account: Account, side: Side) -> Slot:
+        """Where an account keeps a leg of this side."""
+        if not account.hedged:
+            return Slot.BOTH
+        return Slot.LONG if side is Side.LONG else Slot.SHORT
+
+    def _expiry(self) -> datetime | None:
+        active = (it.instrument for it in self._by_id.values() if it.instrument.active)
+        return min((it.expires_at for it in active if it.expires_at is not None), default=None)
+
     def position(self, account: str, symbol: str, side: Side) -> Position | None:
         """The open leg, or None where it is flat or on the other side."""
         owner = self.accounts[account]
         listing = self.listing(owner.exchange, symbol)
-        found = owner.position(listing.id, _slot(owner, side))
+        found = owner.position(listing.id, self.slot(owner, side))
         return found if found is not None and found.side is side else None
 
     def quantity(self, account: str, symbol: str, side: Side) -> Decimal:
@@ -222,7 +294,7 @@ class Market:
         owner = self.accounts[account]
         at = opened_at or self.tick()
         buy_or_sell = side.closing.opposite
-        position = self._hand_trade(owner, symbol, side, buy_or_sell, quantity, price, at)
+        position = self.hand_trade(owner, symbol, side, buy_or_sell, quantity, price, at)
         if leverage is not None:
             position.leverage = leverage
         if stop_loss is not None or take_profit is not None:
@@ -247,7 +319,7 @@ class Market:
             raise ValueError(f"{account} holds no {side} {symbol}")
         amount = held if quantity is None else min(quantity, held)
         at = closed_at or self.tick()
-        return self._hand_trade(owner, symbol, side, side.closing, amount, price, at, kind)
+        return self.hand_trade(owner, symbol, side, side.closing, amount, price, at, kind)
 
     def liquidate(self, account: str, symbol: str, side: Side) -> Position:
         """Let the exchange take a leg over: resting orders go, the leg is closed by it."""
@@ -255,7 +327,7 @@ class Market:
         at = self.tick()
         for order in owner.live_orders(self.listing(owner.exchange, symbol).id):
             if not order.attached:
-                self.clearing.end(owner, order, State.CANCELED, at, "CancelByLiq")
+                self.clearing.end(owner, order, State.CANCELED, at, "CancelAllBeforeLiq")
         return self.close_by_hand(account, symbol, side, kind=FillKind.LIQUIDATION)
 
     def deleverage(self, account: str, symbol: str, side: Side, quantity: Decimal) -> Position:
@@ -264,11 +336,12 @@ class Market:
 
     def set_price(self, symbol: str, price: Decimal) -> None:
         """Put a symbol at a price on both exchanges; stops and resting orders follow."""
+        at = self.tick()
         for exchange in Exchange:
             listing = self._by_symbol.get((exchange, symbol))
             if listing is not None:
-                self.prices.set(listing, price)
-        self.matching.advance(self.accounts.values(), self.tick())
+                self.prices.set(listing, price, at)
+        self.matching.advance(self.accounts.values(), at)
 
     def price(self, exchange: Exchange, symbol: str) -> Decimal:
         return self.prices.last(self.listing(exchange, symbol))
@@ -286,7 +359,7 @@ class Market:
         """Let orders wait this long between being taken and being filled."""
         self.matching.fill_delay = delay
 
-    def _hand_trade(
+    def hand_trade(
         self,
         owner: Account,
         symbol: str,
@@ -297,13 +370,14 @@ class Market:
         at: datetime,
         kind: FillKind = FillKind.TRADE,
     ) -> Position:
+        """Execute a trade that no request made, at a price (None: the last one)."""
         listing = self.listing(owner.exchange, symbol)
         closing = direction is side.closing
         spec = OrderSpec(
             symbol_id=listing.id,
             side=direction,
             quantity=quantity / listing.instrument.contract_size,
-            slot=_slot(owner, side),
+            slot=self.slot(owner, side),
             reduce_only=closing and not owner.hedged,
             client_id=SYSTEM_CLIENT_IDS.get(kind, ""),
         )
@@ -313,12 +387,6 @@ class Market:
             owner, order, order.quantity, price or self.prices.last(listing), at
         )
         return owner.positions[listing.id, spec.slot]
-
-
-def _slot(account: Account, side: Side) -> Slot:
-    if not account.hedged:
-        return Slot.BOTH
-    return Slot.LONG if side is Side.LONG else Slot.SHORT
 
 
 def _branch(rng: random.Random) -> random.Random:

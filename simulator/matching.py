@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from messages.values import ZERO, OrderSide
-from simulator.checks import would_trigger
+from simulator.checks import has_priority, would_trigger
 from simulator.clearing import Clearing
 from simulator.instruments import Exchange, Listing
 from simulator.prices import Prices
@@ -61,6 +61,7 @@ class Matching:
             self._announce(account, order, at)
             return order
         if order.reduces:
+            self._knock_out(account, order, at)
             order.quantity = min(order.quantity, self._reducible(account, order))
         order.active_from = at + self.fill_delay
         self._announce(account, order, at)
@@ -76,6 +77,43 @@ class Matching:
         self._clearing.end(account, order, State.CANCELED, at, "CancelByUser")
         return order
 
+    def amend(
+        self,
+        account: Account,
+        order: Order,
+        at: datetime,
+        *,
+        quantity: Decimal | None = None,
+        price: Decimal | None = None,
+    ) -> Order:
+        """Change a resting order that passed its checks; it queues anew and may fill at once."""
+        if price is not None:
+            order.spec = replace(order.spec, price=price)
+        if quantity is not None:
+            order.spec = replace(order.spec, quantity=quantity)
+            order.quantity = quantity
+            if order.reduces:
+                order.quantity = min(quantity, order.filled + self._reducible(account, order))
+        order.updated_at = at
+        order.amended += 1
+        self._announce(account, order, at)
+        self._activate(account, order, at)
+        return order
+
+    def _knock_out(self, account: Account, order: Order, at: datetime) -> None:
+        """On Binance a market order that closes a whole position ends what rests to reduce it."""
+        size = self._reducible(account, order)
+        if account.exchange is not Exchange.BINANCE or not has_priority(order.spec, size):
+            return
+        for other in account.live_orders(order.listing.id):
+            if (
+                other is not order
+                and not other.conditional
+                and other.reduces
+                and (other.spec.slot, other.spec.side) == (order.spec.slot, order.spec.side)
+            ):
+                self._clearing.end(account, other, State.EXPIRED, at, "CancelByKnockOut")
+
     def advance(self, accounts: Iterable[Account], at: datetime) -> None:
         """After time or prices moved: activate what waited, trigger and fill what rests."""
         if self._waiting:
@@ -88,7 +126,11 @@ class Matching:
         for account in accounts:
             for live in account.live.values():
                 for order in list(live.values()):
-                    if order.state.live and order.active_from <= at:
+                    if not order.state.live or order.active_from > at:
+                        continue
+                    if order.spec.good_till is not None and order.spec.good_till <= at:
+                        self._clearing.end(account, order, State.EXPIRED, at, "GoodTillDate")
+                    else:
                         self._touch(account, order, at)
 
     def system_fill(
@@ -96,7 +138,7 @@ class Matching:
     ) -> None:
         """Fill an order at a given price: by hand, by a liquidation, by the guard's demo."""
         position = self._clearing.fill(account, order, quantity, price, at)
-        self._follow(account, position, at)
+        self.follow(account, position, at)
 
     def _announce(self, account: Account, order: Order, at: datetime) -> None:
         self._clearing.emit(OrderChanged(account, order, None, at))
@@ -115,6 +157,7 @@ class Matching:
                 self._take(account, order, room, touch, at)
         rests = spec.price is not None and spec.time_in_force in (
             TimeInForce.GTC,
+            TimeInForce.GTD,
             TimeInForce.POST_ONLY,
         )
         if order.state is State.OPEN and not rests:
@@ -129,11 +172,12 @@ class Matching:
             quantity = room if room < 2 * part and room - part < step else min(part, room)
             position = self._clearing.fill(account, order, quantity, price, at)
             room -= quantity
-            self._follow(account, position, at)
+            self.follow(account, position, at)
 
     def _touch(self, account: Account, order: Order, at: datetime) -> None:
         last = self._prices.last(order.listing)
         if order.state is State.UNTRIGGERED:
+            self._follow_price(order, last)
             if would_trigger(order.spec, last):
                 self._trigger(account, order, at)
             return
@@ -144,18 +188,36 @@ class Matching:
             room = self._room(account, order)
             if room > 0:
                 position = self._clearing.fill(account, order, room, price, at, maker=True)
-                self._follow(account, position, at)
+                self.follow(account, position, at)
+
+    def _follow_price(self, order: Order, last: Decimal) -> None:
+        """Move a trailing stop's trigger behind the best price since it became active."""
+        trail, selling = order.spec.trail, order.spec.side is OrderSide.SELL
+        if trail is None:
+            return
+        order.peak = trail.followed(order.peak, last, selling=selling)
+        if order.peak is not None:
+            order.spec = replace(
+                order.spec,
+                trigger_price=trail.stop_at(order.peak, selling=selling),
+                trigger_rising=not selling,
+            )
 
     def _trigger(self, account: Account, order: Order, at: datetime) -> None:
         """A condition is met: Bybit goes on with the same order, Binance with a new one."""
         target = order
         if account.exchange is Exchange.BINANCE:
-            spec = replace(order.spec, trigger_price=None, trigger_rising=None)
+            if order.reduces and self._reducible(account, order) <= 0:
+                self._clearing.end(account, order, State.REJECTED, at, "EC_ReduceOnly")
+                return
+            spec = replace(order.spec, trigger_price=None, trigger_rising=None, trail=None)
             if spec.close_position:
                 held = account.position(order.listing.id, spec.slot)
                 spec = replace(spec, quantity=abs(held.size) if held else ZERO)
             target = self._clearing.new_order(account, spec, order.listing, at)
-            order.triggered_as = target.id
+            order.triggered_as, target.came_of = target.id, order.id
+            if target.reduces:
+                self._knock_out(account, target, at)
             self._clearing.end(account, order, State.TRIGGERED, at)
         else:
             order.state = State.OPEN
@@ -179,7 +241,7 @@ class Matching:
     def _reducible(self, account: Account, order: Order) -> Decimal:
         return reducible(account, order.listing.id, order.spec.slot, order.spec.side)
 
-    def _follow(self, account: Account, position: Position, at: datetime) -> None:
+    def follow(self, account: Account, position: Position, at: datetime) -> None:
         """Keep what hangs on a position in step with it: attached stops, resting reducers."""
         size = abs(position.size)
         for attached in (position.stop_loss, position.take_profit):
@@ -190,13 +252,22 @@ class Matching:
             else:
                 self._clearing.end(account, attached, State.CANCELED, at, "CancelByTpSlTsClear")
         for order in account.live_orders(position.listing.id):
-            if order.conditional or not order.reduces or order.spec.slot != position.slot:
+            if not order.reduces or order.spec.slot != position.slot:
+                continue
+            if order.conditional:
+                self._expire_with_position(account, order, at)
                 continue
             left = self._reducible(account, order)
             if left <= 0:
                 self._clearing.end(account, order, State.CANCELED, at, "CancelByReduceOnly")
             elif order.remaining > left:
                 order.quantity = order.filled + left
+
+    def _expire_with_position(self, account: Account, order: Order, at: datetime) -> None:
+        """Binance's closePosition orders (GTE_GTC) end with the position that they would close."""
+        lasts = account.exchange is not Exchange.BINANCE or not order.spec.close_position
+        if not (lasts or order.attached or self._reducible(account, order) > 0):
+            self._clearing.end(account, order, State.EXPIRED, at, "CancelByGte")
 
 
 def reducible(account: Account, symbol_id: str, slot: Slot, side: OrderSide) -> Decimal:

@@ -52,6 +52,7 @@ from simulator.memory_words import (
     refusal,
 )
 from simulator.state import (
+    Account,
     MarketEvent,
     Order,
     Position,
@@ -64,9 +65,11 @@ from simulator.state import (
 class MemoryVenue:
     """One account of a market as `venues.port.Venue`.
 
-    `latency` is awaited on the way there and on the way back. A delay beyond `timeout` seconds
-    is a time-out here, and the request takes effect all the same. Raises KeyError for an account
-    that the market does not have.
+    `account_name` is what the guard calls it; `key` is the API key that it uses, by default the
+    first key of the market's account of that name. Whatever account that key opens at the moment
+    is the one that is read and traded. `latency` is awaited on the way there and on the way back.
+    A delay beyond `timeout` seconds is a time-out here, and the request takes effect all the same.
+    Raises KeyError for a key or an account that the market does not have.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class MemoryVenue:
         market: Market,
         account_name: str,
         *,
+        key: str | None = None,
         now: Callable[[], datetime] | None = None,
         latency: Callable[[], Awaitable[None]] | None = None,
         faults: FaultBook | None = None,
@@ -81,20 +85,28 @@ class MemoryVenue:
         timeout: float = 10.0,
     ) -> None:
         self._market = market
-        self._owner = market.accounts[account_name]
+        self._name = account_name
+        key = market.accounts[account_name].key if key is None else key
         self._now = now or market.now
         self.log = log if log is not None else RequestLog()
         self._wire = Wire(
-            market, self._owner, latency=latency, faults=faults, log=self.log, timeout=timeout
+            market, key, latency=latency, faults=faults, log=self.log, timeout=timeout
         )
         self._watching: list[asyncio.Queue[Hint | None]] = []
+        self._faults = faults
         if faults is not None:
             faults.on_cut.append(self._on_cut)
+            faults.now = market.now
         market.listen(self._on_event)
 
     @property
     def account(self) -> str:
-        return self._owner.name
+        return self._name
+
+    @property
+    def _owner(self) -> Account:
+        """The account that the key opens now, or opened last."""
+        return self._wire.owner
 
     def calls(self) -> dict[str, int]:
         return dict(self._wire.calls)
@@ -124,7 +136,7 @@ class MemoryVenue:
         return msgspec.structs.replace(snapshot, problems=(problem,))
 
     @property
-    def asks_by_symbol(self) -> bool:
+    def can_query_symbol(self) -> bool:
         return True
 
     async def _positions(self, method: str, symbol: str | None) -> Snapshot:
@@ -135,7 +147,7 @@ class MemoryVenue:
                 held = self._owner.positions_at(self._market.now() - age)
             prices = self._market.prices
             legs = [
-                leg(self._owner, it, prices.mark(it.listing))
+                leg(self._owner, self._name, it, prices.mark(it.listing))
                 for it in sorted(held, key=lambda it: (it.listing.id, it.slot))
                 if it.size and symbol in (None, it.listing.symbol)
             ]
@@ -268,7 +280,8 @@ class MemoryVenue:
             if listing is None:
                 return self._unlisted(symbol)
             history = self._owner.executions.get(listing.id, [])
-            fitting = strikes.thin([it for it in history if it.at >= since])
+            first, last = strikes.window(self._market.now())
+            fitting = strikes.thin([it for it in history if max(since, first) <= it.at <= last])
             return Fills(symbol=symbol, since=since, fills=tuple(fill(it) for it in fitting))
 
         return plain(await self._wire.call("fetch_fills", effect, symbol=symbol))
@@ -308,6 +321,8 @@ class MemoryVenue:
 
     def _on_event(self, event: MarketEvent) -> None:
         if event.account is not self._owner or not self._watching:
+            return
+        if self._faults is not None and self._faults.silences(event.account.name):
             return
         hints: list[Hint]
         if isinstance(event, PositionChanged):

@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
 from messages.venue import VenueError, VenueErrorKind
@@ -17,6 +18,7 @@ from simulator.faults import Fault, FaultBook, FaultKind
 from simulator.market import Market
 from simulator.memory_words import error_of, is_refusal
 from simulator.state import Account
+from simulator.wire import ms
 
 T = TypeVar("T")
 
@@ -36,7 +38,15 @@ ENDPOINTS = {
 }
 """The word that a fault's `endpoint` uses for each method; the method's name does as well."""
 
-_BEFORE = (FaultKind.STATUS, FaultKind.ERROR_CODE, FaultKind.EMPTY_BODY, FaultKind.HTML)
+_ASKED = {"fetch_positions": "positions.list", "fetch_position": "positions.named"}
+_BEFORE = (
+    FaultKind.BAN,
+    FaultKind.STATUS,
+    FaultKind.ERROR_CODE,
+    FaultKind.EMPTY_BODY,
+    FaultKind.HTML,
+)
+_BEGINNING = datetime.fromtimestamp(0, UTC)
 _DAMAGE = (FaultKind.TRUNCATED, FaultKind.MISSING_LIST)
 
 
@@ -64,6 +74,15 @@ class Strikes:
     def seconds(self, kind: FaultKind) -> float:
         return sum(fault.seconds for fault in self._faults if fault.kind is kind)
 
+    def window(self, at: datetime) -> tuple[datetime, datetime]:
+        """Between which instants a history may show its records."""
+        first, last = _BEGINNING, at
+        if self.first(FaultKind.CUT_HISTORY):
+            first = at - timedelta(seconds=self.seconds(FaultKind.CUT_HISTORY))
+        if self.first(FaultKind.STALE):
+            last = at - timedelta(seconds=self.seconds(FaultKind.STALE))
+        return first, last
+
     def thin(self, rows: list[T]) -> list[T]:
         """Rows as a lying reply shows them: none, or the first half of them."""
         if self.first(FaultKind.EMPTY_LIST):
@@ -77,7 +96,7 @@ class Wire:
     def __init__(
         self,
         market: Market,
-        owner: Account,
+        key: str,
         *,
         latency: Callable[[], Awaitable[None]] | None,
         faults: FaultBook | None,
@@ -85,12 +104,22 @@ class Wire:
         timeout: float,
     ) -> None:
         self._market = market
-        self._owner = owner
+        opened = market.account_of(key)
+        if opened is None:
+            raise KeyError(key)
+        self._key = key
+        self._opened = opened
         self._latency = latency
         self._faults = faults
         self._log = log
         self._timeout = timeout
         self.calls: Counter[str] = Counter()
+
+    @property
+    def owner(self) -> Account:
+        """The account that the key opens now, or opened last."""
+        self._opened = self._market.account_of(self._key) or self._opened
+        return self._opened
 
     async def call(
         self, method: str, effect: Callable[[Strikes], T], **params: str
@@ -99,7 +128,8 @@ class Wire:
         self.calls[method] += 1
         struck: tuple[Fault, ...] = ()
         if self._faults is not None:
-            struck = self._faults.strike(ENDPOINTS[method], self._owner.name, path=method)
+            asked = _ASKED.get(method, ENDPOINTS[method])
+            struck = self._faults.strike(asked, self.owner.name, path=method)
         strikes = Strikes(struck)
         await self._travel()
         if (wait := strikes.seconds(FaultKind.DELAY)) >= self._timeout:
@@ -122,7 +152,7 @@ class Wire:
         if strikes.first(FaultKind.DROP_AFTER):
             return Failed(VenueError(kind=VenueErrorKind.NETWORK, message="reply lost"))
         if (after := strikes.first(FaultKind.ERROR_AFTER)) is not None:
-            return Failed(error_of(self._owner.exchange, after.code, after.message))
+            return Failed(error_of(self.owner.exchange, after.code, after.message))
         if not isinstance(result, Failed) and strikes.first(*_DAMAGE):
             partly = result if strikes.first(FaultKind.TRUNCATED) else None
             error = VenueError(kind=VenueErrorKind.MALFORMED, message="the reply is damaged")
@@ -141,14 +171,17 @@ class Wire:
         self._log.add(
             LoggedRequest(
                 at=at,
-                exchange=self._owner.exchange,
-                account=self._owner.name,
+                exchange=self.owner.exchange,
+                account=self.owner.name,
                 method=method,
                 endpoint=ENDPOINTS[method],
                 path=method,
                 params={name: value for name, value in params.items() if value},
             )
         )
+        if self._key not in self._market.logins:
+            error = VenueError(kind=VenueErrorKind.KEY, message="the key opens no account")
+            return Failed(error, refused=True)
         instead = strikes.first(*_BEFORE)
         return effect(strikes) if instead is None else self._instead(instead)
 
@@ -156,11 +189,21 @@ class Wire:
         match fault.kind:
             case FaultKind.STATUS if fault.status in (403, 429):
                 kind, refused = VenueErrorKind.RATE_LIMIT, True
+            case FaultKind.BAN:
+                until = "" if fault.until is None else str(ms(fault.until))
+                return Failed(
+                    VenueError(
+                        kind=VenueErrorKind.RATE_LIMIT,
+                        message=f"Way too many requests; IP banned until {until}.",
+                        http_status=fault.status,
+                    ),
+                    refused=True,
+                )
             case FaultKind.STATUS:
                 kind, refused = VenueErrorKind.NETWORK, False
             case FaultKind.ERROR_CODE:
-                error = error_of(self._owner.exchange, fault.code, fault.message)
-                return Failed(error, refused=is_refusal(self._owner.exchange, error))
+                error = error_of(self.owner.exchange, fault.code, fault.message)
+                return Failed(error, refused=is_refusal(self.owner.exchange, error))
             case _:
                 kind, refused = VenueErrorKind.MALFORMED, False
         status = fault.status if fault.kind is FaultKind.STATUS else None

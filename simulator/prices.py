@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from simulator.candles import Candle, Candles
 from simulator.instruments import Listing
 
 SECONDS_A_DAY = 86_400.0
@@ -37,11 +38,15 @@ class Prices:
         self._moved_at = started_at
         self.volatility = volatility
         self._of: dict[str, Decimal] = {}
+        self._past: dict[str, Candles] = {}
         self.add(listings)
 
     def add(self, listings: Iterable[Listing]) -> None:
         for listing in listings:
-            self._of.setdefault(listing.underlying, listing.price / (1 + listing.basis))
+            price = self._of.setdefault(listing.underlying, listing.price / (1 + listing.basis))
+            if listing.underlying not in self._past:
+                self._past[listing.underlying] = Candles()
+                self._past[listing.underlying].note(price, self._moved_at)
 
     def last(self, listing: Listing) -> Decimal:
         return listing.to_tick(self._of[listing.underlying] * (1 + listing.basis))
@@ -56,9 +61,24 @@ class Prices:
     def ask(self, listing: Listing) -> Decimal:
         return self.last(listing) + listing.instrument.price_step
 
-    def set(self, listing: Listing, price: Decimal) -> None:
+    def bars(self, listing: Listing, first: int, step: int, count: int) -> list[Candle]:
+        """A listing's past in bars of `step` milliseconds, from the one that begins at `first`."""
+        away = 1 + listing.basis
+        return [
+            Candle(
+                it.start,
+                listing.to_tick(it.open * away),
+                listing.to_tick(it.high * away),
+                listing.to_tick(it.low * away),
+                listing.to_tick(it.close * away),
+            )
+            for it in self._past[listing.underlying].bars(first, step, count)
+        ]
+
+    def set(self, listing: Listing, price: Decimal, at: datetime) -> None:
         """Put a listing, and all that follow the same underlying, at a price."""
         self._of[listing.underlying] = price / (1 + listing.basis)
+        self._past[listing.underlying].note(self._of[listing.underlying], at)
 
     def advance(self, now: datetime) -> bool:
         """Move to `now`; says whether anything moved."""
@@ -71,4 +91,5 @@ class Prices:
         spread = self.volatility * math.sqrt(elapsed.total_seconds() / SECONDS_A_DAY)
         for name, price in self._of.items():
             self._of[name] = price * Decimal(repr(math.exp(self._rng.gauss(0.0, spread))))
+            self._past[name].note(self._of[name], now)
         return True

@@ -34,6 +34,7 @@ BY_HOST = {
     "api.bybit.com": Exchange.BYBIT,
     "fapi.binance.com": Exchange.BINANCE,
     "api.binance.com": Exchange.BINANCE,
+    "dapi.binance.com": Exchange.BINANCE,
 }
 OPERATORS = frozenset({"localhost", "127.0.0.1"})
 TICK_SECONDS = 0.25
@@ -68,12 +69,14 @@ class SimulatedVenue:
             raise ValueError(f"the simulated venue listens on loopback only, not on {host}")
         self.market = market or demo_market(now, seed, volatility=volatility)
         self.faults = FaultBook(random.Random(seed))  # noqa: S311  # chances, not secrets
+        bybit, binance = Bybit(self.market), Binance(self.market)
         self.desk = Desk(
             self.market,
             self.faults,
-            {Exchange.BYBIT: Bybit(self.market), Exchange.BINANCE: Binance(self.market)},
+            {Exchange.BYBIT: bybit, Exchange.BINANCE: binance},
         )
-        self.streams = Streams(self.market, self.market.now)
+        self.streams = Streams(self.market, self.market.now, self.faults, binance.listen_keys)
+        binance.on_push.append(self.streams.push)
         self.faults.on_cut.append(self.streams.cut)
         self.host = host
         self.port = port
@@ -138,6 +141,7 @@ class SimulatedVenue:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.market.tick()
+            self.streams.tick()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         host = request.host.partition(":")[0]
@@ -152,7 +156,14 @@ class SimulatedVenue:
         path, _, query = request.raw_path.partition("?")
         pending = self.desk.receive(
             exchange,
-            HttpRequest(request.method, path, query, request.headers, await request.read()),
+            HttpRequest(
+                request.method,
+                path,
+                query,
+                request.headers,
+                await request.read(),
+                request.remote or "",
+            ),
         )
         if isinstance(pending, Answer):
             return _response(pending)
@@ -170,7 +181,11 @@ class SimulatedVenue:
 
 def _response(answer: Answer) -> web.Response:
     return web.Response(
-        status=answer.status, body=answer.body, content_type=answer.content_type, charset="utf-8"
+        status=answer.status,
+        body=answer.body,
+        content_type=answer.content_type,
+        charset="utf-8",
+        headers=answer.headers,
     )
 
 

@@ -6,7 +6,7 @@ prices in quote currency, fees and profits in settle currency, instants aware UT
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +15,8 @@ from enum import IntEnum, StrEnum
 from messages.values import ZERO, OrderSide, Secret, Side
 from messages.venue import FillKind
 from simulator.instruments import Exchange, Listing
+from simulator.records import ClosedTrade
+from simulator.trailing import Trail
 
 
 class Slot(IntEnum):
@@ -46,6 +48,7 @@ class TimeInForce(StrEnum):
     IOC = "IOC"
     FOK = "FOK"
     POST_ONLY = "PostOnly"
+    GTD = "GTD"
 
 
 class RejectReason(StrEnum):
@@ -80,7 +83,11 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSpec:
-    """An order as asked for. `price` None is a market order; a trigger makes it conditional."""
+    """An order as asked for. `price` None is a market order; a trigger makes it conditional.
+
+    `good_till` is when a GTD order ends by itself. `words` are what the exchange says back of the
+    order although the market does not act on it, in the exchange's own names.
+    """
 
     symbol_id: str
     side: OrderSide
@@ -94,6 +101,13 @@ class OrderSpec:
     trigger_price: Decimal | None = None
     trigger_rising: bool | None = None
     take_profit: bool = False
+    trail: Trail | None = None
+    good_till: datetime | None = None
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def conditional(self) -> bool:
+        return self.trigger_price is not None or self.trail is not None
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -115,8 +129,16 @@ class Order:
     attached: bool = False
     by_hand: bool = False
     triggered_as: str = ""
+    amended: int = 0
+    """How often its quantity or price was changed."""
+    came_of: str = ""
+    """The id of the conditional order that this one came of, where that goes on as another."""
+    peak: Decimal | None = None
+    """The best price that a trailing stop has followed since it became active."""
     cancel_reason: str = ""
     kind: FillKind = FillKind.TRADE
+    closing: ClosedTrade | None = None
+    """The record of what its fills closed, once one did."""
 
     @property
     def remaining(self) -> Decimal:
@@ -128,7 +150,7 @@ class Order:
 
     @property
     def conditional(self) -> bool:
-        return self.spec.trigger_price is not None
+        return self.spec.conditional
 
     @property
     def reduces(self) -> bool:
@@ -176,6 +198,10 @@ class Position:
     opened_at: datetime
     updated_at: datetime
     realized: Decimal = ZERO
+    added_margin: Decimal = ZERO
+    """What was put into an isolated position beyond its initial margin."""
+    open_fee: Decimal = ZERO
+    """What was paid to open what is open now; a closing takes its share of it."""
     stop_loss: Order | None = None
     take_profit: Order | None = None
     liquidation_price: Decimal | None = None
@@ -221,16 +247,27 @@ PositionKey = tuple[str, Slot]
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Account:
-    """One login. `wallet` is the balance by settle currency, before unrealised profit."""
+    """One account of an exchange: a wallet, its positions, orders and records.
+
+    `uid` is the number that the exchange knows it by; `master` is the main account's number where
+    this is a sub-account. `key` and `secret` are its first API key; `logins.py` has all of them.
+    `wallet` is the balance by settle currency, before unrealised profit.
+    """
 
     name: str
     exchange: Exchange
     key: str
     secret: Secret
+    uid: int = 0
+    master: int = 0
     hedged: bool = False
     can_trade: bool = True
     can_withdraw: bool = False
     leverage: Decimal = Decimal(10)
+    """Of every symbol that `leverages` does not name."""
+    leverages: dict[str, Decimal] = field(default_factory=dict)
+    isolated: set[str] = field(default_factory=set)
+    """Ids of symbols with isolated margin; all others are crossed."""
     wallet: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[PositionKey, Position] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
@@ -239,11 +276,24 @@ class Account:
     """Orders that rest, by symbol id and order id."""
     executions: dict[str, list[Execution]] = field(default_factory=dict)
     """By symbol id, oldest first."""
+    closed: list[ClosedTrade] = field(default_factory=list)
+    """What each closing order realised, oldest first: the exchange's own record of ends."""
     journal: list[tuple[datetime, Position]] = field(default_factory=list)
     """Every state that a position had, so that a read of an earlier moment can be shown."""
 
     def position(self, symbol_id: str, slot: Slot) -> Position | None:
         return self.positions.get((symbol_id, slot))
+
+    def leverage_of(self, symbol_id: str) -> Decimal:
+        return self.leverages.get(symbol_id, self.leverage)
+
+    def relist(self, listing: Listing) -> None:
+        """Let what is open in an instrument follow its new rules."""
+        for slot in Slot:
+            if (held := self.positions.get((listing.id, slot))) is not None:
+                held.listing = listing
+        for order in self.live.get(listing.id, {}).values():
+            order.listing = listing
 
     def live_orders(self, symbol_id: str) -> list[Order]:
         return list(self.live.get(symbol_id, {}).values())

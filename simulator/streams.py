@@ -15,21 +15,13 @@ from datetime import datetime
 import msgspec
 from aiohttp import WSMsgType, web
 
-from simulator import binance_rows, bybit_rows
-from simulator.binance_account import listen_key
-from simulator.faults import ANY
+from simulator import binance_stream, bybit_rows
+from simulator.binance_stream import Command, ListenKeys
+from simulator.faults import ANY, FaultBook
 from simulator.instruments import Exchange
 from simulator.market import Market
-from simulator.state import (
-    Account,
-    Execution,
-    MarketEvent,
-    Order,
-    Position,
-    PositionChanged,
-    State,
-)
-from simulator.wire import Row, encode, ms, text
+from simulator.state import Account, MarketEvent, Position, PositionChanged
+from simulator.wire import Row, encode, ms
 
 
 class _Command(msgspec.Struct):
@@ -42,20 +34,34 @@ class _Command(msgspec.Struct):
 
 @dataclass(slots=True, eq=False)
 class _Connection:
-    """One open socket. What is to be sent waits in `outbox`; None closes it."""
+    """One open socket. What is to be sent waits in `outbox`; None closes it.
+
+    At Binance `keys` are the listen keys that it follows; `combined` frames name theirs.
+    """
 
     account: Account | None = None
     topics: set[str] = field(default_factory=set)
+    keys: list[str] = field(default_factory=list)
+    combined: bool = False
     outbox: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
 
 
 class Streams:
     """All open sockets of a venue; market events go out to those of their account."""
 
-    def __init__(self, market: Market, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        market: Market,
+        now: Callable[[], datetime],
+        faults: FaultBook,
+        listen_keys: ListenKeys,
+    ) -> None:
         self._market = market
+        self._faults = faults
         self._now = now
         self._open: set[_Connection] = set()
+        self._listen_keys = listen_keys
+        listen_keys.on_end.append(self._end_key)
 
     def start(self) -> None:
         self._market.listen(self._on_event)
@@ -91,12 +97,11 @@ class Streams:
         """Open a socket for whoever asks on a stream host, and keep it until either side ends."""
         if request.host.partition(":")[0] == "stream.bybit.com":
             return await self._serve(request, _Connection(), self._bybit_says)
-        key = request.query.get("listenKey") or request.path.rpartition("/")[2]
-        for account in self._market.accounts.values():
-            if account.exchange is Exchange.BINANCE and listen_key(account) == key:
-                connection = _Connection(account, {"position", "order"})
-                return await self._serve(request, connection, None)
-        return web.Response(status=401, text="listenKey is not valid")
+        streams, combined = binance_stream.streams_named(request.path, dict(request.query))
+        connection = _Connection(combined=combined)
+        if not all(self._follow_key(connection, it) for it in streams):
+            return web.Response(status=401, text="listenKey is not valid")
+        return await self._serve(request, connection, self._binance_says)
 
     async def _serve(
         self,
@@ -127,6 +132,66 @@ class Streams:
                 return
         await socket.close()
 
+    def tick(self) -> None:
+        """Let time pass: a listen key that nobody kept alive ends, and its followers are told."""
+        for key in self._listen_keys.expired():
+            event = binance_stream.expired_event(key, self._now())
+            for connection in self._open:
+                if key in connection.keys:
+                    self._push(connection, key, event)
+            self._end_key(key)
+
+    def push(self, account: Account, event: Row) -> None:
+        """Send an event of Binance's to all who follow an account."""
+        for connection in self._open:
+            if connection.account is account:
+                for key in connection.keys:
+                    self._push(connection, key, event)
+
+    def _push(self, connection: _Connection, key: str, event: Row) -> None:
+        payload = {"stream": key, "data": event} if connection.combined else event
+        connection.outbox.put_nowait(encode(payload))
+
+    def _follow_key(self, connection: _Connection, key: str) -> bool:
+        """Let a socket follow a listen key; whether there is such a key."""
+        account = self._listen_keys.account(key)
+        if account is None or connection.account not in (None, account):
+            return False
+        connection.account = account
+        connection.topics |= {"position", "order"}
+        if key not in connection.keys:
+            connection.keys.append(key)
+        return True
+
+    def _end_key(self, key: str) -> None:
+        for connection in self._open:
+            if key in connection.keys:
+                connection.keys.remove(key)
+                connection.topics.clear()
+
+    def _binance_says(self, connection: _Connection, data: bytes) -> None:
+        try:
+            command = msgspec.json.decode(data, type=Command)
+        except msgspec.MsgspecError as failure:
+            refusal: Row = {"code": 3, "msg": f"Invalid JSON: {failure}"}
+            connection.outbox.put_nowait(encode({"error": refusal}))
+            return
+        reply: Row = {"result": None, "id": command.id}
+        match command.method:
+            case "SUBSCRIBE":
+                for key in command.params:
+                    self._follow_key(connection, key)
+            case "UNSUBSCRIBE":
+                for key in command.params:
+                    if key in connection.keys:
+                        connection.keys.remove(key)
+            case "LIST_SUBSCRIPTIONS":
+                reply["result"] = list(connection.keys)
+            case other:
+                refusal = {"code": 2, "msg": f"Invalid request: unknown variant `{other}`"}
+                reply = {"error": refusal, "id": command.id}
+        connection.outbox.put_nowait(encode(reply))
+
     def _bybit_says(self, connection: _Connection, data: bytes) -> None:
         try:
             command = msgspec.json.decode(data, type=_Command)
@@ -155,17 +220,24 @@ class Streams:
         if len(args) != 3:
             return None
         key, expires, signature = (str(arg) for arg in args)
-        account = self._market.account_of(key)
-        if account is None or account.exchange is not Exchange.BYBIT or not expires.isdecimal():
+        login = self._market.logins.find(key)
+        if login is None or not expires.isdecimal():
             return None
-        secret = account.secret.reveal().encode()
+        account = login.account
+        if account.exchange is not Exchange.BYBIT:
+            return None
+        secret = login.secret.reveal().encode()
         expected = hmac.new(secret, f"GET/realtime{expires}".encode(), hashlib.sha256).hexdigest()
         fresh = int(expires) > ms(self._now())
         return account if fresh and hmac.compare_digest(expected, signature) else None
 
     def _on_event(self, event: MarketEvent) -> None:
         listeners = [it for it in self._open if it.account is event.account]
-        if not listeners:
+        if not listeners or self._faults.silences(event.account.name):
+            return
+        if event.account.exchange is Exchange.BINANCE:
+            for row in binance_stream.events(event, self._market):
+                self.push(event.account, row)
             return
         topic = "position" if isinstance(event, PositionChanged) else "order"
         payload = encode(self._words(event))
@@ -174,14 +246,10 @@ class Streams:
                 connection.outbox.put_nowait(payload)
 
     def _words(self, event: MarketEvent) -> Row:
-        at, bybit = ms(event.at), event.account.exchange is Exchange.BYBIT
+        at = ms(event.at)
         if isinstance(event, PositionChanged):
-            if bybit:
-                return _bybit_topic("position", at, self._bybit_position(event.position))
-            return self._account_update(event.account, event.position, at)
-        if bybit:
-            return _bybit_topic("order", at, bybit_rows.order_row(event.order))
-        return _order_update(event.order, event.execution, at)
+            return _bybit_topic("position", at, self._bybit_position(event.position))
+        return _bybit_topic("order", at, bybit_rows.order_row(event.order))
 
     def _bybit_position(self, position: Position) -> Row:
         row = bybit_rows.position_row(position, self._market.prices)
@@ -189,98 +257,6 @@ class Streams:
         row["category"] = bybit_rows.category(position.listing)
         return row
 
-    def _account_update(self, account: Account, position: Position, at: int) -> Row:
-        settle = position.listing.instrument.settle
-        wallet = text(account.wallet.get(settle))
-        mark = self._market.prices.mark(position.listing)
-        balances = [{"a": settle, "wb": wallet, "cw": wallet, "bc": "0"}]
-        positions = [
-            {
-                "s": position.listing.id,
-                "pa": text(position.size),
-                "ep": text(position.entry),
-                "bep": text(position.entry),
-                "cr": text(position.realized),
-                "up": text(position.unrealized(mark)),
-                "mt": "cross",
-                "iw": "0",
-                "ps": binance_rows.POSITION_SIDES[position.slot],
-            }
-        ]
-        body: Row = {"m": "ORDER", "B": balances, "P": positions}
-        return {"e": "ACCOUNT_UPDATE", "E": at, "T": at, "a": body}
-
 
 def _bybit_topic(topic: str, at: int, row: Row) -> Row:
     return {"id": f"{topic}-{at}", "topic": topic, "creationTime": at, "data": [row]}
-
-
-def _order_update(order: Order, execution: Execution | None, at: int) -> Row:
-    """ORDER_TRADE_UPDATE, or ALGO_UPDATE for a conditional order."""
-    if order.conditional:
-        row = binance_rows.algo_row(order)
-        body: Row = {
-            "caid": row["clientAlgoId"],
-            "aid": row["algoId"],
-            "at": "CONDITIONAL",
-            "o": row["orderType"],
-            "s": row["symbol"],
-            "S": row["side"],
-            "ps": row["positionSide"],
-            "f": row["timeInForce"],
-            "q": row["quantity"],
-            # Told in the moment that it fires; REST says FINISHED once its order has ended.
-            "X": "TRIGGERED" if order.state is State.TRIGGERED else row["algoStatus"],
-            "ai": row["actualOrderId"],
-            "ap": "0.00000",
-            "aq": "0.00000",
-            "act": "0",
-            "tp": row["triggerPrice"],
-            "p": row["price"],
-            "V": row["selfTradePreventionMode"],
-            "wt": row["workingType"],
-            "pm": row["priceMatch"],
-            "cp": row["closePosition"],
-            "pP": row["priceProtect"],
-            "R": row["reduceOnly"],
-            "tt": row["triggerTime"],
-            "gtd": row["goodTillDate"],
-            "rm": "",
-        }
-        return {"e": "ALGO_UPDATE", "E": at, "T": at, "o": body}
-    row = binance_rows.order_row(order)
-    body = {
-        "s": row["symbol"],
-        "c": row["clientOrderId"],
-        "S": row["side"],
-        "o": row["type"],
-        "f": row["timeInForce"],
-        "q": row["origQty"],
-        "p": row["price"],
-        "ap": row["avgPrice"],
-        "sp": row["stopPrice"],
-        "x": "TRADE" if execution else row["status"],
-        "X": row["status"],
-        "i": row["orderId"],
-        "l": text(execution.quantity) if execution else "0",
-        "z": row["executedQty"],
-        "L": text(execution.price) if execution else "0",
-        "n": text(execution.fee) if execution else "0",
-        "N": order.listing.instrument.settle,
-        "T": row["updateTime"],
-        "t": int(execution.id) if execution else 0,
-        "b": "0",
-        "a": "0",
-        "m": bool(execution and execution.maker),
-        "R": row["reduceOnly"],
-        "wt": row["workingType"],
-        "ot": row["origType"],
-        "ps": row["positionSide"],
-        "cp": row["closePosition"],
-        "rp": text(execution.pnl) if execution else "0",
-        "pP": row["priceProtect"],
-        "V": row["selfTradePreventionMode"],
-        "pm": row["priceMatch"],
-        "gtd": row["goodTillDate"],
-    }
-    return {"e": "ORDER_TRADE_UPDATE", "E": at, "T": at, "o": body}

@@ -45,6 +45,31 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True):
     by_hand: bool
 
 
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """An account, whose number `uid` is, and the keys that open it now."""
+
+    name: str
+    exchange: str
+    uid: int
+    master: int
+    hedged: bool
+    keys: list[str]
+
+
+def account_views(market: Market) -> list[AccountView]:
+    return [
+        AccountView(
+            name=account.name,
+            exchange=account.exchange,
+            uid=account.uid,
+            master=account.master,
+            hedged=account.hedged,
+            keys=market.logins.keys_of(account),
+        )
+        for account in market.accounts.values()
+    ]
+
+
 def position_views(market: Market) -> list[PositionView]:
     """Every open leg of every account."""
     return [

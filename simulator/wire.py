@@ -5,11 +5,11 @@ Left to others: each exchange's paths, rows and codes (`bybit.py`, `binance.py`)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Protocol
+from typing import Protocol, TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -17,16 +17,22 @@ import msgspec
 from simulator.instruments import Exchange
 from simulator.state import Account
 
-Body = dict[str, object] | list[dict[str, object]]
+Body = dict[str, object] | list[dict[str, object]] | list[list[object]]
 Row = dict[str, object]
 Params = dict[str, str]
+
+T = TypeVar("T")
 
 PLACES = Decimal("1e-12")
 
 
 @dataclass(slots=True, kw_only=True)
 class Call:
-    """One request, decoded. `as_of` is set where a stale answer was ordered for it."""
+    """One request, decoded.
+
+    `address` is the client's. `as_of` is set where an answer of an earlier moment was ordered for
+    it, `not_before` where a history without its older part was.
+    """
 
     at: datetime
     exchange: Exchange
@@ -34,8 +40,20 @@ class Call:
     method: str
     path: str
     params: Params
+    headers: Mapping[str, str] = field(default_factory=dict)
+    address: str = ""
     account: Account | None = None
     as_of: datetime | None = None
+    not_before: datetime | None = None
+
+    def told(self, history: Iterable[T], at: Callable[[T], datetime]) -> list[T]:
+        """What of a history this call may see, by its records' instants."""
+        return [
+            it
+            for it in history
+            if (self.as_of is None or at(it) <= self.as_of)
+            and (self.not_before is None or at(it) >= self.not_before)
+        ]
 
     @property
     def owner(self) -> Account:
@@ -102,12 +120,28 @@ class HttpRequest:
     query: str
     headers: Mapping[str, str]
     body: bytes
+    address: str = "127.0.0.1"
+
+
+class Quotas(Protocol):
+    """One exchange's limits. `enforced` off, requests are counted and none is refused."""
+
+    enforced: bool
+
+    def charge(self, call: Call) -> Reply | None:
+        """Count a request; its refusal where it is over a limit that is enforced."""
+
+    def headers(self, call: Call) -> dict[str, str]:
+        """What the answer to a request says of what has been used."""
 
 
 class RestProtocol(Protocol):
     """One exchange's protocol."""
 
     exchange: Exchange
+
+    @property
+    def quotas(self) -> Quotas: ...
 
     def route(self, method: str, path: str) -> Route | None: ...
 
@@ -119,6 +153,9 @@ class RestProtocol(Protocol):
     def error(self, code: str, message: str) -> Reply: ...
 
     def too_many(self) -> Reply: ...
+
+    def banned(self, until: datetime, status: int) -> Reply:
+        """A ban that ends at an instant; `status` says of what kind (`FaultKind.BAN`)."""
 
     def malformed(self, message: str) -> Reply: ...
 

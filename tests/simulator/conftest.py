@@ -87,7 +87,9 @@ async def still_venue(**options: Any) -> AsyncIterator[SimulatedVenue]:
 
 
 @asynccontextmanager
-async def client(venue: SimulatedVenue, account: str, **changes: Any) -> AsyncIterator[Any]:
+async def client(
+    venue: SimulatedVenue, account: str, ccxt_class: Any = None, **changes: Any
+) -> AsyncIterator[Any]:
     """The real ccxt class with an account's keys, its URLs untouched, its limiter off."""
     owner = venue.market.accounts[account]
     session = loopback_session(venue.connect, venue.ca_file)
@@ -102,7 +104,7 @@ async def client(venue: SimulatedVenue, account: str, **changes: Any) -> AsyncIt
             "fetchCurrencies": False,
         },
     }
-    exchange = CCXT[account](config | changes)
+    exchange = (ccxt_class or CCXT[account])(config | changes)
     # ccxt sleeps this many milliseconds when it is closed, for connections that it does not own.
     exchange.timeout_on_exit = 0
     if "bybit" in account:

@@ -16,6 +16,7 @@ from messages.values import Side
 from simulator import SimulatedVenue
 from simulator.desk import RateLimit
 from tests.simulator.conftest import ACCOUNTS, BTC, client, connected, dec, still_venue
+from tests.simulator.operators import admin
 from venues.transport import loopback_session
 
 
@@ -89,15 +90,6 @@ async def test_nonsense_in_an_order_is_refused_and_logged(body: bytes) -> None:
         assert (reply.status, told["retCode"]) == (200, 10001)
         assert venue.requests.count("order.create") == 1
         assert not venue.market.accounts["bybit-main"].orders
-
-
-async def admin(venue: SimulatedVenue, method: str, path: str, **body: object) -> Any:
-    url = f"https://127.0.0.1:{venue.port}/admin/{path}"
-    async with (
-        loopback_session(venue.connect, venue.ca_file) as session,
-        session.request(method, url, data=msgspec.json.encode(body)) as reply,
-    ):
-        return reply.status, msgspec.json.decode(await reply.read())
 
 
 async def test_operators_trade_look_and_order_trouble_over_http() -> None:

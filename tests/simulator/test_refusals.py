@@ -28,7 +28,7 @@ def test_reduce_only_with_nothing_to_reduce_is_refused(market: Market, account: 
 def test_binance_refuses_what_a_resting_reduce_only_order_reserves(market: Market) -> None:
     market.open_position("binance-main", BTC, Side.LONG, dec("1"))
     resting = placed(market, "binance-main", sell("1", price=dec("66000")))
-    assert refused(market, "binance-main", sell("1")) is RejectReason.RESERVED
+    assert refused(market, "binance-main", sell("0.5")) is RejectReason.RESERVED
     assert isinstance(market.cancel(market.accounts["binance-main"], resting), Order)
     assert placed(market, "binance-main", sell("1")).state is State.FILLED
 
