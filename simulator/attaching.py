@@ -98,7 +98,7 @@ class Attaching:
         long = position.size > 0
         size = abs(position.size)
         partial = wanted is not None and wanted.quantity is not None
-        if wanted is not None and wanted.quantity is not None:
+        if wanted is not None and wanted.quantity:
             size = min(size, wanted.quantity)
         spec = OrderSpec(
             symbol_id=position.listing.id,

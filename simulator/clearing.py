@@ -221,6 +221,7 @@ class Clearing:
     def changed(self, account: Account, position: Position, at: datetime) -> None:
         """Announce a change that no fill made, such as an attached stop."""
         position.updated_at = at
+        position.liquidation_price = _liquidation_price(position)
         self._note(account, position, at)
         self.emit(PositionChanged(account, position, at))
 

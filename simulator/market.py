@@ -146,6 +146,15 @@ class Market:
             raise ValueError(f"{account} has open positions or orders")
         owner.hedged = hedged
 
+    def set_leverage(self, account: Account, listing: Listing, leverage: Decimal) -> None:
+        """Set the leverage of a symbol, and of what is open in it."""
+        account.leverages[listing.id] = leverage
+        for slot in Slot:
+            held = account.position(listing.id, slot)
+            if held is not None:
+                held.leverage = leverage
+                self.clearing.changed(account, held, self.now())
+
     def account_of(self, key: str) -> Account | None:
         found = self.logins.find(key)
         return None if found is None else found.account

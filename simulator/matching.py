@@ -58,6 +58,7 @@ class Matching:
     ) -> Order | Rejection:
         """Take an order that passed its checks, and do at once what it can do at once."""
         order = self._clearing.new_order(account, spec, listing, at)
+        order.last_price = self._prices.last(listing)
         if order.conditional:
             self._announce(account, order, at)
             return order

@@ -85,9 +85,9 @@ class Rejection:
 class Attachment:
     """A stop or take-profit to hang on a position. `trigger` zero takes one off.
 
-    `quantity` (contracts) None covers the whole position; in an order, any other says that what is
-    filled is covered fill by fill. `price` is a limit, None a market order. `by_mark`: the mark
-    price triggers it, not the last.
+    `quantity` (contracts) None covers the whole position and follows it; zero covers what is there
+    now; in an order, any but None says that what is filled is covered fill by fill. `price` is a
+    limit, None a market order. `by_mark`: the mark price triggers it, not the last.
     """
 
     trigger: Decimal
@@ -162,6 +162,8 @@ class Order:
     peak: Decimal | None = None
     """The best price that a trailing stop has followed since it became active."""
     cancel_reason: str = ""
+    last_price: Decimal | None = None
+    """What the market was at when it was taken."""
     kind: FillKind = FillKind.TRADE
     closing: ClosedTrade | None = None
     """The record of what its fills closed, once one did."""
@@ -295,6 +297,8 @@ class Account:
     leverages: dict[str, Decimal] = field(default_factory=dict)
     isolated: set[str] = field(default_factory=set)
     """Ids of symbols with isolated margin; all others are crossed."""
+    margin_mode: str = "REGULAR_MARGIN"
+    """How the whole account is margined, where an exchange sets that (Bybit)."""
     wallet: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[PositionKey, Position] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)
