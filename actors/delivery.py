@@ -16,7 +16,7 @@ from actors import paths
 from actors.alerting.daily_summary import Summaries
 from actors.alerting.notifications import Channel, notice_of
 from actors.ledger_client import ask_ledger
-from actors.runtime import Actor, Down, Worked, handles
+from actors.runtime import Actor, Down, WorkerDone, handles
 from messages.ledger import AlertDraft, AlertLevel, AlertType, Delivery, NoticeKind
 from messages.settings import Loudness, Settings
 from messages.to_alerts import NewNotice, RaiseAlert, ResolveAlert
@@ -161,7 +161,7 @@ class Deliverer(Actor[DelivererState]):
             return f"no answer within {SEND_LIMIT:g} s"
 
     @handles
-    async def worked(self, message: Worked) -> None:
+    async def worked(self, message: WorkerDone) -> None:
         delivery = message.tag
         if not isinstance(delivery, Delivery):
             return

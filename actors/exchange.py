@@ -23,7 +23,7 @@ from actors.execution.leg_opening import find_opening
 from actors.execution.orders import Orders
 from actors.execution.protective_stop import place_stop
 from actors.execution.shared_reads import SharedReads
-from actors.runtime import Actor, Down, Later, Worked, WorkerCrashed, handles
+from actors.runtime import Actor, DeferredReply, Down, WorkerCrashed, WorkerDone, handles
 from messages.execution import ErrorCode, ExecutionResult
 from messages.settings import AccountSettings, Mode, Settings
 from messages.to_alerts import RaiseAlert
@@ -115,7 +115,7 @@ class Exchange(Actor[ExchangeState]):
         self._account = account
         self._settings = settings
         self._markets: Markets | None = None
-        self._closing: dict[LegKey, list[Later[ExecutionResult]]] = {}
+        self._closing: dict[LegKey, list[DeferredReply[ExecutionResult]]] = {}
         self._health = Health(self, account.name, self.state.health)
         self._reads = SharedReads(
             account.name,
@@ -182,7 +182,7 @@ class Exchange(Actor[ExchangeState]):
         return self._markets or NotReady(why=self.state.why or "still connecting")
 
     @handles
-    def read_positions(self, message: ReadPositions) -> Snapshot | Later[Snapshot]:
+    def read_positions(self, message: ReadPositions) -> Snapshot | DeferredReply[Snapshot]:
         if self._markets is None:
             return self._reads.unknown(self.state.why or "still connecting")
         return self._answer_later(
@@ -218,7 +218,7 @@ class Exchange(Actor[ExchangeState]):
             self.state.hedged = hedged
 
     @handles
-    def judge(self, message: JudgeLeg) -> Judgement | Later[Judgement]:
+    def judge(self, message: JudgeLeg) -> Judgement | DeferredReply[Judgement]:
         if self._markets is None:
             why = self.state.why or "still connecting"
             return Judgement(verdict=Unknown(why=why, failed=True))
@@ -238,7 +238,7 @@ class Exchange(Actor[ExchangeState]):
         return await self._inquiry.judge(message)
 
     @handles
-    def find_opening(self, message: FindOpening) -> Later[Opening]:
+    def find_opening(self, message: FindOpening) -> DeferredReply[Opening]:
         return self._answer_later(
             find_opening(self._venue, message, self.now),
             lambda why: Opening(why=why, failed=True),
@@ -246,11 +246,11 @@ class Exchange(Actor[ExchangeState]):
         )
 
     @handles
-    def read_quote(self, message: ReadQuote) -> Later[Quote | VenueError]:
+    def read_quote(self, message: ReadQuote) -> DeferredReply[Quote | VenueError]:
         return self._answer_later(self._venue.fetch_quote(message.symbol), _as_error, name="quote")
 
     @handles
-    def read_protection(self, message: ReadProtection) -> Later[Protection]:
+    def read_protection(self, message: ReadProtection) -> DeferredReply[Protection]:
         return self._answer_later(
             self._venue.fetch_protection(message.symbols),
             lambda why: Protection(started_at=self.now(), problems=(_as_error(why),)),
@@ -268,12 +268,12 @@ class Exchange(Actor[ExchangeState]):
     # --- orders ---------------------------------------------------------------------------------
 
     @handles
-    def close(self, message: CloseLeg) -> ExecutionResult | Later[ExecutionResult]:
+    def close(self, message: CloseLeg) -> ExecutionResult | DeferredReply[ExecutionResult]:
         if self._settings.mode is Mode.OBSERVE:
             return self._not_sent(message, "mode is observe: nothing is sent", permanent=True)
         if self._markets is None:
             return self._not_sent(message, self.state.why or "still connecting")
-        later: Later[ExecutionResult] = self.later()
+        later: DeferredReply[ExecutionResult] = self.later()
         waiting = self._closing.get(message.key)
         if waiting is not None:
             # One close of a leg at a time: a second asker gets the first one's result.
@@ -316,7 +316,7 @@ class Exchange(Actor[ExchangeState]):
         )
 
     @handles
-    def settle(self, message: SettleLeg) -> Settled | Later[Settled]:
+    def settle(self, message: SettleLeg) -> Settled | DeferredReply[Settled]:
         if self._markets is None:
             return Settled(unresolved=1)
         if message.key in self._closing:
@@ -328,7 +328,7 @@ class Exchange(Actor[ExchangeState]):
         )
 
     @handles
-    def protect(self, message: PlaceStop) -> StopPlaced | Later[StopPlaced]:
+    def protect(self, message: PlaceStop) -> StopPlaced | DeferredReply[StopPlaced]:
         if self._settings.mode is Mode.OBSERVE or self._markets is None:
             return StopPlaced(success=False, error=self.state.why or "mode is observe")
         return self._answer_later(
@@ -338,7 +338,7 @@ class Exchange(Actor[ExchangeState]):
         )
 
     @handles
-    def clean_up(self, message: CleanUp) -> CleanedUp | Later[CleanedUp]:
+    def clean_up(self, message: CleanUp) -> CleanedUp | DeferredReply[CleanedUp]:
         if self._settings.mode is Mode.OBSERVE or self._markets is None:
             return CleanedUp()
         return self._answer_later(
@@ -351,14 +351,14 @@ class Exchange(Actor[ExchangeState]):
 
     def _answer_later(
         self, job: Coroutine[Any, Any, T], if_crashed: Callable[[str], T], *, name: str
-    ) -> Later[T]:
+    ) -> DeferredReply[T]:
         """Run a request in a worker; a crash there costs this asker its answer, and no other."""
-        later: Later[T] = self.later()
+        later: DeferredReply[T] = self.later()
         self.work(job, Errand(later.set, lambda why: later.set(if_crashed(why))), name=name)
         return later
 
     @handles
-    def worked(self, message: Worked) -> None:
+    def worked(self, message: WorkerDone) -> None:
         if isinstance(message.tag, Errand):
             self.state.calls = self._venue.calls()
             message.tag.then(message.result)

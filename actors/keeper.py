@@ -19,14 +19,14 @@ from actors.runtime import (
     AlreadyThere,
     AskFailed,
     ChildSpec,
+    DeferredReply,
     Down,
-    Later,
     StartChild,
     Started,
     StopChild,
     Timer,
-    Worked,
     WorkerCrashed,
+    WorkerDone,
     handles,
 )
 from messages.base import Done, Request
@@ -82,7 +82,7 @@ class Keeper(Actor[KeeperState]):
         self._accounts_now = accounts
         self._accounts = accounts()
         self._running: set[str] = set()
-        self._letting_go: dict[str, list[Later[Done]]] = {}
+        self._letting_go: dict[str, list[DeferredReply[Done]]] = {}
         self._lost: set[str] = set()
         self._next: Timer | None = None
 
@@ -117,10 +117,10 @@ class Keeper(Actor[KeeperState]):
         self._next = self.after(RETRY if starting else self._lease / 3, Tend())
 
     @handles
-    async def changed(self, message: AccountsChanged) -> Done | Later[Done]:
+    async def changed(self, message: AccountsChanged) -> Done | DeferredReply[Done]:
         self._accounts = self._accounts_now()
         gone = [name for name in message.gone if name not in self._accounts]
-        answer: Later[Done] = self.later()
+        answer: DeferredReply[Done] = self.later()
         for account in gone:
             self.log.info("{} is no longer guarded: stopping its actors", account)
             waiting = self._letting_go.setdefault(account, [])
@@ -134,7 +134,7 @@ class Keeper(Actor[KeeperState]):
         return answer if gone else Done()
 
     @handles
-    async def stopped(self, message: Worked) -> None:
+    async def stopped(self, message: WorkerDone) -> None:
         """The actors of an account have stopped; one that was let go is anybody's now.
 
         One that was lost is asked for again at the next round.

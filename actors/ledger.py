@@ -9,19 +9,27 @@ from __future__ import annotations
 
 from actors import paths
 from actors.ledger_access import LedgerAccess
-from actors.runtime import Later, Worked, handles
+from actors.runtime import DeferredReply, WorkerDone, handles
 from actors.source_reader import Following
 from messages.base import Done
 from messages.ledger import (
+    AccountIdentity,
     AgedRecord,
     Alert,
     AlertRaised,
+    BookedFill,
     ClosedRows,
+    Command,
     Delivery,
     Event,
     HeldBy,
+    IdentityDiffers,
+    IdentityStored,
+    IdentityTaken,
     Intent,
+    LastSeen,
     Lease,
+    LedgerReplaced,
     OrphanRecord,
     PositionRow,
     RowStatus,
@@ -33,6 +41,7 @@ from messages.to_ledger import (
     ActiveRows,
     AddPosition,
     AppendEvent,
+    CheckLedgerFile,
     CloseRows,
     CommitIntent,
     Count,
@@ -40,10 +49,17 @@ from messages.to_ledger import (
     DropAged,
     DropOrphan,
     FindAlerts,
+    FindBookedFills,
+    FindClosedSince,
+    FindCommands,
     FindEvents,
     FindEventSymbols,
+    FindIdentities,
     FindIntents,
+    FindLastSeen,
     FindRows,
+    ForgetIdentity,
+    GetLedgerId,
     NoteDelivered,
     NoteDeliveryFailed,
     PendingDeliveries,
@@ -56,13 +72,17 @@ from messages.to_ledger import (
     ReleaseLease,
     RenewLease,
     SaveAged,
+    SaveLastSeen,
     SaveOrphan,
     SetHeld,
     SetStop,
     StoreAck,
     StoreAlert,
+    StoreCommand,
+    StoreIdentity,
     StoreReminder,
     StoreResolution,
+    UpdateCommand,
     UpdateIntent,
 )
 from storage import Ledger, LedgerUnavailable
@@ -98,10 +118,10 @@ class LedgerActor(LedgerAccess):
     @handles
     async def active_rows(
         self, message: ActiveRows
-    ) -> tuple[PositionRow, ...] | Later[tuple[PositionRow, ...]]:
+    ) -> tuple[PositionRow, ...] | DeferredReply[tuple[PositionRow, ...]]:
         if self._following is None:
             return await self._through(lambda: self._ledger.active_rows(message.account))
-        answer: Later[tuple[PositionRow, ...]] = self.later()
+        answer: DeferredReply[tuple[PositionRow, ...]] = self.later()
         self._following.asked(message.account, answer)
         self._follow(self._following)
         return answer
@@ -111,17 +131,17 @@ class LedgerActor(LedgerAccess):
             self.work(following.read(), following, name="source")
 
     @handles
-    async def worked(self, message: Worked) -> None:
+    async def worked(self, message: WorkerDone) -> None:
         """A worker is through: whoever waited for that is answered."""
         if isinstance(message.tag, Following):
             message.tag.done(await self._through(self._ledger.active_rows))
             self._follow(message.tag)
-        elif isinstance(message.tag, Later):
+        elif isinstance(message.tag, DeferredReply):
             message.tag.set(message.result)
 
     @handles
-    def prune_events(self, message: PruneEvents) -> Later[Pruned]:
-        answer: Later[Pruned] = self.later()
+    def prune_events(self, message: PruneEvents) -> DeferredReply[Pruned]:
+        answer: DeferredReply[Pruned] = self.later()
         self.work(self._pruned(message), answer, name="retention")
         return answer
 
@@ -155,14 +175,14 @@ class LedgerActor(LedgerAccess):
         )
 
     @handles
-    async def add_position(self, message: AddPosition) -> PositionRow | Later[PositionRow]:
+    async def add_position(self, message: AddPosition) -> PositionRow | DeferredReply[PositionRow]:
         return await self._fenced(
             message.new.account,
             lambda lease: self._ledger.add_position(message.new, event=message.event, lease=lease),
         )
 
     @handles
-    async def close_rows(self, message: CloseRows) -> ClosedRows | Later[ClosedRows]:
+    async def close_rows(self, message: CloseRows) -> ClosedRows | DeferredReply[ClosedRows]:
         return await self._fenced(
             message.account,
             lambda lease: self._ledger.close_rows(
@@ -188,7 +208,7 @@ class LedgerActor(LedgerAccess):
         return Done()
 
     @handles
-    async def commit_intent(self, message: CommitIntent) -> Intent | Later[Intent]:
+    async def commit_intent(self, message: CommitIntent) -> Intent | DeferredReply[Intent]:
         return await self._fenced(
             message.intent.key.account,
             lambda lease: self._ledger.commit_intent(
@@ -213,7 +233,85 @@ class LedgerActor(LedgerAccess):
         )
 
     @handles
-    async def append_event(self, message: AppendEvent) -> Done | Later[Done]:
+    async def find_last_seen(self, message: FindLastSeen) -> tuple[LastSeen, ...]:
+        return await self._through(lambda: self._ledger.last_seen(message.account))
+
+    @handles
+    async def save_last_seen(self, message: SaveLastSeen) -> Done | DeferredReply[Done]:
+        return await self._written(
+            message.account,
+            lambda lease: self._ledger.save_last_seen(message.account, message.seen, lease=lease),
+        )
+
+    @handles
+    async def find_booked_fills(self, message: FindBookedFills) -> tuple[BookedFill, ...]:
+        return await self._through(lambda: self._ledger.booked_fills(message.key, message.since))
+
+    @handles
+    async def find_closed_since(self, message: FindClosedSince) -> tuple[PositionRow, ...]:
+        return await self._through(
+            lambda: self._ledger.closed_since(message.account, message.since)
+        )
+
+    @handles
+    async def store_identity(
+        self, message: StoreIdentity
+    ) -> IdentityStored | IdentityDiffers | IdentityTaken:
+        return await self._through(
+            lambda: self._ledger.store_identity(
+                message.account,
+                message.exchange,
+                message.identity,
+                replace=message.replace,
+                event=message.event,
+            )
+        )
+
+    @handles
+    async def forget_identity(self, message: ForgetIdentity) -> bool:
+        return await self._through(
+            lambda: self._ledger.forget_identity(message.account, event=message.event)
+        )
+
+    @handles
+    async def find_identities(self, message: FindIdentities) -> tuple[AccountIdentity, ...]:
+        return await self._through(self._ledger.identities)
+
+    @handles
+    async def store_command(self, message: StoreCommand) -> Command:
+        return await self._through(
+            lambda: self._ledger.store_command(message.command, event=message.event)
+        )
+
+    @handles
+    async def find_commands(self, message: FindCommands) -> tuple[Command, ...]:
+        return await self._through(
+            lambda: self._ledger.commands(
+                account=message.account,
+                key=message.key,
+                command_id=message.command_id,
+                open_only=message.open_only,
+            )
+        )
+
+    @handles
+    async def update_command(self, message: UpdateCommand) -> Command:
+        return await self._through(
+            lambda: self._ledger.update_command(
+                message.command_id, message.state, message.outcome, event=message.event
+            )
+        )
+
+    @handles
+    def get_ledger_id(self, message: GetLedgerId) -> str:
+        return self._ledger.ledger_id
+
+    @handles
+    async def check_ledger_file(self, message: CheckLedgerFile) -> LedgerReplaced | None:
+        return await self._through(self._ledger.still_the_same_file)
+
+    @handles
+    async def append_event(self, message: AppendEvent) -> Done | DeferredReply[Done]:
         return await self._written(
             message.draft.account,
             lambda lease: self._ledger.append_event(message.draft, lease=lease),
@@ -250,14 +348,14 @@ class LedgerActor(LedgerAccess):
         return await self._through(lambda: self._ledger.aged_record(message.key))
 
     @handles
-    async def save_aged(self, message: SaveAged) -> Done | Later[Done]:
+    async def save_aged(self, message: SaveAged) -> Done | DeferredReply[Done]:
         return await self._written(
             message.record.key.account,
             lambda lease: self._ledger.save_aged(message.record, lease=lease),
         )
 
     @handles
-    async def drop_aged(self, message: DropAged) -> Done | Later[Done]:
+    async def drop_aged(self, message: DropAged) -> Done | DeferredReply[Done]:
         return await self._written(
             message.key.account,
             lambda lease: self._ledger.drop_aged(message.key, lease=lease),
@@ -268,14 +366,14 @@ class LedgerActor(LedgerAccess):
         return await self._through(lambda: self._ledger.orphan_records(message.account))
 
     @handles
-    async def save_orphan(self, message: SaveOrphan) -> Done | Later[Done]:
+    async def save_orphan(self, message: SaveOrphan) -> Done | DeferredReply[Done]:
         return await self._written(
             message.record.key.account,
             lambda lease: self._ledger.save_orphan(message.record, lease=lease),
         )
 
     @handles
-    async def drop_orphan(self, message: DropOrphan) -> Done | Later[Done]:
+    async def drop_orphan(self, message: DropOrphan) -> Done | DeferredReply[Done]:
         return await self._written(
             message.key.account,
             lambda lease: self._ledger.drop_orphan(message.key, lease=lease),

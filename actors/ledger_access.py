@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from actors import paths
-from actors.runtime import Actor, Later
+from actors.runtime import Actor, DeferredReply
 from messages.base import Done
 from messages.ledger import Lease
 from messages.to_ledger import LeaseLost
@@ -47,7 +47,7 @@ class LedgerAccess(Actor[LedgerState]):
 
     async def _fenced(
         self, account: str, work: Callable[[Lease | None], Awaitable[T]]
-    ) -> T | Later[T]:
+    ) -> T | DeferredReply[T]:
         # Losing an account to another guard is expected of the world, and met in this one place.
         try:
             return await self._through(lambda: work(self._leases.get(account)))
@@ -55,12 +55,12 @@ class LedgerAccess(Actor[LedgerState]):
             # The lost lease is kept: without one, the account's next write would go unchecked.
             self.log.error("Another guard has {}: {}", account, stale)
             self.tell(paths.KEEPER, LeaseLost(account=account))
-            never: Later[T] = self.later()
+            never: DeferredReply[T] = self.later()
             return never
 
     async def _written(
         self, account: str, work: Callable[[Lease | None], Awaitable[object]]
-    ) -> Done | Later[Done]:
+    ) -> Done | DeferredReply[Done]:
         async def done(lease: Lease | None) -> Done:
             await work(lease)
             return Done()

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from loguru import logger
 
-from actors.runtime import Later
+from actors.runtime import DeferredReply
 from messages.ledger import PositionRow
 from messages.settings import QuantityUnit
 from messages.to_exchange import Markets
@@ -23,7 +23,7 @@ from storage.sources import Source
 RETRY_FIRST = 0.5
 RETRY_LAST = 30.0
 
-Rows = Later[tuple[PositionRow, ...]]
+Rows = DeferredReply[tuple[PositionRow, ...]]
 MarketsOf = Callable[[], Awaitable[dict[str, Markets]]]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from actors import paths
-from actors.runtime import Actor, Down, Worked, handles
+from actors.runtime import Actor, Down, WorkerDone, handles
 from messages.settings import AccountSettings
 from messages.to_exchange import StreamConnected, StreamHint
 from messages.to_monitors import LookAt, ScanNow
@@ -81,7 +81,7 @@ class Stream(Actor[StreamState]):
             self.tell(paths.orphans(self._account.name), look)
 
     @handles
-    def ended(self, message: Worked) -> None:
+    def ended(self, message: WorkerDone) -> None:
         """A stream that ends is the venue's right: wait longer each time, and follow again."""
         error = message.result
         if not isinstance(error, VenueError):

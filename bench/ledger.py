@@ -78,15 +78,15 @@ def event(number: str) -> EventDraft:
 
 async def without_full(url: str) -> Ledger:
     """The same ledger with `synchronous=NORMAL`: a power cut may take the last commits."""
-    async with await open_ledger(url, now=now):
-        pass
+    async with await open_ledger(url, now=now) as made:
+        ledger_id = made.ledger_id
     engines = make_engines(url)
 
     @sa.event.listens_for(engines.write.sync_engine, "connect")
     def _relaxed(connection: Any, _record: object) -> None:
         connection.cursor().execute("PRAGMA synchronous=NORMAL")
 
-    return Ledger(Database(engines, now=now))
+    return Ledger(Database(engines, now=now), ledger_id)
 
 
 async def one_round(ledger: Ledger, turn: int) -> dict[str, float]:

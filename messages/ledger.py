@@ -91,8 +91,36 @@ class LedgerLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return tuple(row.id for row in self.rows)
 
 
+class LastSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """The newest complete read that showed a leg: what an absence must account for.
+
+    `started_at` and `finished_at` are the read's, by this machine's clock; `changed_at` is the
+    position's last change by the venue's own clock, where it tells one. `quantity` is in base
+    units, `entry_price` in quote currency.
+    """
+
+    key: LegKey
+    started_at: datetime
+    finished_at: datetime
+    quantity: Decimal
+    entry_price: Decimal | None = None
+    changed_at: datetime | None = None
+
+
+class BookedFill(msgspec.Struct, frozen=True, kw_only=True):
+    """A fill, or the part of one, that ended a row. `quantity` is in base units."""
+
+    fill_id: str
+    quantity: Decimal
+    order_id: str = ""
+    row_id: int = 0
+
+
 class RowClose(msgspec.Struct, frozen=True, kw_only=True):
     """How one row is closed. `realized_pnl` is in settle currency, after fees.
+
+    `fills` are the venue's fills that ended the row; they are stored with it, so that none of
+    them is ever booked for another row.
 
     `changed_at` is the row's last change as it was judged: a row that has changed since is another
     one, and stays. None: whatever it is by now.
@@ -105,6 +133,7 @@ class RowClose(msgspec.Struct, frozen=True, kw_only=True):
     realized_pnl: Decimal
     closed_at: datetime
     changed_at: datetime | None = None
+    fills: tuple[BookedFill, ...] = ()
 
 
 class EventDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +222,9 @@ class AlertType(StrEnum):
     ACTOR_CRASHED = "actor_crashed"
     ACCOUNT_QUARANTINED = "account_quarantined"
     GUARD_DEGRADED = "guard_degraded"
+    UNEXPLAINED_ABSENCE = "unexplained_absence"
+    ACCOUNT_SUSPECT = "account_suspect"
+    UNJUDGED = "unjudged"
     UNUSABLE_ROW = "unusable_row"
     DAILY_SUMMARY = "daily_summary"
 
@@ -257,6 +289,92 @@ class OrphanRecord(msgspec.Struct, frozen=True, kw_only=True):
     first_seen_at: datetime
     action: str = ""
     acted_at: datetime | None = None
+
+
+class CommandKind(StrEnum):
+    """What an operator may order of one leg."""
+
+    CLOSE = "close"
+    ACCEPT = "accept"
+
+
+class CommandState(StrEnum):
+    """How far an operator's command has come. WAITING and BEGUN are not final.
+
+    EXPIRED: not begun before its end. WITHDRAWN: a hold, or its rows are no longer those.
+    """
+
+    WAITING = "waiting"
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+    @property
+    def final(self) -> bool:
+        return self not in (CommandState.WAITING, CommandState.BEGUN)
+
+
+class NewCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator orders for the rows that he saw, until `expires_at` unless it has begun.
+
+    `by` and `why` go into the audit trail. The same `request_id` twice is one command.
+    """
+
+    kind: CommandKind
+    key: LegKey
+    row_ids: tuple[int, ...]
+    expires_at: datetime
+    by: str = "operator"
+    why: str = ""
+    request_id: str | None = None
+
+
+class Command(NewCommand, frozen=True, kw_only=True):
+    """A command as stored. `outcome` is a sentence for whoever gave it, once it is final."""
+
+    id: int
+    given_at: datetime
+    state: CommandState = CommandState.WAITING
+    begun_at: datetime | None = None
+    ended_at: datetime | None = None
+    outcome: str = ""
+
+
+class AccountIdentity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the venue says an account is: a user id, an alias, an address."""
+
+    account: str
+    exchange: str
+    identity: str
+    stored_at: datetime
+
+
+class IdentityStored(msgspec.Struct, frozen=True, kw_only=True):
+    """The identity is the account's, now or already."""
+
+    identity: AccountIdentity
+
+
+class IdentityDiffers(msgspec.Struct, frozen=True, kw_only=True):
+    """The account was somebody else so far; nothing was changed."""
+
+    stored: AccountIdentity
+    told: str
+
+
+class IdentityTaken(msgspec.Struct, frozen=True, kw_only=True):
+    """Another account of this ledger has that identity: one login under two names."""
+
+    other: AccountIdentity
+    told: str
+
+
+class LedgerReplaced(msgspec.Struct, frozen=True, kw_only=True):
+    """The database is no longer the one that was opened. `why` is a sentence for an operator."""
+
+    why: str
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):

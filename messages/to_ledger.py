@@ -10,17 +10,27 @@ import msgspec
 
 from messages.base import Done, Request
 from messages.ledger import (
+    AccountIdentity,
     AgedRecord,
     Alert,
     AlertDraft,
     AlertRaised,
+    BookedFill,
     ClosedRows,
+    Command,
+    CommandState,
     Delivery,
     Event,
     EventDraft,
     HeldBy,
+    IdentityDiffers,
+    IdentityStored,
+    IdentityTaken,
     Intent,
+    LastSeen,
     Lease,
+    LedgerReplaced,
+    NewCommand,
     NewPosition,
     OrphanRecord,
     PositionRow,
@@ -48,7 +58,8 @@ class AddPosition(Request[PositionRow], frozen=True, kw_only=True):
 class CloseRows(Request[ClosedRows], frozen=True, kw_only=True):
     """Close rows that are still active, with their event, alert and counters, in one go.
 
-    `counters` move only if a row changed.
+    `counters` move only if a row changed. The fills of the rows are booked for the leg that
+    `event` names.
     """
 
     account: str
@@ -87,6 +98,89 @@ class FindIntents(Request[tuple[Intent, ...]], frozen=True, kw_only=True):
     key: LegKey | None = None
     open_only: bool = False
     unbooked_only: bool = False
+
+
+class FindLastSeen(Request[tuple[LastSeen, ...]], frozen=True, kw_only=True):
+    """What was last seen of every leg of an account that ever was seen."""
+
+    account: str
+
+
+class SaveLastSeen(Request[Done], frozen=True, kw_only=True):
+    """Remember these sightings, in one statement. An older one never replaces a newer."""
+
+    account: str
+    seen: tuple[LastSeen, ...]
+
+
+class FindBookedFills(Request[tuple[BookedFill, ...]], frozen=True, kw_only=True):
+    """The fills of a leg that ended rows of it, of rows closed at `since` or later."""
+
+    key: LegKey
+    since: datetime
+
+
+class FindClosedSince(Request[tuple[PositionRow, ...]], frozen=True, kw_only=True):
+    """Rows of an account that were closed at `since` or later, by whomever, newest first."""
+
+    account: str
+    since: datetime
+
+
+class StoreIdentity(
+    Request[IdentityStored | IdentityDiffers | IdentityTaken], frozen=True, kw_only=True
+):
+    """The venue has told who an account is. `replace`: an operator says that it is right."""
+
+    account: str
+    exchange: str
+    identity: str
+    replace: bool = False
+    event: EventDraft | None = None
+
+
+class ForgetIdentity(Request[bool], frozen=True, kw_only=True):
+    """Free the identity of an account that has another name now. Whether there was one."""
+
+    account: str
+    event: EventDraft | None = None
+
+
+class FindIdentities(Request[tuple[AccountIdentity, ...]], frozen=True, kw_only=True):
+    """Who each account is, as far as its venue has told."""
+
+
+class StoreCommand(Request[Command], frozen=True, kw_only=True):
+    """An operator's command, durable before it is acted on, with its event."""
+
+    command: NewCommand
+    event: EventDraft | None = None
+
+
+class FindCommands(Request[tuple[Command, ...]], frozen=True, kw_only=True):
+    """Commands of an account or a leg, oldest first; `open_only`: those that are not final."""
+
+    account: str | None = None
+    key: LegKey | None = None
+    command_id: int | None = None
+    open_only: bool = False
+
+
+class UpdateCommand(Request[Command], frozen=True, kw_only=True):
+    """Move a command on. One that is final already stays as it is, and is answered as it is."""
+
+    command_id: int
+    state: CommandState
+    outcome: str = ""
+    event: EventDraft | None = None
+
+
+class CheckLedgerFile(Request[LedgerReplaced | None], frozen=True, kw_only=True):
+    """Whether the database is still the one that was opened; None where it is."""
+
+
+class GetLedgerId(Request[str], frozen=True, kw_only=True):
+    """The random id that was made with the database: part of every client order id."""
 
 
 class AppendEvent(Request[Done], frozen=True, kw_only=True):

@@ -82,12 +82,16 @@ class VenueErrorKind(StrEnum):
 
 
 class VenueError(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer that is not the one asked for. `code` is the venue's own, as it wrote it."""
+    """An answer that is not the one asked for. `code` is the venue's own, as it wrote it.
+
+    `retry_at` is when a ban ends, where the venue names it.
+    """
 
     kind: VenueErrorKind
     message: str
     code: str = ""
     http_status: int | None = None
+    retry_at: datetime | None = None
 
     def __str__(self) -> str:
         code = f" {self.code}" if self.code else ""
@@ -268,7 +272,7 @@ OrderLookup = OrderRecord | NoSuchOrder | VenueError
 
 
 class FillKind(StrEnum):
-    """What made an execution. TRANSFER: the position was moved to or from another account."""
+    """What moved a position. TRANSFER: to or from another account of the same owner."""
 
     TRADE = "trade"
     LIQUIDATION = "liquidation"
@@ -308,6 +312,43 @@ class Fills(msgspec.Struct, frozen=True, kw_only=True):
     symbol: str
     since: datetime
     fills: tuple[Fill, ...]
+
+
+class ClosedPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue's own record of a position, or a part of one, that was closed.
+
+    `quantity` is what was closed, in base units; `realized_pnl` in settle currency, after fees
+    where `pnl_after_fees` says so.
+    """
+
+    key: LegKey
+    record_id: str
+    quantity: Decimal
+    ended_at: datetime
+    exit_price: Decimal | None = None
+    realized_pnl: Decimal | None = None
+    pnl_after_fees: bool = False
+    opened_at: datetime | None = None
+
+
+class ClosedPositions(msgspec.Struct, frozen=True, kw_only=True):
+    """Records of one symbol that ended since an instant. Whole, or it is a VenueError."""
+
+    symbol: str
+    since: datetime
+    records: tuple[ClosedPosition, ...]
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the venue says that this login is: a user id, an alias, an address."""
+
+    identity: str
+
+
+class IdentityNotTold(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue has no request that names the account."""
+
+    why: str
 
 
 class ProtectionKind(StrEnum):

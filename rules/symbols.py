@@ -46,7 +46,7 @@ class SymbolIndex:
 
     A venue's own id wins over a derived spelling. Derived: base and quote, joined or divided by
     '/', '-' or '_', in any case, with a perpetual's suffix ('.P', '-SWAP', 'PERP') or a date
-    ('-251226', '-26DEC25'), after a chart's 'BYBIT:' prefix, XBT for BTC. Digits belong to the
+    ('-251226', '-26DEC25'), after a chart's 'EXCHANGE:' prefix, XBT for BTC. Digits belong to the
     name: 1000PEPE is not PEPE.
     """
 

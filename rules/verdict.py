@@ -129,7 +129,7 @@ def _holds_other_side(read: Snapshot, key: LegKey) -> bool:
     return other is not None and not other.hedged
 
 
-def left_out_only(verdict: Verdict) -> bool:
+def absent_by_omission(verdict: Verdict) -> bool:
     """Whether a leg was called absent only because lists left it out.
 
     Lists lie in ways that the venue's answer to a question for the one symbol does not

@@ -136,7 +136,7 @@ class MemoryVenue:
         return msgspec.structs.replace(snapshot, problems=(problem,))
 
     @property
-    def asks_by_symbol(self) -> bool:
+    def can_query_symbol(self) -> bool:
         return True
 
     async def _positions(self, method: str, symbol: str | None) -> Snapshot:

@@ -33,7 +33,7 @@ from simulator.state import (
     State,
     TimeInForce,
 )
-from venues.error_codes import CODES as KINDS
+from venues.exchanges import EXCHANGES
 
 WORDS = {Exchange.BYBIT: BYBIT_CODES, Exchange.BINANCE: BINANCE_CODES}
 SLOT_SIDES = {Slot.BOTH: None, Slot.LONG: Side.LONG, Slot.SHORT: Side.SHORT}
@@ -49,14 +49,14 @@ def error_of(exchange: Exchange, code: str, message: str) -> VenueError:
     """An error by the exchange's own code, or by the name of its kind (`rate_limit`)."""
     if code in set(VenueErrorKind):
         return VenueError(kind=VenueErrorKind(code), message=message, code=code)
-    kind = KINDS[exchange].get(code, VenueErrorKind.OTHER)
+    kind = EXCHANGES[exchange].codes.get(code, VenueErrorKind.OTHER)
     return VenueError(kind=kind, message=message, code=code)
 
 
 def is_refusal(exchange: Exchange, error: VenueError) -> bool:
     """Whether the gateway would know an error for a refusal: by a listed code, of a sure kind."""
     unsure = (VenueErrorKind.NETWORK, VenueErrorKind.MALFORMED, VenueErrorKind.MAINTENANCE)
-    listed = error.code in KINDS[exchange] or error.code in set(VenueErrorKind)
+    listed = error.code in EXCHANGES[exchange].codes or error.code in set(VenueErrorKind)
     return listed and error.kind not in unsure
 
 

@@ -77,6 +77,24 @@ def clean(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
+def exact_text(value: Decimal) -> str:
+    """The canonical text of an amount. Raises ValueError for one that is not finite."""
+    if not value.is_finite():
+        raise ValueError(f"{value} is no amount that can be stored")
+    return format(value, "f") if value else "0"
+
+
+def instant_text(value: datetime) -> str:
+    """The canonical, sortable text of an instant. Raises ValueError for one without a zone."""
+    return _utc(value).isoformat(sep=" ", timespec="microseconds")
+
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"{value} has no time zone")
+    return value.astimezone(UTC)
+
+
 class Words(TypeDecorator[str]):
     """Text, cleaned when written; blobs that a bot may have put there are read as text."""
 
@@ -104,11 +122,8 @@ class Exact(TypeDecorator[Decimal]):
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        if not value.is_finite():
-            raise ValueError(f"{value} is no amount that can be stored")
-        if dialect.name == "postgresql":
-            return value
-        return format(value, "f") if value else "0"
+        text = exact_text(value)
+        return value if dialect.name == "postgresql" else text
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
         return as_decimal(value)
@@ -128,12 +143,7 @@ class Instant(TypeDecorator[datetime]):
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone")
-        moment = value.astimezone(UTC)
-        if dialect.name == "postgresql":
-            return moment
-        return moment.isoformat(sep=" ", timespec="microseconds")
+        return _utc(value) if dialect.name == "postgresql" else instant_text(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
         return as_instant(value)

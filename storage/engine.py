@@ -37,12 +37,54 @@ POSTGRES_ARGS: dict[str, object] = {
 }
 
 
+class OpenedFile:
+    """The SQLite file that was opened, known by its device and inode. None: there is no file."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = None if path is None else path.absolute()
+        self._known: tuple[int, int] | None = None
+
+    def remember(self) -> None:
+        """From now on the file that is there, if one is, is the one that was opened."""
+        if self.path is None:
+            return
+        # Only `stat`, here and below: to open and close the file would drop SQLite's own locks.
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            self._known = None
+        except OSError as error:
+            raise LedgerUnavailable(f"the SQLite file can't be looked at: {error}") from error
+        else:
+            self._known = (found.st_dev, found.st_ino)
+
+    def replaced(self) -> str:
+        """What is there instead of the file that was opened; empty while it is that one."""
+        if self.path is None or self._known is None:
+            return ""
+        try:
+            found = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return f"the ledger's file {self.path} is gone; it was deleted or moved"
+        except OSError:
+            # A disk in trouble is an outage, and told as one by whoever reads or writes.
+            return ""
+        if (found.st_dev, found.st_ino) == self._known:
+            return ""
+        return f"another file stands in the place of the ledger's file {self.path}"
+
+
 class Engines(msgspec.Struct, frozen=True):
-    """`read` and `write` are the same engine where there is one pool. `file` is SQLite's."""
+    """`read` and `write` are the same engine where there is one pool. `opened` is SQLite's file."""
 
     write: AsyncEngine
     read: AsyncEngine
-    file: Path | None
+    opened: OpenedFile
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file; None for PostgreSQL, and for a database in memory."""
+        return self.opened.path
 
     @property
     def sqlite(self) -> bool:
@@ -92,23 +134,26 @@ def make_engines(url: Secret | str, *, busy: float = SQLITE_BUSY_SECONDS) -> Eng
             pool_pre_ping=True,
             pool_use_lifo=True,
         )
-        return Engines(engine, engine, None)
+        return Engines(engine, engine, OpenedFile(None))
     file = sqlite_file(parsed)
+    opened = OpenedFile(file)
     if file is None:
-        engine = _sqlite_engine(parsed, size=1, begin="BEGIN IMMEDIATE", busy=busy)
-        return Engines(engine, engine, None)
+        engine = _sqlite_engine(parsed, opened, size=1, begin="BEGIN IMMEDIATE", busy=busy)
+        return Engines(engine, engine, opened)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LedgerUnavailable(f"the SQLite file's folder can't be made: {error}") from error
     return Engines(
-        _sqlite_engine(parsed, size=1, begin="BEGIN IMMEDIATE", busy=busy),
-        _sqlite_engine(parsed, size=SQLITE_READERS, begin="BEGIN", busy=busy),
-        file,
+        _sqlite_engine(parsed, opened, size=1, begin="BEGIN IMMEDIATE", busy=busy),
+        _sqlite_engine(parsed, opened, size=SQLITE_READERS, begin="BEGIN", busy=busy),
+        opened,
     )
 
 
-def _sqlite_engine(url: URL, *, size: int, begin: str, busy: float) -> AsyncEngine:
+def _sqlite_engine(
+    url: URL, opened: OpenedFile, *, size: int, begin: str, busy: float
+) -> AsyncEngine:
     engine = create_async_engine(
         url,
         # Without this the driver would open transactions by itself, and only before some writes.
@@ -119,6 +164,13 @@ def _sqlite_engine(url: URL, *, size: int, begin: str, busy: float) -> AsyncEngi
         pool_timeout=POOL_WAIT_SECONDS,
         pool_reset_on_return=None,
     )
+
+    @sa.event.listens_for(engine.sync_engine, "do_connect")
+    def _connecting(*_: object) -> None:
+        # Connections to two files under one name would answer each with its own rows.
+        why = opened.replaced()
+        if why:
+            raise LedgerRefused(f"{why}; the service must be started anew to use it")
 
     @sa.event.listens_for(engine.sync_engine, "connect")
     def _connected(connection: Any, _record: object) -> None:

@@ -23,6 +23,10 @@ class LedgerRefused(Exception):
     """The ledger can't be used at all, and waiting doesn't help. The message says why."""
 
 
+class TableMissing(LedgerRefused):
+    """The database that answers has no such table: it is not the ledger that was opened."""
+
+
 class StaleLease(Exception):
     """Another guard holds the account's lease now. Nothing was written."""
 
@@ -48,6 +52,8 @@ _SQLITE_REFUSALS = {
     " `sqlite3 FILE .recover`",
     "SQLITE_NOTADB": "the file is no SQLite database; check storage.url, or restore a backup",
 }
+_TABLE_MISSING = "the database has lost a table of the ledger; was it replaced or restored?"
+_POSTGRES_NO_TABLE = ("42P01", "3F000")
 _POSTGRES_OUTAGES = {
     "08": "the connection to PostgreSQL is lost",
     "53": "PostgreSQL is out of a resource (disk, memory or connections); see its log",
@@ -95,12 +101,16 @@ def _sqlite(error: sqlite3.Error) -> LedgerUnavailable | LedgerRefused | None:
         return LedgerUnavailable(f"{_SQLITE_OUTAGES[primary]} ({error})")
     if primary in _SQLITE_REFUSALS:
         return LedgerRefused(f"{_SQLITE_REFUSALS[primary]} ({error})")
+    if primary == "SQLITE_ERROR" and str(error).startswith("no such table"):
+        return TableMissing(f"{_TABLE_MISSING} ({error})")
     return None
 
 
 def _postgres(error: psycopg.Error, *, lost: bool) -> LedgerUnavailable | LedgerRefused | None:
     state = error.sqlstate or ""
     said = str(error).strip().partition("\n")[0]
+    if state in _POSTGRES_NO_TABLE:
+        return TableMissing(f"{_TABLE_MISSING} ({said})")
     for table, kind in (
         (_POSTGRES_REFUSALS, LedgerRefused),
         (_POSTGRES_OUTAGES, LedgerUnavailable),

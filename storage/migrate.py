@@ -28,8 +28,8 @@ def schema_version(conn: Connection) -> str | None:
     return found
 
 
-def migrate(conn: Connection) -> None:
-    """Upgrade within the connection's open transaction.
+def migrate(conn: Connection, ledger_id: str | None = None) -> None:
+    """Upgrade within the connection's open transaction. `ledger_id` is for one that has none yet.
 
     Raises LedgerRefused for a schema newer than this program, or a database that is another
     program's.
@@ -46,7 +46,7 @@ def migrate(conn: Connection) -> None:
             f"the ledger has schema {found} and this program knows only {HEAD}: it was written by"
             " a newer version; upgrade this program, or point storage.url elsewhere"
         )
-    _upgrade(conn)
+    _upgrade(conn, ledger_id)
 
 
 def back_up(file: Path, folder: Path) -> Path | None:
@@ -90,7 +90,7 @@ def _refuse_foreign(conn: Connection) -> None:
         )
 
 
-def _upgrade(conn: Connection) -> None:
+def _upgrade(conn: Connection, ledger_id: str | None) -> None:
     # Alembic costs a third of a second to import, and is needed only where a step is missing.
     from alembic import command
     from alembic.config import Config
@@ -98,4 +98,5 @@ def _upgrade(conn: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = conn
+    config.attributes["ledger_id"] = ledger_id
     command.upgrade(config, "head")

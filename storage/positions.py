@@ -22,7 +22,7 @@ from messages.ledger import (
     RowClose,
     RowStatus,
 )
-from storage import alerts, audit
+from storage import alerts, audit, fills
 from storage import counters as statistics
 from storage.active import ActiveReader
 from storage.database import Database, insert
@@ -190,6 +190,19 @@ class Positions:
                 query = query.where(column == value)
         return await self._rows(query)
 
+    async def closed_since(self, account: str, since: datetime) -> tuple[PositionRow, ...]:
+        """Rows of an account that were closed at `since` or later, by whomever, newest first.
+
+        What counts is when it was written: a bot may date its exit back, or not at all.
+        """
+        query = (
+            sa.select(*_COLUMNS)
+            .where(positions.c.account == account, positions.c.updated_at >= since)
+            .where(positions.c.status == sa.literal_column("'closed'"))
+            .order_by(positions.c.updated_at.desc(), positions.c.id.desc())
+        )
+        return await self._rows(query)
+
     async def row(self, row_id: int) -> PositionRow | None:
         """One row by id."""
         found = await self._rows(sa.select(*_COLUMNS).where(positions.c.id == row_id))
@@ -213,9 +226,9 @@ class Positions:
         """Close the rows among `closes` that are still active, with all that belongs to it.
 
         If one of them has changed since it was judged, nothing is written. The event, the alert
-        and the counters (of the event's account) are written only if a row changed; the intents in
-        `settles` are written in any case. Repeated with the same event id, it changes nothing more
-        and names the same rows.
+        and the counters (of the event's account) are written only if a row changed; the fills only
+        of rows that did, as the event's leg's; the intents in `settles` in any case. Repeated with
+        the same event id, it changes nothing more and names the same rows.
         """
         now = self._db.now()
 
@@ -228,6 +241,7 @@ class Positions:
                 put_intent(connection, intent)
             if not changed:
                 return ClosedRows(changed=_closed_before(connection, closes, event.event_id))
+            fills.book(connection, closes, changed, event, now)
             audit.append(connection, (event,))
             if alert is not None:
                 alerts.raise_in(connection, alert, now, self._channels)

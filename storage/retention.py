@@ -1,6 +1,7 @@
 """Retention: what is old and settled leaves the ledger, first into a file if wanted.
 
-Positions and intents stay for good. Nothing that is open, pending or unresolved is touched.
+Positions, their fills and intents stay for good. Nothing that is open, pending or unresolved is
+touched.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sqlalchemy.engine import Connection
 from messages.ledger import Event
 from storage.audit import event_of
 from storage.database import Database
-from storage.tables import alerts, deliveries, events, orphan_actions
+from storage.tables import alerts, commands, deliveries, events, orphan_actions
 
 BATCH = 2_000
 """Rows a transaction: other writers get their turn in between."""
@@ -35,7 +36,8 @@ class Retention:
 
         With `export` they are appended to that file as JSON Lines, and are on the disk before
         they are removed: a crash in between exports some twice, and loses none. Deliveries that
-        went out, alerts that are resolved and orphan actions of that age go too. Raises OSError
+        went out, alerts that are resolved, commands that have ended and orphan actions of that age
+        go too. Raises OSError
         where the file can't be written; nothing of that batch is removed then.
         """
         removed = 0
@@ -68,4 +70,5 @@ def _remove_settled(connection: Connection, older_than: datetime) -> None:
     connection.execute(sa.delete(deliveries).where(deliveries.c.delivered_at < older_than))
     waiting = sa.exists().where(deliveries.c.alert_id == alerts.c.id)
     connection.execute(sa.delete(alerts).where(alerts.c.resolved_at < older_than, ~waiting))
+    connection.execute(sa.delete(commands).where(commands.c.ended_at < older_than))
     connection.execute(sa.delete(orphan_actions).where(orphan_actions.c.acted_at < older_than))

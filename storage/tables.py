@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from storage.columns import BIG, Exact, Flag, Instant, Json, Words
 
-HEAD = "0003"
+HEAD = "0004"
 """The schema version that this program reads and writes."""
 
 metadata = sa.MetaData()
@@ -42,6 +42,42 @@ positions = sa.Table(
     sa.Index("positions_account_status", "account", "status"),
     sa.Index("positions_symbol", "symbol"),
     sqlite_autoincrement=True,
+)
+sa.Index(
+    "positions_closed",
+    positions.c.account,
+    positions.c.updated_at,
+    sqlite_where=positions.c.status == sa.literal_column("'closed'"),
+    postgresql_where=positions.c.status == sa.literal_column("'closed'"),
+)
+
+last_seen = sa.Table(
+    "last_seen",
+    metadata,
+    sa.Column("account", Words, primary_key=True),
+    sa.Column("symbol", Words, primary_key=True),
+    sa.Column("side", Words, primary_key=True),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant, nullable=False),
+    sa.Column("quantity", Exact, nullable=False),
+    sa.Column("entry_price", Exact),
+    sa.Column("changed_at", Instant),
+)
+
+# Its leg is the one that was judged, in ccxt's unified symbol; a row's symbol is the bot's.
+booked_fills = sa.Table(
+    "booked_fills",
+    metadata,
+    sa.Column("account", Words, primary_key=True),
+    sa.Column("symbol", Words, primary_key=True),
+    sa.Column("fill_id", Words, primary_key=True),
+    sa.Column("row_id", BIG, primary_key=True, autoincrement=False),
+    sa.Column("side", Words, nullable=False),
+    sa.Column("order_id", Words, nullable=False),
+    sa.Column("quantity", Exact, nullable=False),
+    sa.Column("closed_at", Instant, nullable=False),
+    sa.Column("booked_at", Instant, nullable=False),
+    sa.Index("booked_fills_leg", "account", "symbol", "side", "booked_at"),
 )
 
 intents = sa.Table(
@@ -203,3 +239,46 @@ sa.Index(
     postgresql_where=deliveries.c.delivered_at.is_(None),
 )
 sa.Index("deliveries_alert", deliveries.c.alert_id)
+
+# Unique for all accounts of an exchange: one login under two names would judge the same legs twice.
+identities = sa.Table(
+    "identities",
+    metadata,
+    sa.Column("account", Words, primary_key=True),
+    sa.Column("exchange", Words, nullable=False),
+    sa.Column("identity", Words, nullable=False),
+    sa.Column("stored_at", Instant, nullable=False),
+    sa.UniqueConstraint("exchange", "identity", name="identities_once"),
+)
+
+commands = sa.Table(
+    "commands",
+    metadata,
+    sa.Column("id", BIG, primary_key=True),
+    sa.Column("kind", Words, nullable=False),
+    sa.Column("account", Words, nullable=False),
+    sa.Column("symbol", Words, nullable=False),
+    sa.Column("side", Words, nullable=False),
+    sa.Column("row_ids", Json, nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+    sa.Column("given_by", Words, nullable=False),
+    sa.Column("why", Words, nullable=False),
+    sa.Column("request_id", Words, unique=True),
+    sa.Column("given_at", Instant, nullable=False),
+    sa.Column("state", Words, nullable=False),
+    sa.Column("begun_at", Instant),
+    sa.Column("ended_at", Instant),
+    sa.Column("outcome", Words, nullable=False),
+    sa.Index("commands_leg", "account", "symbol", "side"),
+    sa.Index("commands_state", "state"),
+    sqlite_autoincrement=True,
+)
+
+# One row: the id that was made with the database.
+origin = sa.Table(
+    "origin",
+    metadata,
+    sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("ledger_id", Words, nullable=False),
+    sa.CheckConstraint("one = 1", name="origin_once"),
+)

@@ -1,5 +1,5 @@
-"""The exchange side: the typed gateway on ccxt, and the simulated venue.
+"""The exchange side: the typed gateway on ccxt, and what is particular to each exchange.
 
-Lives here: what differs between exchanges, and everything that knows ccxt; its dicts end here.
-Does not live here: verdicts, what to do about a refusal, sending an order again.
+Everything that knows ccxt lives here; its dicts end here. Verdicts, what to do about a refusal, and
+sending an order again do not.
 """

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from messages.venue import Connected, KeyRights, VenueError, VenueErrorKind
 from venues.client import Client, VenueCallError
@@ -20,9 +18,7 @@ async def connected(client: Client) -> Connected | VenueError:
     if client.exchange.has.get("fetchPositionMode") is True:
         try:
             async with client.call("connect"):
-                symbol = None
-                if client.facts.exchange == "kucoinfutures":
-                    symbol = next(iter(client.instruments), None)
+                symbol = client.hooks.mode_symbol(client)
                 mode = await client.exchange.fetch_position_mode(symbol)
                 told = mode.get("hedged")
                 hedged = told if isinstance(told, bool) else None
@@ -47,64 +43,10 @@ async def server_time(client: Client) -> datetime | VenueError:
 
 
 async def key_rights(client: Client) -> KeyRights | VenueError:
-    """What the key may do, where the venue tells it: bybit, binanceusdm, okx."""
-    read = _RIGHTS.get(client.facts.exchange)
-    if read is None:
-        return KeyRights()
+    """What the key may do, where the venue tells it."""
     try:
         await client.ready()
         async with client.call("key_rights"):
-            rights: KeyRights = await read(client.exchange)
+            return await client.hooks.key_rights(client)
     except VenueCallError as failed:
         return failed.error
-    return rights
-
-
-async def _bybit(exchange: Any) -> KeyRights:
-    """GET /v5/user/query-api: readOnly 1 is a reading key; Wallet lists Withdraw."""
-    body = await exchange.privateGetV5UserQueryApi()
-    result = _object(body, "result")
-    permissions = _object(result, "permissions")
-    trades = [*_list(permissions, "ContractTrade"), *_list(permissions, "Derivatives")]
-    return KeyRights(
-        read=True,
-        trade=str(result.get("readOnly")) == "0" and bool(trades),
-        withdraw="Withdraw" in _list(permissions, "Wallet"),
-    )
-
-
-async def _binance(exchange: Any) -> KeyRights:
-    """GET /sapi/v1/account/apiRestrictions."""
-    body = await exchange.sapiGetAccountApiRestrictions()
-    if "enableReading" not in body or "enableWithdrawals" not in body:
-        raise MalformedReplyError("the key's restrictions are not told")
-    return KeyRights(
-        read=bool(body["enableReading"]),
-        trade=bool(body.get("enableFutures")),
-        withdraw=bool(body["enableWithdrawals"]),
-    )
-
-
-async def _okx(exchange: Any) -> KeyRights:
-    """GET /api/v5/account/config: perm is "read_only,trade,withdraw"."""
-    body = await exchange.privateGetAccountConfig()
-    rows = _list(body, "data")
-    if not rows or "perm" not in rows[0]:
-        raise MalformedReplyError("the key's permissions are not told")
-    granted = str(rows[0]["perm"]).split(",")
-    return KeyRights(read=True, trade="trade" in granted, withdraw="withdraw" in granted)
-
-
-_RIGHTS = {"bybit": _bybit, "binanceusdm": _binance, "okx": _okx}
-
-
-def _object(body: Any, key: str) -> Mapping[str, Any]:
-    found = body.get(key) if isinstance(body, Mapping) else None
-    if not isinstance(found, Mapping):
-        raise MalformedReplyError(f"{key} is not told")
-    return found
-
-
-def _list(body: Mapping[str, Any], key: str) -> list[Any]:
-    found = body.get(key)
-    return found if isinstance(found, list) else []

@@ -1,8 +1,8 @@
 """Opens and keeps one ccxt instance: session, strict hook, exact numbers, shared markets.
 
-For it: everything about *having* a ccxt client. Left to others: what is asked of it. ccxt is
-imported in a worker thread at the first connect, since the import costs a second and 94 MB, and
-neither `--help` nor the event loop may pay for that.
+Everything about *having* a ccxt client is here, and nothing of what is asked of it. ccxt is
+imported in a worker thread at the first connect: the import costs a second and 94 MB, and neither
+`--help` nor the event loop may pay for that.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from messages.settings import AccountSettings
 from messages.values import LegKey
 from messages.venue import Instrument, VenueError, VenueErrorKind
 from venues.errors import classify
-from venues.facts import VENUES, VenueFacts
+from venues.exchanges import EXCHANGES
+from venues.exchanges.base import Exchange, Facts
 from venues.markets import read_instruments
 from venues.strict import (
+    CannotTellError,
     Capture,
     MalformedReplyError,
     TooLateError,
@@ -66,17 +68,13 @@ class VenueCallError(Exception):
         self.sent = sent
 
 
-async def _no_builder() -> bool:
-    """In place of Hyperliquid's approval of ccxt's own builder: none is wanted in our orders."""
-    return False
-
-
 class Client:
     """One account's ccxt instance. `now` is the account's clock; ccxt signs by the machine's."""
 
     def __init__(self, settings: AccountSettings, now: Callable[[], datetime]) -> None:
         self.settings = settings
-        self.facts: VenueFacts = VENUES[settings.exchange]
+        self.hooks: Exchange = EXCHANGES[settings.exchange]
+        self.facts: Facts = self.hooks.facts
         self.now = now
         self.counts: Counter[str] = Counter()
         self.instruments: dict[str, Instrument] = {}
@@ -110,37 +108,26 @@ class Client:
                 return
             await self._open()
             sister = _with_markets.get(self._market_key())
-            await self._tell_account_type()
+            await self._prepare()
             async with self.call("connect"):
                 if sister is not None and sister is not self._exchange and not reload:
                     self._exchange.set_markets_from_exchange(sister)
                 else:
                     await self._exchange.load_markets(True, dict(self.facts.market_params))
-                instruments = read_instruments(self.facts.exchange, self._exchange.markets)
+                instruments = read_instruments(self.hooks, self._exchange.markets)
                 if not instruments:
                     raise MalformedReplyError("the venue lists no derivative that can be sized")
             self.instruments = instruments
             _with_markets[self._market_key()] = self._exchange
 
-    async def _tell_account_type(self) -> None:
-        """Ask Bitget and KuCoin whether the account is unified. Raises `VenueCallError`.
-
-        ccxt takes any failure of this question at Bitget for "no", and would then read the
-        positions of a unified account where there are none.
-        """
-        if self.facts.exchange == "kucoinfutures":
-            async with self.call("connect"):
-                await self._exchange.is_uta_enabled()
-        if self.facts.exchange != "bitget":
-            return
+    async def _prepare(self) -> None:
+        """Ask what kind of account it is, where that matters. Raises `VenueCallError`."""
         try:
             async with self.call("connect"):
-                await self._exchange.privateUtaGetV3AccountSettings()
-                self._exchange.options["uta"] = True
+                await self.hooks.prepare(self)
         except VenueCallError as failed:
-            if not failed.answered or failed.error.kind is not VenueErrorKind.OTHER:
+            if not failed.answered or not self.hooks.settles_account_kind(self, failed.error):
                 raise
-            self._exchange.options["uta"] = False
 
     def _market_key(self) -> str:
         # Accounts on one simulated venue share its markets, but not the real venue's; and which
@@ -174,12 +161,7 @@ class Client:
     def make(self, module: Any, session: aiohttp.ClientSession | None) -> Any:
         """A ccxt instance of a module's class for this account, with the strict hook in place."""
         settings, facts = self.settings, self.facts
-        options = dict(facts.options)
-        if settings.exchange == "bybit":
-            inverse = any(settle not in ("USDT", "USDC") for settle in settings.settles)
-            options["fetchMarkets"] = {"types": ["linear", "inverse"] if inverse else ["linear"]}
-            # Only spot orders differ by account type: two calls before the first order saved.
-            options |= {"enableUnifiedMargin": False, "enableUnifiedAccount": True}
+        options = self.hooks.ccxt_options(settings)
         given = dict(settings.options)
         # Not one of ccxt's `options`, but wanted where no venue is there to be spared.
         limited = given.pop("enableRateLimit", "true").lower() != "false"
@@ -207,9 +189,8 @@ class Client:
         exchange.timeout_on_exit = 0
         # Currencies serve deposits; each call spared here is one that cannot fail.
         exchange.has["fetchCurrencies"] = False
-        if facts.wallet:
-            exchange.handle_builder_fee_approval = _no_builder
-        demand_strict_replies(exchange, facts)
+        self.hooks.adjust(exchange)
+        demand_strict_replies(exchange, facts.places, facts.success)
         return exchange
 
     @asynccontextmanager
@@ -233,8 +214,13 @@ class Client:
                     refusal=True,
                     sent=tuple(capture.sent),
                 ) from late
+            except CannotTellError as error:
+                raise VenueCallError(
+                    VenueError(kind=VenueErrorKind.OTHER, message=str(error)),
+                    sent=tuple(capture.sent),
+                ) from error
             except self._expected() as error:
-                found = classify(self.settings, self.facts.exchange, error, capture.answer)
+                found = classify(self.settings, self.hooks, error, capture.answer)
                 raise VenueCallError(
                     found.error,
                     refusal=found.refusal,

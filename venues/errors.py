@@ -1,7 +1,7 @@
 """What a venue's error means: by the venue's own code first, then its words, then ccxt's class.
 
-For it: one table (`venues.md` section 3) and one way through it. Left to others: what to do about
-it. ccxt's class cannot tell a ghost: InvalidOrder covers reduce-only, duplicate id and size alike.
+The codes are the exchanges' own tables (`venues.md` section 3); here is the one way through them.
+ccxt's class cannot tell a ghost: InvalidOrder covers reduce-only, duplicate id and size alike.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from messages.settings import AccountSettings
 from messages.venue import VenueError, VenueErrorKind
-from venues.error_codes import CODES, PHRASES, PHRASES_FIRST
+from venues.exchanges.base import Exchange
 from venues.strict import MalformedReplyError, Reply
 
 _CODE_KEYS = frozenset(
@@ -51,6 +51,16 @@ _NO = frozenset(
 )
 """ccxt's classes for codes that it lists as refusals. Its others may hide any outcome."""
 
+_PHRASES = (
+    ("reduceonly order is rejected", VenueErrorKind.NOTHING_TO_REDUCE),
+    ("reduce-only order qty", VenueErrorKind.NOTHING_TO_REDUCE),
+    ("reduceonly order failed", VenueErrorKind.REDUCE_ONLY_RESERVED),
+    ("insufficient balance", VenueErrorKind.MARGIN),
+    ("margin is insufficient", VenueErrorKind.MARGIN),
+    ("too many requests", VenueErrorKind.RATE_LIMIT),
+)
+"""Words that mean the same everywhere, lower case."""
+
 _TIMED_OUT = re.compile(r"tim(?:e|ed)[ _-]?out")
 
 _SECRET_PAIRS = re.compile(
@@ -73,7 +83,7 @@ class Classified:
 
 
 def classify(
-    settings: AccountSettings, exchange: str, raised: BaseException, reply: Reply | None
+    settings: AccountSettings, exchange: Exchange, raised: BaseException, reply: Reply | None
 ) -> Classified:
     """The meaning of what a ccxt call raised. `reply` is the last answer it got, if any.
 
@@ -117,23 +127,24 @@ def scrub(settings: AccountSettings, text: str) -> str:
     return _SECRET_PAIRS.sub(r"\1***", text)[:_LONGEST_MESSAGE]
 
 
-def _read_reply(exchange: str, reply: Reply | None) -> tuple[str, VenueErrorKind | None] | None:
+def _read_reply(
+    exchange: Exchange, reply: Reply | None
+) -> tuple[str, VenueErrorKind | None] | None:
     """The code that the answer carries and its meaning; None where it carries neither.
 
     Half an answer means nothing, whatever words it still shows.
     """
     if reply is None or not isinstance(reply.body, Mapping | list):
         return None
-    for phrase, kind in PHRASES_FIRST.get(exchange, ()):
+    for phrase, kind in exchange.phrases_first:
         if phrase in reply.text.lower():
             return next(_codes(reply.body), ""), kind
     codes = list(_codes(reply.body))
-    table = CODES.get(exchange, {})
     for code in codes:
-        kind_found = _meaning(exchange, code)
+        kind_found = exchange.meaning_of(code)
         if kind_found is not None:
             return code, kind_found
-    for known, kind in table.items():
+    for known, kind in exchange.codes.items():
         # A code that is quoted inside a message, as whole number or whole word.
         if not _distinctive(known):
             continue
@@ -146,21 +157,13 @@ def _read_reply(exchange: str, reply: Reply | None) -> tuple[str, VenueErrorKind
     return (codes[0], None) if codes else None
 
 
-def _meaning(exchange: str, code: str) -> VenueErrorKind | None:
-    kind = CODES.get(exchange, {}).get(code.upper())
-    if kind is None and exchange == "bybit" and re.fullmatch(r"170\d{3}", code):
-        # All of Bybit's 170xxx are spot's: the order went to the wrong market.
-        return VenueErrorKind.WRONG_ROUTING
-    return kind
-
-
 def _distinctive(code: str) -> bool:
     digits = code.lstrip("-")
     return not digits.isdecimal() or len(digits) >= 5 or (code[0] == "-" and len(digits) == 4)
 
 
 def _codes(body: Any, depth: int = 0) -> Iterator[str]:
-    """Codes in an answer, the innermost first: OKX wraps an order's own code in a general one."""
+    """Codes in an answer, the innermost first: a general one may be wrapped around an order's."""
     if depth > 5:
         return
     if isinstance(body, Mapping):
@@ -180,26 +183,18 @@ def _codes(body: Any, depth: int = 0) -> Iterator[str]:
             yield from _codes(value, depth + 1)
 
 
-def _by_words(exchange: str, text: str) -> VenueErrorKind | None:
+def _by_words(exchange: Exchange, text: str) -> VenueErrorKind | None:
     lower = text.lower()
     if _TIMED_OUT.search(lower):
         return VenueErrorKind.NETWORK
-    for phrase, kind in (*PHRASES.get(exchange, ()), *PHRASES["*"]):
+    for phrase, kind in (*exchange.phrases, *_PHRASES):
         if phrase in lower:
             return kind
     return None
 
 
-def _by_status(exchange: str, status: int | None) -> VenueErrorKind | None:
-    if status in (429, 418) or (status == 403 and exchange == "bybit"):
-        return VenueErrorKind.RATE_LIMIT
-    if status in (408, 504):
-        return VenueErrorKind.NETWORK
-    if status is not None and status >= 500:
-        return VenueErrorKind.MAINTENANCE
-    if status == 401:
-        return VenueErrorKind.KEY
-    return None
+def _by_status(exchange: Exchange, status: int | None) -> VenueErrorKind | None:
+    return None if status is None else exchange.meaning_of_status(status)
 
 
 def _by_class(raised: BaseException, code: str, reply: Reply | None) -> VenueErrorKind:

@@ -1,7 +1,7 @@
 """The gateway: one account at one exchange behind the face that all venues show (`port.py`).
 
-For it: the list of what can be asked, each in the file of its meaning. Left to others: verdicts,
-retries, what to do about a refusal. Nothing here raises for what the outside world may do.
+What can be asked is listed here; each answer is in the file of its meaning. Nothing raises for what
+the outside world may do; verdicts, and what to do about a refusal, are decided elsewhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from messages.venue import (
 )
 from venues import account, fills, orders, positions, protection, quotes, stream
 from venues.client import Client, VenueCallError
-from venues.facts import VENUES
+from venues.exchanges import EXCHANGES
 from venues.port import Venue
 from venues.transport import loopback_address
 
@@ -40,8 +40,8 @@ def open_venue(settings: AccountSettings, *, now: Callable[[], datetime]) -> Ven
     Raises ValueError for an exchange that no fact is known of, and for a `connect` that is not
     a loopback address or has no CA file to go with it.
     """
-    if settings.exchange not in VENUES:
-        known = ", ".join(sorted(VENUES))
+    if settings.exchange not in EXCHANGES:
+        known = ", ".join(sorted(EXCHANGES))
         raise ValueError(f"exchange {settings.exchange!r} is not supported; these are: {known}")
     if settings.connect is not None:
         loopback_address(settings.connect)
@@ -61,7 +61,7 @@ class CcxtVenue:
         return self._client.settings.name
 
     @property
-    def asks_by_symbol(self) -> bool:
+    def can_query_symbol(self) -> bool:
         return self._client.facts.by_symbol
 
     async def connect(self) -> Connected | VenueError:

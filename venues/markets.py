@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO
 from messages.venue import Instrument, Kind
+from venues.exchanges.base import Exchange
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 
 
 def read_instruments(
-    exchange: str, markets: Mapping[str, Mapping[str, Any]]
+    hooks: Exchange, markets: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Instrument]:
     """The linear and inverse swaps and futures by unified symbol. Others are left out.
 
@@ -20,22 +20,19 @@ def read_instruments(
     """
     instruments: dict[str, Instrument] = {}
     for symbol, market in markets.items():
-        instrument = _read(exchange, symbol, market)
+        instrument = _read(hooks, symbol, market)
         if instrument is not None:
             instruments[symbol] = instrument
     return instruments
 
 
-def _read(exchange: str, symbol: str, market: Mapping[str, Any]) -> Instrument | None:
+def _read(hooks: Exchange, symbol: str, market: Mapping[str, Any]) -> Instrument | None:
     linear, inverse = market.get("linear"), market.get("inverse")
     if not market.get("contract") or market.get("option") or not (linear or inverse):
         return None
     precision = market.get("precision") or {}
     limits = market.get("limits") or {}
-    contract_size = positive_or_none(market.get("contractSize"))
-    if exchange == "bybit" and inverse:
-        # An inverse contract is one dollar there; ccxt takes the least order for its size.
-        contract_size = Decimal(1)
+    contract_size = hooks.contract_size(market)
     amount_step = positive_or_none(precision.get("amount"))
     price_step = positive_or_none(precision.get("price"))
     if contract_size is None or amount_step is None or price_step is None:
@@ -53,16 +50,7 @@ def _read(exchange: str, symbol: str, market: Mapping[str, Any]) -> Instrument |
         min_amount=positive_or_none(amounts.get("min")) or amount_step,
         price_step=price_step,
         min_notional=decimal_or_none((limits.get("cost") or {}).get("min")) or ZERO,
-        max_market_amount=_max_market(market, limits),
+        max_market_amount=hooks.largest_market_order(market),
         expires_at=instant_or_none(market.get("expiry")),
         active=market.get("active") is not False,
     )
-
-
-def _max_market(market: Mapping[str, Any], limits: Mapping[str, Any]) -> Any:
-    info = market.get("info")
-    if isinstance(info, Mapping):
-        bybit = info.get("lotSizeFilter")
-        if isinstance(bybit, Mapping):
-            return positive_or_none(bybit.get("maxMktOrderQty"))
-    return positive_or_none((limits.get("market") or {}).get("max"))

@@ -34,7 +34,7 @@ def positive_or_none(value: Any) -> Decimal | None:
 def instant_or_none(unix_time: Any) -> datetime | None:
     """An aware UTC instant from Unix time; None for zero, empty and nonsense.
 
-    Gate writes seconds, the others milliseconds: below 10^11 only seconds make sense.
+    Venues write seconds or milliseconds: below 10^11 only seconds make sense.
     """
     number = decimal_or_none(unix_time)
     if number is None or number <= 0:

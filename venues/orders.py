@@ -1,7 +1,7 @@
 """Sending reduce-only orders once, and asking the venue what became of them.
 
-For it: place, find, list, cancel. Left to others: whether to send, and sending again. Whatever is
-not the venue's own refusal leaves the outcome unknown; the order is then looked up by its id.
+Whatever is not the venue's own refusal leaves the outcome unknown; the order is then looked up by
+its id. Whether to send, and whether to send again, is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -28,10 +28,8 @@ from messages.venue import (
     VenueErrorKind,
 )
 from venues.client import Client, VenueCallError
-from venues.ids import from_venue
 from venues.lookups import all_open, by_client_id, by_order_id
 from venues.numbers import plain
-from venues.order_params import order_kind, order_params
 from venues.order_records import read_record
 from venues.strict import is_question
 
@@ -73,16 +71,17 @@ async def place(client: Client, order: OrderRequest) -> Placement:
     except VenueCallError as failed:
         # Only what comes before the order was asked for: the order itself never left.
         return Refused(error=failed.error)
+    amount = plain(contracts)
     client.note_sent(order.client_order_id)
     try:
         async with client.call(name, not_after=order.not_after):
             reply = await client.exchange.create_order(
                 order.key.symbol,
-                order_kind(client, order),
+                client.hooks.order_kind(order),
                 order.key.side.closing.value,
-                client.facts.amount(plain(contracts)),
+                float(amount) if client.facts.amount_as_float else amount,
                 None if price is None else plain(price),
-                order_params(client, order),
+                client.hooks.order_params(order, client.margin.get(order.key, {})),
             )
     except VenueCallError as failed:
         if failed.refusal or not _left(failed.sent):
@@ -115,7 +114,7 @@ def exact_contracts(instrument: Instrument, quantity: Decimal) -> Decimal | None
 
 
 async def _slipping_price(client: Client, order: OrderRequest) -> Decimal:
-    """Hyperliquid has no market orders: ccxt sends a limit 5 % through this price.
+    """Venues of wallets have no market orders: ccxt sends a limit 5 % through this price.
 
     A stop goes through its trigger, since it fires there.
     """
@@ -134,7 +133,7 @@ def _left(sent: tuple[tuple[str, str], ...]) -> bool:
 def _placed(client: Client, order: OrderRequest, reply: Any) -> Placement:
     order_id = str(reply.get("id") or "") if isinstance(reply, dict) else ""
     told = reply.get("clientOrderId") if isinstance(reply, dict) else None
-    echoed = from_venue(client.facts.exchange, told) if told else order.client_order_id
+    echoed = client.hooks.from_venue_id(told) if told else order.client_order_id
     if not order_id or echoed != order.client_order_id:
         what = "no order id" if not order_id else "another client order id"
         return OutcomeUnknown(
@@ -183,7 +182,7 @@ async def cancel(
         instrument = instrument_of(client, symbol)
         try:
             async with client.call("cancel"):
-                params = {"trigger": True} if trigger and _told_by_kind(client) else {}
+                params = {"trigger": True} if trigger and client.facts.cancels_by_kind else {}
                 await client.exchange.cancel_order(order_id, symbol, params)
         except VenueCallError as failed:
             if failed.error.kind is not VenueErrorKind.NO_SUCH_ORDER:
@@ -192,11 +191,6 @@ async def cancel(
         return await _settled(client, instrument, order_id, trigger=trigger, gone=gone)
     except VenueCallError as failed:
         return failed.error
-
-
-def _told_by_kind(client: Client) -> bool:
-    # Bybit cancels both kinds alike, and would pass the parameter on to the venue.
-    return client.facts.exchange not in ("bybit", "hyperliquid")
 
 
 async def _settled(

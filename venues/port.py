@@ -36,7 +36,7 @@ class Venue(Protocol):
     def account(self) -> str: ...
 
     @property
-    def asks_by_symbol(self) -> bool:
+    def can_query_symbol(self) -> bool:
         """Whether `fetch_position` asks the venue for one symbol, which names its flat legs."""
 
     async def connect(self) -> Connected | VenueError:

@@ -1,6 +1,6 @@
 """Reading positions: all pages, all settle currencies, judged by size, mapped to legs.
 
-For it: a snapshot that never calls an unread leg absent. Left to others: verdicts.
+A snapshot never calls a leg absent that was not read; verdicts are given elsewhere.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from messages.venue import (
     VenueErrorKind,
     VenuePosition,
 )
-from venues.attached_stops import attached
+from venues.attached_stops import attached_stops
 from venues.client import SHAPES, Client, VenueCallError
-from venues.facts import VenueFacts
+from venues.exchanges.base import Exchange, Row, RowReading
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
-from venues.rows import Row, RowReading
 from venues.strict import Capture, MalformedReplyError, place_of, rows_at
 
 _MOST_PAGES = 500
@@ -112,7 +111,7 @@ def _scope(client: Client) -> Scope:
 
 
 async def _read_once(client: Client, name: str, read: _Read) -> None:
-    for params in client.facts.reads(client.settings.settles):
+    for params in client.hooks.position_reads(client.settings.settles):
         await _read_pages(client, name, params, read)
 
 
@@ -124,10 +123,11 @@ async def _read_pages(client: Client, name: str, params: dict[str, Any], read: _
     for _ in range(_MOST_PAGES):
         async with client.call(name) as capture:
             parsed = await _as_ccxt_reads(client, {**params, **extra}, read)
-            rows, body = _rows(facts, capture)
-            _take(client, rows if last is None else _after(facts, last, rows), parsed, read)
+            rows, body = _rows(client, capture)
+            new = rows if last is None else _after(client.hooks, last, rows)
+            _take(client, new, parsed, read)
             if facts.page == "cursor":
-                cursor = _cursor(body, full=len(rows) >= facts.page_size)
+                cursor = _cursor(client, body, full=len(rows) >= facts.page_size)
                 if not cursor:
                     return
                 if cursor in cursors:
@@ -143,18 +143,18 @@ async def _read_pages(client: Client, name: str, params: dict[str, Any], read: _
     read.problems.append(_problem(f"positions did not end after {_MOST_PAGES} pages"))
 
 
-def _after(facts: VenueFacts, last: Row, rows: list[Row]) -> list[Row]:
+def _after(hooks: Exchange, last: Row, rows: list[Row]) -> list[Row]:
     """A page without the row that it repeats. Raises `MalformedReplyError` where it does not.
 
     A leg that closes between two pages moves all later ones up, and one would never be shown.
     """
-    if not rows or _leg_of(facts, rows[0]) != _leg_of(facts, last):
+    if not rows or _leg_of(hooks, rows[0]) != _leg_of(hooks, last):
         raise MalformedReplyError("positions have moved between two pages")
     return rows[1:]
 
 
-def _leg_of(facts: VenueFacts, row: Row) -> tuple[str, str, RowReading | None]:
-    return _venue_symbol(row), str(row.get("mode")), facts.read_row(row)
+def _leg_of(hooks: Exchange, row: Row) -> tuple[str, str, RowReading | None]:
+    return _venue_symbol(row), str(row.get("mode")), hooks.read_row(row)
 
 
 async def _as_ccxt_reads(
@@ -172,18 +172,14 @@ async def _as_ccxt_reads(
 
 
 async def _read_by_symbol(client: Client, instrument: Instrument, read: _Read) -> None:
-    """Bybit and Binance by symbol: a row comes even when flat, which is evidence of its own.
+    """One symbol: a row comes even when flat, which is evidence of its own.
 
-    (Bybit's documentation of /v5/position/list; Binance's of positionRisk v2. Its v3 leaves flat
-    legs out.) So an answer without any row is no answer.
+    So an answer without any row is no answer.
     """
-    params: dict[str, Any] = {}
-    if client.settings.exchange == "binanceusdm":
-        # Without the id ccxt asks for every symbol, and filters here.
-        params = {"symbol": instrument.venue_id, "useV2": True}
+    params = client.hooks.position_by_name(instrument)
     async with client.call("fetch_position") as capture:
         parsed = await client.exchange.fetch_positions([instrument.symbol], params)
-        rows, _ = _rows(client.facts, capture)
+        rows, _ = _rows(client, capture)
         strays = [row for row in rows if row.get("symbol") != instrument.venue_id]
         if strays or not rows:
             got = "others" if strays else "no row"
@@ -191,34 +187,33 @@ async def _read_by_symbol(client: Client, instrument: Instrument, read: _Read) -
         _take(client, rows, parsed, read)
 
 
-def _rows(facts: VenueFacts, capture: Capture) -> tuple[list[Row], Any]:
+def _rows(client: Client, capture: Capture) -> tuple[list[Row], Any]:
     """The raw rows of the last positions reply. Raises `MalformedReplyError` if none came."""
     for reply in reversed(capture.replies):
-        if reply.path.endswith(facts.positions):
-            place = place_of(facts, reply.path)
+        if reply.path.endswith(client.facts.positions):
+            place = place_of(client.facts.places, reply.path)
             if place is not None:
                 return rows_at(reply.body, place), reply.body
     raise MalformedReplyError("no positions were asked for")
 
 
-def _cursor(body: Any, *, full: bool) -> str:
-    result = body.get("result") if isinstance(body, Mapping) else None
-    cursor = result.get("nextPageCursor") if isinstance(result, Mapping) else None
+def _cursor(client: Client, body: Any, *, full: bool) -> str:
+    cursor = client.hooks.next_cursor(body)
     if cursor is None and full:
         raise MalformedReplyError("a full page of positions does not say whether more follow")
-    return str(cursor or "")
+    return cursor or ""
 
 
 def _take(client: Client, rows: list[Row], parsed: list[Mapping[str, Any]], read: _Read) -> None:
     """Judge every raw row by its size; ccxt's reading of it adds the prices.
 
-    ccxt drops rows (Binance with no entry price), so what it returned is never the measure.
+    ccxt drops rows (those with no entry price, say), so what it returned is never the measure.
     """
     by_row = {id(position.get("info")): position for position in parsed}
     for row in rows:
         if str(row.get("instType", "")) in ("MARGIN", "OPTION"):
             continue
-        reading = client.facts.read_row(row)
+        reading = client.hooks.read_row(row)
         if reading is None:
             read.problems.append(
                 _problem(f"a position of {_venue_symbol(row)} has no readable size")
@@ -255,9 +250,8 @@ def _instrument(client: Client, symbol: Any, row: Row) -> Instrument | None:
         return client.instruments[str(symbol)]
     # Where ccxt dropped the row, the venue's own name leads to the market.
     name = _venue_symbol(row)
-    if client.facts.exchange == "hyperliquid":
-        return client.instruments.get(str(client.exchange.coin_to_market_id(name)))
-    return client.by_venue_id(name)
+    named = client.hooks.symbol_of(client, name)
+    return client.by_venue_id(name) if named is None else client.instruments.get(named)
 
 
 def _position(
@@ -270,7 +264,8 @@ def _position(
     assert reading.side is not None
     size = instrument.contract_size
     in_base = client.facts.size_in_base
-    stop_loss, take_profit = attached(row, reading.side, ccxt)
+    closes = client.hooks.attached_closes(row)
+    stop_loss, take_profit = attached_stops(closes, reading.side, ccxt)
     return VenuePosition(
         key=LegKey(client.settings.name, instrument.symbol, reading.side),
         contracts=reading.size / size if in_base else reading.size,
@@ -283,10 +278,10 @@ def _position(
         stop_loss=stop_loss,
         take_profit=take_profit,
         hedged=reading.hedged,
-        # ccxt's `timestamp` is when a symbol was first ever traded (Bybit), now (KuCoin) or the
-        # last change (Binance): a leg's age must not be guessed from it.
+        # ccxt's `timestamp` is when a symbol was first ever traded, now, or the last change,
+        # venue by venue: a leg's age must not be guessed from it.
         opened_at=instant_or_none(row.get(client.facts.opened)),
-        # ccxt calls Binance's `updateTime` the position's time, and no update.
+        # ccxt calls an `updateTime` the position's time, and no update.
         updated_at=instant_or_none(ccxt.get("lastUpdateTimestamp") or row.get("updateTime")),
     )
 

@@ -1,7 +1,7 @@
 """Working stops and take-profits that rest as orders of their own.
 
-For it: reading them whole, or saying why not. Attached stops come with the positions. Left to
-others: whether they cover a leg.
+They are read whole, or it is said why not. Attached stops come with the positions; whether any of
+them covers a leg is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from messages.values import OrderSide, Side
+from messages.values import OrderSide
 from messages.venue import (
     Instrument,
     Protection,
@@ -21,15 +21,11 @@ from messages.venue import (
     VenueErrorKind,
 )
 from venues.client import Client, VenueCallError
-from venues.ids import from_venue
-from venues.lookups import Order, bybit_pages
+from venues.exchanges.base import Exchange, Order, is_true
+from venues.lookups import open_pages
 from venues.numbers import decimal_or_none, positive_or_none
-from venues.order_records import STATUSES, closes_all
-from venues.sides import order_side, position_side
-from venues.strict import MalformedReplyError, more_rows
-
-CHEAPER_ONE_BY_ONE = 30
-"""Symbols up to which Binance's trigger orders are asked for one by one."""
+from venues.order_records import STATUSES
+from venues.strict import MalformedReplyError, last_body, taken
 
 
 @dataclass(slots=True)
@@ -49,8 +45,10 @@ async def fetch_protection(client: Client, symbols: tuple[str, ...]) -> Protecti
     try:
         await client.ready()
         async with client.call("fetch_protection"):
-            if client.facts.exchange == "mexc":
-                await _read_mexc(client, symbols, found)
+            attached, unclear = await client.hooks.attached_stops(client, symbols)
+            found.orders += attached
+            for why in unclear:
+                found.lacks(why)
             async for row, trigger in _rows(client, symbols, found):
                 try:
                     order = _read(client, row, trigger=trigger)
@@ -59,7 +57,7 @@ async def fetch_protection(client: Client, symbols: tuple[str, ...]) -> Protecti
                     continue
                 if order is None or (symbols and order.symbol not in symbols):
                     continue
-                # Bitget's unified account answers each question with the same list.
+                # Some answer each question with the same list.
                 if not order.order_id or order.order_id not in seen:
                     found.orders.append(order)
                 seen.add(order.order_id)
@@ -74,62 +72,12 @@ async def _rows(
     client: Client, symbols: tuple[str, ...], found: _Found
 ) -> AsyncIterator[tuple[Order, bool]]:
     """The orders that may protect, each with whether it stood in a list of trigger orders."""
-    exchange = client.exchange
-    if client.facts.exchange == "bybit":
-        for params in client.facts.reads(client.settings.settles):
-            for row in await bybit_pages(client, None, {**params, "trigger": True}):
-                yield row, True
-        return
-    asked: tuple[str | None, ...] = symbols
-    # One call for all symbols weighs 40 on Binance, one for a symbol weighs 1: the limiter would
-    # hold every other request of the account back for two seconds.
-    if client.facts.exchange == "binanceusdm" and not 0 < len(symbols) <= CHEAPER_ONE_BY_ONE:
-        asked = (None,)
-    for symbol in asked:
-        for kind in client.facts.triggers or ({},):
-            rows = list(await exchange.fetch_open_orders(symbol, None, None, dict(kind)))
-            if more_rows(client.facts.trigger_page):
-                found.lacks(f"more trigger orders of {symbol} rest than were listed")
-            for row in rows:
-                yield row, bool(kind)
-
-
-async def _read_mexc(client: Client, symbols: tuple[str, ...], found: _Found) -> None:
-    """MEXC's stops of positions, which ccxt does not read (documentation of stoporder/open_orders).
-
-    `state` 1 is untriggered, `positionType` 1 long and 2 short; `vol` is in contracts.
-    """
-    for symbol in symbols:
-        instrument = client.instruments.get(symbol)
-        if instrument is None:
-            found.lacks(f"{symbol} is not listed")
-            continue
-        body = await client.exchange.contractPrivateGetStoporderOpenOrders(
-            {"symbol": instrument.venue_id}
-        )
-        for row in body["data"]:
-            if str(row.get("state")) != "1":
-                continue
-            leg = {"1": Side.LONG, "2": Side.SHORT}.get(str(row.get("positionType")))
-            volume = positive_or_none(row.get("vol"))
-            if leg is None or volume is None or row.get("symbol") != instrument.venue_id:
-                found.lacks(f"a stop of a position in {symbol} lacks its side or size")
-                continue
-            for name, is_stop in (("stopLossPrice", True), ("takeProfitPrice", False)):
-                price = positive_or_none(row.get(name))
-                if price is not None:
-                    found.orders.append(
-                        ProtectiveOrder(
-                            kind=ProtectionKind.ATTACHED,
-                            symbol=symbol,
-                            side=leg.closing,
-                            trigger_price=price,
-                            quantity=volume * instrument.contract_size,
-                            position_side=leg,
-                            order_id=str(row.get("id") or ""),
-                            is_stop=is_stop,
-                        )
-                    )
+    for symbol, params in client.hooks.trigger_order_reads(symbols, client.settings.settles):
+        rows = await open_pages(client, symbol, params)
+        if client.hooks.more_rows(last_body(), taken()):
+            found.lacks(f"more trigger orders of {symbol} rest than were listed")
+        for row in rows:
+            yield row, bool(params)
 
 
 def _read(client: Client, order: Order, *, trigger: bool) -> ProtectiveOrder | None:
@@ -157,7 +105,7 @@ def _read(client: Client, order: Order, *, trigger: bool) -> ProtectiveOrder | N
     instrument = client.instruments.get(str(order.get("symbol"))) or client.by_venue_id(
         str(raw.get("symbol"))
     )
-    side = order_side(client.facts.exchange, order.get("side"), raw)
+    side = client.hooks.order_side(order.get("side"), raw)
     if instrument is None or side is None:
         raise MalformedReplyError(f"trigger order {order.get('id')!r} lacks its symbol or side")
     return ProtectiveOrder(
@@ -166,11 +114,11 @@ def _read(client: Client, order: Order, *, trigger: bool) -> ProtectiveOrder | N
         side=side,
         trigger_price=price,
         quantity=_quantity(client, instrument, order, raw),
-        position_side=position_side(raw),
-        reduce_only=_reduces(order, raw, side),
+        position_side=client.hooks.position_side(raw),
+        reduce_only=_reduces(client.hooks, order, raw, side),
         order_id=str(order.get("id") or ""),
-        client_order_id=from_venue(client.facts.exchange, order.get("clientOrderId")),
-        is_stop=_is_stop(order, raw, side, price),
+        client_order_id=client.hooks.from_venue_id(order.get("clientOrderId") or ""),
+        is_stop=_is_stop(client.hooks, order, raw, side, price),
     )
 
 
@@ -186,53 +134,43 @@ def _quantity(
     """Base units; None where the order closes the whole position, whatever its size."""
     amount = decimal_or_none(order.get("amount"))
     written = (decimal_or_none(raw.get(name)) for name in client.facts.amount_fields)
-    # Bybit's closeOnTrigger makes room for a stop of a size; that of a position is written 0.
-    whole = closes_all(raw) and client.facts.exchange != "bybit"
-    if whole or amount == 0 or (amount is None and any(size == 0 for size in written)):
+    if (
+        client.hooks.covers_all(raw)
+        or amount == 0
+        or (amount is None and any(size == 0 for size in written))
+    ):
         return None
     if amount is None:
         raise MalformedReplyError(f"trigger order {order.get('id')!r} lacks its size")
     return amount * instrument.contract_size
 
 
-def _reduces(order: Order, raw: Mapping[str, Any], side: OrderSide) -> bool:
+def _reduces(hooks: Exchange, order: Order, raw: Mapping[str, Any], side: OrderSide) -> bool:
     names = ("reduceOnly", "closeOnTrigger", "closePosition", "closeOrder")
     named = (order.get("reduceOnly"), *(raw.get(name) for name in names))
-    if any(str(value).lower() in ("true", "yes", "1") for value in named if value is not None):
+    if any(is_true(value) for value in named if value is not None):
         return True
     # In hedge mode an order that sells the long leg, or buys the short one, can only reduce it.
-    leg = position_side(raw)
+    leg = hooks.position_side(raw)
     return leg is not None and side is leg.closing
 
 
-def _is_stop(order: Order, raw: Mapping[str, Any], side: OrderSide, trigger: Decimal) -> bool:
+def _is_stop(
+    hooks: Exchange, order: Order, raw: Mapping[str, Any], side: OrderSide, trigger: Decimal
+) -> bool:
     """A stop triggers where the price has moved against the leg; a take-profit the other way."""
     kind = _words(raw)
     if "take" in kind or "profit_plan" in kind or "pos_profit" in kind:
         return False
-    falling = _FALLING.get(_direction(raw))
+    falling = _falls(hooks, raw)
     if falling is not None and "stoploss" not in kind:
         return falling == (side is OrderSide.SELL)
     return "stoploss" in kind or positive_or_none(order.get("takeProfitPrice")) != trigger
 
 
-_FALLING = {
-    ("triggerDirection", "1"): False,
-    ("triggerDirection", "2"): True,
-    ("stop", "up"): False,
-    ("stop", "down"): True,
-    ("rule", "1"): False,
-    ("rule", "2"): True,
-    ("triggerType", "1"): False,
-    ("triggerType", "2"): True,
-}
-"""Whether an order fires on a falling price, as Bybit, KuCoin, Gate and MEXC say it."""
-
-
-def _direction(raw: Mapping[str, Any]) -> tuple[str, str]:
+def _falls(hooks: Exchange, raw: Mapping[str, Any]) -> bool | None:
+    """Whether an order fires on a falling price, where the venue says so."""
     inner = raw.get("trigger")
     at = {**raw, **inner} if isinstance(inner, Mapping) else raw
-    for key in ("triggerDirection", "stop", "rule", "triggerType"):
-        if (key, str(at.get(key))) in _FALLING:
-            return key, str(at.get(key))
-    return "", ""
+    name, words = hooks.facts.falling
+    return words.get(str(at.get(name))) if name else None

@@ -1,14 +1,13 @@
-"""The private stream of Bybit and Binance USD-M: hints of legs and orders. REST decides.
+"""An account's private stream: hints of legs and orders. REST decides.
 
-For it: one socket, its subscriptions, its frames as they come, its end. Left to others: what the
-messages say (`hints.py`), a fresh REST read at each connection, and connecting again.
+One socket, its subscriptions, its frames as they come, and its end. What the messages say is read
+in `stream_hints.py`; whoever listens reads by REST at each connection, and connects again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib
-import itertools
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NoReturn
@@ -20,16 +19,13 @@ from venues.stream_hints import is_data, read_hints
 OnHint = Callable[[Hint], None]
 OnConnected = Callable[[], None]
 
-_TOPICS = 2
-"""Bybit confirms positions and orders apart, since ccxt asks for each by itself."""
-
 
 async def watch(client: Client, on_hint: OnHint, on_connected: OnConnected) -> VenueError:
     """Follow positions and orders on one socket until it ends, and say why.
 
-    `on_connected` is called when the venue has taken both subscriptions (Bybit) or the socket
-    with the listen key stands (Binance). If that takes longer than the account's request
-    time-out, the watch ends.
+    `on_connected` is called when the venue has confirmed the subscriptions, or the socket stands
+    where that is all there is. If that takes longer than the account's request time-out, the watch
+    ends.
     """
     if not client.facts.streams:
         return VenueError(
@@ -105,10 +101,7 @@ class _Ear:
         self._confirmed = 0
         self._opened = exchange.on_connected
         exchange.on_connected = self._open
-        if client.facts.exchange == "bybit":
-            # The documented type of req_id is a string; ccxt counts.
-            ids = itertools.count(1)
-            exchange.request_id = lambda: str(next(ids))
+        client.hooks.prepare_stream(exchange)
 
     async def listen(self) -> NoReturn:
         """Tell hints for as long as frames come.
@@ -137,22 +130,21 @@ class _Ear:
             (socket, frame)
         )
         self._opened(socket, message)
-        if self._client.facts.exchange == "binanceusdm":
+        if not self._client.facts.stream_topics:
             self._stand()
 
     def _hear(self, socket: Any, message: Mapping[str, Any]) -> None:
-        if is_data(message):
+        hooks = self._client.hooks
+        if is_data(self._client, message):
             for hint in read_hints(self._client, message):
                 self._on_hint(hint)
             return
-        if message.get("e") == "listenKeyExpired":
-            # Binance: nothing more will come, and the socket stays open all the same.
-            raise VenueCallError(
-                VenueError(kind=VenueErrorKind.NETWORK, message="the stream's listen key expired")
-            )
-        if message.get("op") == "subscribe" and message.get("success") is True:
+        if ended := hooks.ends_stream(message):
+            # The socket stays open all the same.
+            raise VenueCallError(VenueError(kind=VenueErrorKind.NETWORK, message=ended))
+        if hooks.confirms_subscription(message):
             self._confirmed += 1
-            if self._confirmed == _TOPICS:
+            if self._confirmed == hooks.facts.stream_topics:
                 self._stand()
         self._exchange.handle_message(socket, message)
 

@@ -1,7 +1,7 @@
 """Strict reads: a reply that isn't JSON with the list in its place is an error, never empty.
 
-For it: ccxt turns an empty body, HTML or a missing list into `[]` on most venues (`venues.md`
-section 1), and an empty list closes ledger rows. Left to others: what the rows mean.
+ccxt turns an empty body, HTML or a missing list into `[]` on most venues (`venues.md` section 1),
+and an empty list closes ledger rows. What the rows mean is read elsewhere.
 """
 
 from __future__ import annotations
@@ -14,7 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from venues.facts import Place, VenueFacts
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a reply of one endpoint keeps its list; an empty path means the reply is the list.
+
+    `nullable` lists are written as null where they are empty; the key must be there all the same.
+    """
+
+    endpoint: str
+    path: tuple[str, ...]
+    nullable: bool = False
 
 
 class TooLateError(Exception):
@@ -29,11 +39,15 @@ class MalformedReplyError(Exception):
         self.status = status
 
 
+class CannotTellError(Exception):
+    """The venue answered well, and what it keeps does not tell what was asked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One HTTP answer. `body` is None where it was no JSON; `text` is what came.
 
-    `next_token` leads to the next page where a venue says so in a header (Kraken's history).
+    `next_token` leads to the next page where a venue says so in a header.
     """
 
     status: int
@@ -79,17 +93,15 @@ def capturing(may_leave: Callable[[], bool] = lambda: True) -> Iterator[Capture]
         _capture.reset(token)
 
 
-def next_cursor() -> str:
-    """Bybit's cursor in the last answer inside `capturing()`; "" where the pages end."""
+def last_body() -> Any:
+    """The body of the last answer inside `capturing()`; None where the last request got none."""
     capture = _capture.get()
     answer = capture.answer if capture is not None else None
-    body = answer.body if answer is not None else None
-    result = body.get("result") if isinstance(body, Mapping) else None
-    return str(result.get("nextPageCursor") or "") if isinstance(result, Mapping) else ""
+    return answer.body if answer is not None else None
 
 
 def next_token() -> str:
-    """Kraken's token of the next page, in the header or the body; "" where the pages end."""
+    """The continuation token of the next page, in header or body; "" where the pages end."""
     capture = _capture.get()
     answer = capture.answer if capture is not None else None
     if answer is None:
@@ -101,31 +113,16 @@ def next_token() -> str:
 
 def taken() -> int:
     """How many rows the venue sent in its last answer, before ccxt filtered any."""
-    capture = _capture.get()
-    at = capture.answer.body if capture is not None and capture.answer is not None else None
+    at = last_body()
     for key in ("result", "data", "items", "list", "fills", "entrustedList"):
         if isinstance(at, Mapping) and key in at:
             at = at[key]
     return len(at) if isinstance(at, list) else 0
 
 
-def more_rows(page: int) -> bool:
-    """Whether the last answer's list may go on: a full page of so many rows, or pages to come.
-
-    `page` zero: the venue lists all at once.
-    """
-    capture = _capture.get()
-    body = capture.answer.body if capture is not None and capture.answer is not None else None
-    data = body.get("data") if isinstance(body, Mapping) else None
-    if isinstance(data, Mapping) and "totalPage" in data:
-        # KuCoin numbers its pages.
-        return bool(data["totalPage"] != data.get("currentPage") and data["totalPage"])
-    return bool(page) and taken() >= page
-
-
-def place_of(facts: VenueFacts, path: str) -> Place | None:
+def place_of(places: tuple[Place, ...], path: str) -> Place | None:
     """The entry of the longest endpoint that ends this path."""
-    fitting = [place for place in facts.places if path.endswith(place.endpoint)]
+    fitting = [place for place in places if path.endswith(place.endpoint)]
     return max(fitting, key=lambda place: len(place.endpoint), default=None)
 
 
@@ -145,9 +142,12 @@ def rows_at(body: Any, place: Place) -> list[Mapping[str, Any]]:
     return at
 
 
-def demand_strict_replies(exchange: Any, facts: VenueFacts) -> None:
+def demand_strict_replies(
+    exchange: Any, places: tuple[Place, ...], success: tuple[str, frozenset[str]] | None
+) -> None:
     """Make one ccxt instance record and check every reply that it gets.
 
+    `success` is the envelope's key and the values that mean a good answer.
     ccxt's own reading of errors goes first, so that a venue's refusal keeps its class.
     """
     venue_errors = exchange.handle_errors
@@ -180,7 +180,7 @@ def demand_strict_replies(exchange: Any, facts: VenueFacts) -> None:
             told = (value for name, value in headers.items() if name.lower() == _NEXT_PAGE)
             capture.replies.append(Reply(code, path, response, body or "", next(told, "")))
         good = 200 <= code < 300
-        place = place_of(facts, path) if method == "GET" or "#" in path else None
+        place = place_of(places, path) if method == "GET" or "#" in path else None
         if good:
             _demand_shape(place, path, response)
         venue_errors(
@@ -191,7 +191,7 @@ def demand_strict_replies(exchange: Any, facts: VenueFacts) -> None:
             exchange.handle_http_status_code(code, reason, url, method, body or "")
             raise MalformedReplyError(f"HTTP {code} from {path}", code)
         if place is not None:
-            _demand_success(facts, path, response)
+            _demand_success(success, path, response)
             rows_at(response, place)
 
     exchange.fetch = fetch
@@ -205,7 +205,7 @@ def _exact_json(text: str) -> Any:
 
 
 def is_question(method: str, path: str) -> bool:
-    """Whether a request only reads. Hyperliquid asks by POST too."""
+    """Whether a request only reads. `/info` asks by POST."""
     return method == "GET" or path == "/info"
 
 
@@ -231,9 +231,9 @@ def _demand_shape(place: Place | None, path: str, response: Any) -> None:
     raise MalformedReplyError(f"{path} answered a {type(response).__name__}, not what it promises")
 
 
-def _demand_success(facts: VenueFacts, path: str, response: Any) -> None:
-    if facts.success is None or not isinstance(response, Mapping):
+def _demand_success(success: tuple[str, frozenset[str]] | None, path: str, response: Any) -> None:
+    if success is None or not isinstance(response, Mapping):
         return
-    key, good = facts.success
+    key, good = success
     if str(response.get(key)) not in good:
         raise MalformedReplyError(f"{path} answered without {key} of success")

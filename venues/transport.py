@@ -1,7 +1,7 @@
 """Carries all of a client's traffic to one loopback port, with every URL left as it is.
 
-For it: ccxt's own addresses must stay untouched (it chooses error tables by them), so the name
-resolution is replaced instead. Left to others: the venue that listens there, and ccxt itself.
+ccxt's own addresses must stay untouched, since it chooses error tables by them, so the name
+resolution is replaced instead. The venue that listens there is somebody else's.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class LoopbackConnector(aiohttp.TCPConnector):
         )
 
     def _socket(self, info: AddrInfoType) -> socket.socket:
-        # URLs with a literal address never pass the resolver, so the socket is the last gate.
+        # URLs with a literal address never pass the resolver, so the socket is the last check.
         family, kind, proto, _, address = info
         if tuple(address[:2]) != self._allowed:
             raise OSError(f"only {self._allowed} may be reached, not {address}")

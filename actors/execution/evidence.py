@@ -17,7 +17,7 @@ from messages.to_exchange import JudgeLeg, Judgement
 from messages.values import LegKey
 from messages.venue import Fill, Fills, PositionHint, Snapshot
 from messages.verdict import Absent, Present, Unknown, Verdict
-from rules.verdict import LegFacts, judge, left_out_only
+from rules.verdict import LegFacts, absent_by_omission, judge
 from venues.port import Venue
 
 LOOKS = 4
@@ -78,7 +78,7 @@ class Inquiry:
             if verdict.look_again_at - self._now() > self._settings.confirm_after * 2:
                 break
             not_before = verdict.look_again_at
-        if self._venue.asks_by_symbol and left_out_only(verdict):
+        if self._venue.can_query_symbol and absent_by_omission(verdict):
             named = await self._venue.fetch_position(request.key)
             verdict = self._decide(request, fills, ignore_live=ignore_live, named=(named,))
         if isinstance(verdict, Absent) and not fills_read:

@@ -1,19 +1,21 @@
 """The machinery below the actors: mailboxes, supervision, asking, dumps. pykka on asyncio.
 
 Lives here: how an actor lives, ends and comes back. Does not live here: anything about
-exchanges, positions or the ledger; it imports no other room but the vocabulary.
+exchanges, positions or the ledger; it imports no other room but `messages.base` and
+`messages.values`. What a part needs of one above it is a Protocol in `ports.py`.
 """
 
 from actors.runtime.actor import Actor
 from actors.runtime.cell import Overflow
-from actors.runtime.deferred import Later
-from actors.runtime.ends import Down, End, Ignore, Reason, Worked
+from actors.runtime.deferred import DeferredReply
+from actors.runtime.ends import Down, End, Ignore, Reason, WorkerDone
 from actors.runtime.errors import (
     ActorCrashed,
     AskCycleError,
     AskedItself,
     AskError,
     AskFailed,
+    AskFailure,
     AskTimeout,
     BadChildSpec,
     BadHandler,
@@ -23,7 +25,6 @@ from actors.runtime.errors import (
     NotUnderstood,
     Outage,
     StartFailed,
-    Why,
     WorkerCrashed,
 )
 from actors.runtime.events import CrashReport, SupervisionEvent
@@ -55,6 +56,7 @@ __all__ = [
     "AskCycleError",
     "AskError",
     "AskFailed",
+    "AskFailure",
     "AskTimeout",
     "AskedItself",
     "Backoff",
@@ -63,12 +65,12 @@ __all__ = [
     "BlockingOnLoop",
     "ChildSpec",
     "CrashReport",
+    "DeferredReply",
     "Down",
     "End",
     "GetState",
     "GetStatistics",
     "Ignore",
-    "Later",
     "MailboxFull",
     "NoSuchActor",
     "NodeInfo",
@@ -91,10 +93,9 @@ __all__ = [
     "SupervisorState",
     "System",
     "Timer",
-    "Why",
-    "Worked",
     "Worker",
     "WorkerCrashed",
+    "WorkerDone",
     "handles",
     "utc_now",
 ]

@@ -13,19 +13,17 @@ from pykka import messages as pykka_messages
 from actors.runtime import pykka_adapter
 from actors.runtime.asking import ask
 from actors.runtime.cell import Overflow
-from actors.runtime.deferred import Later
-from actors.runtime.ends import Down, End, Reason, Worked
+from actors.runtime.deferred import DeferredReply
+from actors.runtime.ends import Down, End, Reason, WorkerDone
 from actors.runtime.errors import AskError, AskFailed, WorkerCrashed
 from actors.runtime.handlers import table_of
-from actors.runtime.incarnation import Life
+from actors.runtime.ports import Host, Owner
 from actors.runtime.timers import Timer
 from actors.runtime.workers import Worker
 from messages.base import Request
 
 if TYPE_CHECKING:
     from loguru import Logger
-
-    from actors.runtime.system import System
 
     class _PykkaActor:
         """Pykka's actor as the checker sees it: without hooks that may not be coroutines."""
@@ -58,10 +56,12 @@ class Actor(_PykkaActor, Generic[S]):
 
     mailbox_bound: ClassVar[int] = 10_000
     """Messages that may wait; the next one meets `overflow`."""
+    stop_within: ClassVar[float | None] = 5.0
+    """Seconds for an ordered stop, where its `ChildSpec` says nothing; None: any time."""
     overflow: ClassVar[Overflow] = Overflow.REFUSE
 
     state: S
-    _life: Life
+    _life: Owner
 
     def __init__(self, state: S) -> None:
         # pykka's own __init__ makes a lock, an event and a UUID: here they come when asked for.
@@ -90,11 +90,11 @@ class Actor(_PykkaActor, Generic[S]):
 
     @property
     def path(self) -> str:
-        """The address, such as `accounts/bybit-main/exchange`. Valid from `on_start` on."""
+        """The address, such as `accounts/main/exchange`. Valid from `on_start` on."""
         return self._life.cell.path
 
     @property
-    def system(self) -> System:
+    def system(self) -> Host:
         return self._life.cell.system
 
     @property
@@ -151,14 +151,14 @@ class Actor(_PykkaActor, Generic[S]):
         except AskError as error:
             return error.as_value()
 
-    def later(self) -> Later[Any]:
+    def later(self) -> DeferredReply[Any]:
         """A reply that the handler may return now and that is set later."""
-        return Later(self._life)
+        return DeferredReply(self._life)
 
     def work(self, job: Coroutine[Any, Any, Any], tag: object = None, *, name: str = "") -> Worker:
         """Run a coroutine in a task of its own, owned by this incarnation.
 
-        It arrives as `Worked(tag, result)`, or as `Down` with the tag if it crashed. Without a
+        It arrives as `WorkerDone(tag, result)`, or as `Down` with the tag if it crashed. Without a
         handler for `Down` a worker's crash is its owner's crash.
         """
         return Worker(self._life, job, tag, name)
@@ -194,7 +194,7 @@ class Actor(_PykkaActor, Generic[S]):
 
     # For the runtime
 
-    def adopt(self, life: Life) -> None:
+    def adopt(self, life: Owner) -> None:
         self._life = life
         inbox = self.__dict__.get("actor_inbox")
         if inbox is not None:
@@ -204,7 +204,7 @@ class Actor(_PykkaActor, Generic[S]):
     def adopted(self) -> bool:
         return "_life" in self.__dict__
 
-    async def bury(self, end: End) -> None:
+    async def terminate_children(self, end: End) -> None:
         """What a supervisor does for its children at its own end."""
 
     def handler_for(self, message: object) -> Callable[[Any, Any], Any]:
@@ -218,13 +218,13 @@ class Actor(_PykkaActor, Generic[S]):
             return pykka_adapter.handle
         if type(self).on_receive is not _PykkaActor.on_receive:
             return type(self).on_receive
-        if isinstance(message, Worked):
+        if isinstance(message, WorkerDone):
             return _nothing
         if isinstance(message, Down) and message.path.startswith(f"{self.path}/"):
             return _crash_with_worker
         return _unhandled
 
-    def face_is_dead(self) -> None:
+    def mark_dead(self) -> None:
         """Tell pykka's references, where there are any, that this incarnation is over."""
         stopped = self.__dict__.get("actor_stopped")
         if stopped is not None:
@@ -247,7 +247,7 @@ class Actor(_PykkaActor, Generic[S]):
 
         def __getattr__(self, name: str) -> Any:
             if name in pykka_adapter.ATTRIBUTES:
-                pykka_adapter.put_on(self)
+                pykka_adapter.attach_pykka(self)
                 return self.__dict__[name]
             if name == "_life":
                 raise RuntimeError(
@@ -265,7 +265,7 @@ _PYKKA_MESSAGES = (
 )
 
 
-def _nothing(actor: Actor[Any], message: Worked) -> None:
+def _nothing(actor: Actor[Any], message: WorkerDone) -> None:
     """A worker whose result nobody wants."""
 
 
@@ -276,4 +276,4 @@ def _crash_with_worker(actor: Actor[Any], message: Down) -> None:
 
 
 def _unhandled(actor: Actor[Any], message: object) -> None:
-    actor._life.understood_by_nobody(message)
+    actor._life.reject_unhandled(message)

@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from actors.runtime.deferred import Reply, fail
+from actors.runtime.deferred import fail
 from actors.runtime.errors import AskCycleError, AskedItself, AskTimeout, NoSuchActor
 from actors.runtime.events import AskCycle
 from actors.runtime.introspection import SYSTEM_REQUESTS, answer_for
+from actors.runtime.ports import Address, Host, Owner, Reply
 from messages.base import Request
-
-if TYPE_CHECKING:
-    from actors.runtime.cell import Cell
-    from actors.runtime.incarnation import Life
-    from actors.runtime.system import System
 
 R = TypeVar("R")
 
 
 async def ask(
-    system: System, life: Life | None, path: str, request: Request[R], timeout: float
+    system: Host, life: Owner | None, path: str, request: Request[R], timeout: float
 ) -> R:
     """Send a request and wait for its reply, at most `timeout` seconds.
 
     `life` is the asking incarnation, None from outside. Raises `AskError`; `AskedItself` when
     the actor's own handler asks the actor.
     """
-    cell = system.cells.get(path)
+    cell: Address | None = system.cells.get(path)
     if cell is None:
         system.dead_letter(path, request, "no such actor")
         raise NoSuchActor(path, f"there is no actor {path!r}")
@@ -49,12 +45,12 @@ async def ask(
             life.cell.asking = None
 
 
-def _expire(cell: Cell, reply: Reply, request: object, timeout: float) -> None:
+def _expire(cell: Address, reply: Reply, request: object, timeout: float) -> None:
     what = type(request).__name__
     fail(reply, AskTimeout(cell.path, f"{cell.shown} did not answer {what} within {timeout:g} s"))
 
 
-def _look_for_cycle(asker: Cell, asked: Cell, request: object) -> None:
+def _look_for_cycle(asker: Address, asked: Address, request: object) -> None:
     """Refuse an ask that could only time out: who is asked waits, in the end, for the asker."""
     what = type(request).__name__
     if asked is asker:
@@ -67,7 +63,7 @@ def _look_for_cycle(asker: Cell, asked: Cell, request: object) -> None:
     while cell.asking is not None:
         cell, reply = cell.asking
         names.append(cell.shown)
-        if cell.life is not None and reply in cell.life.laters:
+        if cell.life is not None and reply in cell.life.deferred:
             return  # that answer comes from elsewhere, so nobody's mailbox waits for it
         if cell is asker:
             asker.system.emit(AskCycle(path=asker.path, names=tuple(names)))

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from actors.runtime.deferred import Reply, fail
+from actors.runtime.deferred import fail
+from actors.runtime.ends import End
 from actors.runtime.errors import AskError, MailboxFull, NoSuchActor
+from actors.runtime.ports import Address, Entry, Host, Owner, Reply
+from actors.runtime.specs import ChildSpec
 
 if TYPE_CHECKING:
-    import asyncio
-
     from loguru import Logger
-
-    from actors.runtime.ends import End
-    from actors.runtime.incarnation import Life
-    from actors.runtime.specs import ChildSpec
-    from actors.runtime.system import System
-
-# Message, where its answer goes, and the incarnation that it must not outlive (or None).
-Entry = tuple[object, "Reply | None", "Life | None"]
 
 
 class Status(StrEnum):
@@ -61,7 +55,6 @@ class Cell:
         "path",
         "restarts",
         "spec",
-        "started_at",
         "status",
         "suspended",
         "system",
@@ -71,18 +64,18 @@ class Cell:
         "worker_count",
     )
 
-    def __init__(self, system: System, path: str, spec: ChildSpec, parent: Cell | None) -> None:
-        self.system = system
+    def __init__(self, system: Host, path: str, spec: ChildSpec, parent: Address | None) -> None:
+        self.system: Host = system
         self.path = path
         self.name = spec.name
         self.spec = spec
-        self.parent = parent
+        self.parent: Address | None = parent
         self.children: dict[str, Cell] | None = None
         self.mailbox: deque[Entry] = deque()
         self.bound = 10_000
         self.limit = self.bound
         self.overflow = Overflow.REFUSE
-        self.life: Life | None = None
+        self.life: Owner | None = None
         self.last_end: End | None = None
         self.status = Status.RESTARTING
         self.suspended = False
@@ -92,12 +85,11 @@ class Cell:
         self.restarts = 0
         self.handled = 0
         self.worker_count = 0
-        self.started_at = 0.0
         self.current: object = None
         self.waiter: asyncio.Future[None] | None = None
-        self.watchers: dict[Life, None] | None = None
+        self.watchers: dict[Owner, None] | None = None
         # Whom the running handler waits for, and the future it waits on.
-        self.asking: tuple[Cell, Reply] | None = None
+        self.asking: tuple[Address, Reply] | None = None
         self._log: Logger | None = None
 
     @property
@@ -129,7 +121,7 @@ class Cell:
             if not waiter.done():
                 waiter.set_result(None)
 
-    def accept_own(self, message: object, life: Life | None) -> None:
+    def accept_own(self, message: object, life: Owner | None) -> None:
         """Put in what the runtime or the actor itself sends: never refused for want of room."""
         if life is not None and (life is not self.life or life.end is not None):
             return
@@ -164,20 +156,12 @@ class Cell:
                 self.system.dead_letter(self.path, message, why)
                 fail(reply, NoSuchActor(self.path, f"{self.shown} {why}"))
 
-    def forget_own(self, life: Life) -> None:
+    def forget_own(self, life: Owner) -> None:
         """Drop what an incarnation that is gone had sent itself: its plans died with it."""
         if self.mailbox:
             kept = [entry for entry in self.mailbox if entry[2] is not life]
             self.mailbox.clear()
             self.mailbox.extend(kept)
-
-    def ancestors(self) -> list[Cell]:
-        found: list[Cell] = []
-        cell = self.parent
-        while cell is not None:
-            found.append(cell)
-            cell = cell.parent
-        return found
 
     def _make_room(self) -> bool:
         if self.limit == 0 or self.overflow is not Overflow.DROP_OLDEST:

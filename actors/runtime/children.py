@@ -12,7 +12,8 @@ from actors.runtime.cell import Cell, Status
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import StartFailed, in_words
 from actors.runtime.events import ChildOverdue, ChildStarted, ChildStartFailed
-from actors.runtime.incarnation import GRACE, Life, all_ended
+from actors.runtime.incarnation import GRACE, Incarnation, all_ended
+from actors.runtime.ports import Address, Owner
 from actors.runtime.roster import Child
 from actors.runtime.specs import ChildSpec
 
@@ -21,24 +22,24 @@ class ChildEnded(msgspec.Struct, frozen=True):
     """From the runtime to the supervisor: an incarnation is over."""
 
     name: str
-    life: Life
+    life: Owner
     end: End
 
 
-async def start_life(cell: Cell) -> Life | Ignore | StartFailed:
+async def start_life(cell: Cell) -> Incarnation | Ignore | StartFailed:
     """Make a fresh actor at an address and wait until its start is acknowledged.
 
     A start that fails leaves nothing running. What the cell's mailbox holds is kept.
     """
     system = cell.system
-    life: Life | None = None
+    life: Incarnation | None = None
     try:
         actor = _made_by(cell.spec)
-        life = Life(cell, actor)
+        life = Incarnation(cell, actor)
         actor.adopt(life)
         cell.open(actor.mailbox_bound, actor.overflow)
         cell.status = Status.RUNNING
-        outcome = life.begin()
+        outcome = life.start()
         if isinstance(outcome, asyncio.Future):
             outcome = await _acknowledged(cell, outcome)
             if isinstance(outcome, Ignore):
@@ -114,13 +115,12 @@ async def kill_children(children: Sequence[Child]) -> None:
         child.life = None
 
 
-def _deadline(child: Child) -> tuple[Life, float | None]:
+def _deadline(child: Child) -> tuple[Owner, float | None]:
     assert child.life is not None
-    is_supervisor = child.cell.children is not None
-    return child.life, child.spec.stop_deadline(supervisor=is_supervisor)
+    return child.life, child.spec.stop_deadline(child.life.actor)
 
 
-async def stop_lives(lives: Sequence[tuple[Life, float | None]]) -> None:
+async def stop_lives(lives: Sequence[tuple[Owner, float | None]]) -> None:
     """Ask all to stop, then kill each that is not gone within its own seconds.
 
     Zero kills at once; None waits for as long as it takes.
@@ -148,21 +148,21 @@ async def stop_lives(lives: Sequence[tuple[Life, float | None]]) -> None:
     await all_ended([life for life, deadline in orderly if deadline is None], None)
 
 
-async def _gone(lives: Sequence[Life]) -> None:
+async def _gone(lives: Sequence[Owner]) -> None:
     """Wait until killed tasks have ended; abandon those that ignore being cancelled."""
-    patience = max((_patience(life.cell) for life in lives), default=0.0)
-    if await all_ended(lives, patience):
+    grace = max((_kill_grace(life.cell) for life in lives), default=0.0)
+    if await all_ended(lives, grace):
         return
     for life in lives:
         if not life.task.done():
-            life.cell.system.unstoppable(life.cell, patience)
+            life.cell.system.unstoppable(life.cell, grace)
             for child in (life.cell.children or {}).values():
                 if child.life is not None:
                     child.life.kill()
             life.abandon()
 
 
-def _patience(cell: Cell) -> float:
+def _kill_grace(cell: Address) -> float:
     """Seconds for a killed task to end: more than those below it may take before it gives up."""
-    below = [_patience(child) for child in (cell.children or {}).values()]
+    below = [_kill_grace(child) for child in (cell.children or {}).values()]
     return max(below, default=GRACE) + GRACE

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 from loguru import logger
@@ -11,16 +10,14 @@ from loguru import logger
 from actors.runtime.ends import End
 from actors.runtime.errors import in_words
 from actors.runtime.events import CrashReport
-from actors.runtime.incarnation import Life, stack_of
-
-if TYPE_CHECKING:
-    from actors.runtime.workers import Worker
+from actors.runtime.incarnation import stack_of
+from actors.runtime.ports import Job, Owner
 
 # Files kept in the crash directory; the oldest go first.
 KEPT = 200
 
 
-def report_on(life: Life, end: End, worker: Worker | None = None) -> CrashReport:
+def report_on(life: Owner, end: End, worker: Job | None = None) -> CrashReport:
     """All that is known about a crash: of an actor, or of one of its workers."""
     cell = life.cell
     scrub = cell.system.scrubber
@@ -43,7 +40,7 @@ def report_on(life: Life, end: End, worker: Worker | None = None) -> CrashReport
         recent=recent,
         restarts=cell.restarts,
         mailbox=len(cell.mailbox),
-        uptime=cell.system.loop.time() - life.born,
+        uptime=cell.system.loop.time() - life.started_at,
     )
 
 

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 from actors.runtime.errors import ActorCrashed, AskError, in_words
-
-if TYPE_CHECKING:
-    from actors.runtime.incarnation import Life
+from actors.runtime.ports import Owner, Reply
 
 R = TypeVar("R")
 
 
-class Reply(Protocol):
-    """Where an answer goes: an asyncio future, or a pykka future's adapter."""
-
-    def done(self) -> bool: ...
-
-    def set_result(self, result: Any, /) -> None: ...
-
-    def set_exception(self, exception: BaseException, /) -> None: ...
-
-
-class Later(Generic[R]):
+class DeferredReply(Generic[R]):
     """Returned by a handler in place of its reply, which `set` delivers when it is known.
 
     If the actor ends first, the asker gets `ActorCrashed`.
@@ -30,7 +18,7 @@ class Later(Generic[R]):
 
     __slots__ = ("_life", "_reply", "_set", "_value")
 
-    def __init__(self, life: Life) -> None:
+    def __init__(self, life: Owner) -> None:
         self._life = life
         self._reply: Reply | None = None
         self._set = False
@@ -48,7 +36,7 @@ class Later(Generic[R]):
         self._value = value
         reply = self._reply
         if reply is not None:
-            self._life.laters.pop(reply, None)
+            self._life.deferred.pop(reply, None)
             if not reply.done():
                 reply.set_result(value)
 
@@ -65,7 +53,7 @@ class Later(Generic[R]):
                 reply.set_result(self._value)
         else:
             self._reply = reply
-            self._life.laters[reply] = self
+            self._life.deferred[reply] = self
 
 
 def fail(reply: Reply | None, error: AskError) -> None:

@@ -59,7 +59,7 @@ class Down(msgspec.Struct, frozen=True):
     tag: object = None
 
 
-class Worked(msgspec.Struct, frozen=True):
+class WorkerDone(msgspec.Struct, frozen=True):
     """A worker finished: the tag it was given, and what its coroutine returned."""
 
     tag: object

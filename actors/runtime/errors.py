@@ -20,7 +20,7 @@ def in_words(error: BaseException) -> str:
         return f"{type(error).__name__} (its text could not be made)"
 
 
-class Why(StrEnum):
+class AskFailure(StrEnum):
     """Why an ask had no answer."""
 
     CRASHED = "crashed"
@@ -35,7 +35,7 @@ class AskFailed(msgspec.Struct, frozen=True):
     """An ask that had no answer, as a value: whom, why, and the reason in words."""
 
     path: str
-    why: Why
+    why: AskFailure
     reason: str
 
     def __str__(self) -> str:
@@ -45,7 +45,7 @@ class AskFailed(msgspec.Struct, frozen=True):
 class AskError(Exception):
     """An ask that had no answer. `path` is who was asked, `reason` says why in words."""
 
-    why: ClassVar[Why]
+    why: ClassVar[AskFailure]
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(reason)
@@ -57,39 +57,39 @@ class AskError(Exception):
 
 
 class ActorCrashed(AskError):
-    """The actor ended while it had the request in hand, or owed it a `Later`."""
+    """The actor ended while it had the request in hand, or owed it a `DeferredReply`."""
 
-    why = Why.CRASHED
+    why = AskFailure.CRASHED
 
 
 class AskTimeout(AskError):
     """No answer in time. The request may still be handled; nobody waits for it any more."""
 
-    why = Why.TIMED_OUT
+    why = AskFailure.TIMED_OUT
 
 
 class NoSuchActor(AskError):
     """Nobody has this address, or whoever had it ended for good before taking the request."""
 
-    why = Why.NO_SUCH_ACTOR
+    why = AskFailure.NO_SUCH_ACTOR
 
 
 class MailboxFull(AskError):
     """The actor's mailbox is at its bound."""
 
-    why = Why.MAILBOX_FULL
+    why = AskFailure.MAILBOX_FULL
 
 
 class NotUnderstood(AskError):
     """The actor has no handler for a request of this type."""
 
-    why = Why.NOT_UNDERSTOOD
+    why = AskFailure.NOT_UNDERSTOOD
 
 
 class AskCycleError(AskError):
     """The one who is asked is itself waiting, through others, for the asker."""
 
-    why = Why.CYCLE
+    why = AskFailure.CYCLE
 
 
 class AskedItself(RuntimeError):

@@ -11,18 +11,14 @@ import traceback
 import types
 from collections import deque
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actors.runtime.deferred import Later, Reply, crash_reply, fail
+from actors.runtime.cell import Cell
+from actors.runtime.deferred import DeferredReply, crash_reply, fail
 from actors.runtime.ends import KILLED, NORMAL, SHUTDOWN, Down, End, Ignore, Reason
 from actors.runtime.errors import NotUnderstood, StartFailed
 from actors.runtime.handlers import table_of
-
-if TYPE_CHECKING:
-    from actors.runtime.actor import Actor
-    from actors.runtime.cell import Cell
-    from actors.runtime.timers import Timer
-    from actors.runtime.workers import Worker
+from actors.runtime.ports import Address, Behaviour, Job, Owner, Plan, Reply
 
 # Messages kept for the crash report.
 RECENT = 10
@@ -30,24 +26,24 @@ RECENT = 10
 GRACE = 2.0
 
 
-class Life:
+class Incarnation:
     """One incarnation: an actor object, the task that carries it, and what dies with it."""
 
     __slots__ = (
         "__weakref__",
         "abandoned",
         "actor",
-        "born",
         "cell",
+        "deferred",
         "end",
         "handlers",
         "ignored",
-        "laters",
         "plan",
         "recent",
         "reply",
         "settled",
         "started",
+        "started_at",
         "starting",
         "stopping",
         "task",
@@ -56,9 +52,9 @@ class Life:
         "workers",
     )
 
-    def __init__(self, cell: Cell, actor: Actor[Any]) -> None:
+    def __init__(self, cell: Cell, actor: Behaviour) -> None:
         self.cell = cell
-        self.actor = actor
+        self.actor: Behaviour = actor
         self.handlers = table_of(type(actor))
         self.task: asyncio.Task[End]
         self.end: End | None = None
@@ -69,18 +65,18 @@ class Life:
         self.reply: Reply | None = None
         self.started: asyncio.Future[Ignore | None] | None = None
         self.starting: Coroutine[Any, Any, Any] | None = None
-        self.laters: dict[Reply, Later[Any]] = {}
-        self.timers: dict[Timer, None] = {}
-        self.workers: dict[str, Worker] = {}
-        self.watched: dict[Cell, None] = {}
+        self.deferred: dict[Reply, Any] = {}
+        self.timers: dict[Plan, None] = {}
+        self.workers: dict[str, Job] = {}
+        self.watched: dict[Address, None] = {}
         self.recent: deque[object] | None = None
         # Messages that `on_start` sends itself: handled before whatever waits in the mailbox.
         self.plan: list[object] | None = []
-        self.born = cell.system.loop.time()
+        self.started_at = cell.system.loop.time()
 
     # Start
 
-    def begin(self) -> asyncio.Future[Ignore | None] | Ignore | None:
+    def start(self) -> asyncio.Future[Ignore | None] | Ignore | None:
         """Run `on_start` and create the task; a future is returned where `on_start` awaits.
 
         Raises whatever a synchronous `on_start` raises.
@@ -118,7 +114,7 @@ class Life:
             self.cell.mailbox.extendleft((message, None, self) for message in reversed(self.plan))
         self.plan = None
 
-    # Life
+    # Running
 
     async def _live(self, starting: Coroutine[Any, Any, Any] | None) -> End:
         cell = self.cell
@@ -144,7 +140,7 @@ class Life:
         self.close(end)
         if self.workers:
             await self._end_workers()
-        await self.actor.bury(end)
+        await self.actor.terminate_children(end)
         return end
 
     async def _finish_start(self, starting: Coroutine[Any, Any, Any]) -> bool:
@@ -212,7 +208,7 @@ class Life:
                     system.watchdog.was_slow(cell, handler, after - before)
             before = after
             if reply is not None:
-                if result.__class__ is Later:
+                if result.__class__ is DeferredReply:
                     result.bind(reply)
                 elif not reply.done():
                     reply.set_result(result)
@@ -223,7 +219,7 @@ class Life:
                 recent = self.recent = deque(maxlen=RECENT)
             recent.append(message)
 
-    def understood_by_nobody(self, message: object) -> None:
+    def reject_unhandled(self, message: object) -> None:
         """A message without a handler: a dead letter, and an answer to whoever asked."""
         cell = self.cell
         known = ", ".join(sorted(kind.__name__ for kind in self.handlers)) or "nothing"
@@ -261,8 +257,8 @@ class Life:
         why: object = end.error if end.error is not None else end.reason
         fail(self.reply, crash_reply(cell.path, why))
         self.reply = None
-        laters, self.laters = self.laters, {}
-        for reply in laters:
+        deferred, self.deferred = self.deferred, {}
+        for reply in deferred:
             fail(reply, crash_reply(cell.path, why))
         timers, self.timers = self.timers, {}
         for timer in timers:
@@ -274,7 +270,7 @@ class Life:
         cell.asking = None
         cell.waiter = None
         cell.forget_own(self)
-        self.actor.face_is_dead()
+        self.actor.mark_dead()
 
     async def _end_workers(self) -> None:
         """Cancel the workers and wait until they are gone, so that no successor meets them."""
@@ -328,7 +324,7 @@ class Life:
             self.actor.on_failure(type(end.error), end.error, end.error.__traceback__)
 
 
-async def all_ended(lives: Sequence[Life], timeout: float | None) -> bool:
+async def all_ended(lives: Sequence[Owner], timeout: float | None) -> bool:
     """Wait until all incarnations have ended and everyone has been told of it.
 
     A task may be done a turn of the loop before its callback runs; no successor must meet that.

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from actors.runtime.cell import Status
+from actors.runtime.ports import Address, Host
 from messages.base import Request
-
-if TYPE_CHECKING:
-    from actors.runtime.cell import Cell
-    from actors.runtime.system import System
 
 
 class NodeInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,34 +37,34 @@ class GetStatistics(Request[NodeInfo], frozen=True):
 SYSTEM_REQUESTS: frozenset[type] = frozenset((GetState, GetStatistics))
 
 
-def answer_for(cell: Cell, request: object) -> Any:
+def answer_for(cell: Address, request: object) -> Any:
     """The answer to a system request."""
     return dump_of(cell) if isinstance(request, GetState) else node_of(cell)
 
 
-def status_of(cell: Cell) -> Status:
+def status_of(cell: Address) -> str:
     if cell.life is None:
-        return cell.status
+        return str(cell.status)
     return Status.SUSPENDED if cell.suspended else Status.RUNNING
 
 
-def node_of(cell: Cell) -> NodeInfo:
+def node_of(cell: Address) -> NodeInfo:
     life = cell.life
     now = cell.system.loop.time()
     return NodeInfo(
         path=cell.path,
         class_name=type(life.actor).__name__ if life is not None else "",
         kind="supervisor" if cell.children is not None else "actor",
-        status=str(status_of(cell)),
+        status=status_of(cell),
         restarts=cell.restarts,
         mailbox=len(cell.mailbox),
         handled=cell.handled,
         last_message=type(cell.current).__name__ if cell.current is not None else "",
-        uptime=now - life.born if life is not None else 0.0,
+        uptime=now - life.started_at if life is not None else 0.0,
     )
 
 
-def tree_of(root: Cell) -> list[NodeInfo]:
+def tree_of(root: Address) -> list[NodeInfo]:
     """All nodes below (and with) a cell, parents before children, in starting order."""
     found: list[NodeInfo] = []
     waiting = [root]
@@ -94,7 +91,7 @@ def tree_of(root: Cell) -> list[NodeInfo]:
     return found
 
 
-def dump_of(cell: Cell) -> dict[str, Any]:
+def dump_of(cell: Address) -> dict[str, Any]:
     """One actor as plain JSON: its line of the tree, its state, the last messages, its end."""
     scrubber = cell.system.scrubber
     node = node_of(cell)
@@ -106,13 +103,13 @@ def dump_of(cell: Cell) -> dict[str, Any]:
     result["queued"] = [_named(cell, entry[0]) for entry in list(cell.mailbox)[:20]]
     result["waits_for"] = cell.asking[0].shown if cell.asking is not None else None
     result["timers"] = len(life.timers) if life is not None else 0
-    result["replies_owed"] = len(life.laters) if life is not None else 0
+    result["replies_owed"] = len(life.deferred) if life is not None else 0
     result["watchers"] = [other.cell.shown for other in cell.watchers or ()]
     result["last_end"] = scrubber.text(str(cell.last_end)) if cell.last_end is not None else None
     return result
 
 
-def dump_all(system: System, root: Cell) -> dict[str, Any]:
+def dump_all(system: Host, root: Address) -> dict[str, Any]:
     """The subtree as plain JSON, and the system's own counters."""
     actors: list[dict[str, Any]] = []
     waiting = [root]
@@ -136,5 +133,5 @@ def dump_all(system: System, root: Cell) -> dict[str, Any]:
     }
 
 
-def _named(cell: Cell, message: object) -> dict[str, Any]:
+def _named(cell: Address, message: object) -> dict[str, Any]:
     return {"type": type(message).__name__, "message": cell.system.scrubber.plain(message)}

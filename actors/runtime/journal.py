@@ -9,11 +9,12 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from loguru import logger as root_logger
 
 from actors.runtime.crashes import CrashWriter, report_on
+from actors.runtime.ends import End
 from actors.runtime.events import (
     ChildCrashed,
     ChildStopped,
@@ -23,14 +24,9 @@ from actors.runtime.events import (
     SlowHandler,
     SupervisionEvent,
 )
+from actors.runtime.ports import Address, Job, Owner
 from actors.runtime.scrubber import Scrubber
 from messages.values import Secret
-
-if TYPE_CHECKING:
-    from actors.runtime.cell import Cell
-    from actors.runtime.ends import End
-    from actors.runtime.incarnation import Life
-    from actors.runtime.workers import Worker
 
 # Seconds between an event and its being told of.
 REPORT_AFTER = 0.001
@@ -44,8 +40,8 @@ class DeadLetters:
         self.recent: deque[DeadLetter] = deque(maxlen=100)
 
 
-class Records:
-    """The half of the system that keeps the records."""
+class Journal:
+    """The system's records. `loop` is set when the system starts; nothing is told before."""
 
     loop: asyncio.AbstractEventLoop
 
@@ -57,7 +53,6 @@ class Records:
     ) -> None:
         self.scrubber = Scrubber(secrets)
         self.logger = root_logger
-        self.cells: dict[str, Cell] = {}
         self.dead_letters = DeadLetters()
         self._on_event = on_event
         self._crashes = CrashWriter(crash_dir)
@@ -72,9 +67,9 @@ class Records:
         self._events.append(event)
         if not self._telling:
             self._telling = True
-            self.loop.call_later(REPORT_AFTER, self.tell_now)
+            self.loop.call_later(REPORT_AFTER, self.flush)
 
-    def tell_now(self) -> None:
+    def flush(self) -> None:
         """Tell of all events that wait."""
         self._telling = False
         while self._events:
@@ -99,7 +94,7 @@ class Records:
             )
         self.emit(letter)
 
-    def crashed(self, life: Life, end: End, worker: Worker | None = None) -> None:
+    def crashed(self, life: Owner, end: End, worker: Job | None = None) -> None:
         """An actor, or one of its workers, crashed: report, log line, file and event."""
 
         def event() -> ChildCrashed:
@@ -108,17 +103,15 @@ class Records:
 
         self.emit(event)
 
-    def stopped(self, life: Life, end: End) -> None:
+    def stopped(self, life: Owner, end: End) -> None:
         self.emit(ChildStopped(path=life.cell.path, reason=str(end.reason)))
 
-    def unstoppable(self, cell: Cell, seconds: float) -> None:
+    def unstoppable(self, cell: Address, seconds: float) -> None:
         cell.log.critical("ignores being cancelled and is abandoned after {:g} s", seconds)
         self.emit(ChildUnstoppable(path=cell.path, seconds=seconds))
 
-    def loop_blocked(self, path: str, seconds: float, stack: str) -> None:
+    def loop_blocked(self, path: str, message: str, seconds: float, stack: str) -> None:
         """Called on the guard's own thread, while the loop is blocked."""
-        cell = self.cells.get(path)
-        message = type(cell.current).__name__ if cell is not None else ""
         self.logger.bind(actor=path).error(
             "the loop is blocked for over {:g} s in {!r} ({})\n{}", seconds, path, message, stack
         )
@@ -129,7 +122,7 @@ class Records:
         """A message as it may be logged."""
         return {"type": type(value).__name__, "message": self.scrubber.plain(value)}
 
-    def _report(self, life: Life, end: End, worker: Worker | None) -> CrashReport:
+    def _report(self, life: Owner, end: End, worker: Job | None) -> CrashReport:
         report = report_on(life, end, worker)
         log = life.cell.log.bind(actor=report.path)
         log.error("crashed: {}\n{}", report.error, report.traceback)

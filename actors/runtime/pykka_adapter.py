@@ -1,4 +1,4 @@
-"""Pykka's face on these actors: references, futures, proxies and the registry, from any thread.
+"""Pykka's way to these actors: references, futures, proxies and the registry, from any thread.
 
 Everything here may be called from a thread that is not the loop's. Nothing here is used by the
 runtime's own sending and asking.
@@ -12,23 +12,34 @@ import sys
 import threading
 import uuid
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 import pykka
 from pykka import messages as pykka_messages
 
 from actors.runtime.ends import Reason
 from actors.runtime.errors import ActorCrashed, BlockingOnLoop, NoSuchActor
+from actors.runtime.ports import Owner
+from actors.runtime.running import current, running_systems
 
 if TYPE_CHECKING:
     from pykka._envelope import Envelope
 
-    from actors.runtime.actor import Actor
-    from actors.runtime.incarnation import Life
 
 T = TypeVar("T")
 
 ATTRIBUTES = ("actor_urn", "actor_inbox", "actor_stopped", "_actor_ref")
+
+
+class Adapted(Protocol):
+    """What is needed here of an actor."""
+
+    _life: Owner
+
+    @property
+    def adopted(self) -> bool: ...
+
+    def _handle_receive(self, message: Any) -> Any: ...
 
 
 class Future(pykka.Future[T]):
@@ -168,11 +179,11 @@ class Inbox:
     """Pykka's way into the mailbox. Bound to one incarnation; safe from any thread."""
 
     def __init__(self) -> None:
-        self.life: Life | None = None
+        self.life: Owner | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self._early: list[Envelope[Any]] = []
 
-    def bind(self, life: Life) -> None:
+    def bind(self, life: Owner) -> None:
         """The incarnation is there: hand over what came before it."""
         self.life = life
         self.loop = life.cell.system.loop
@@ -205,10 +216,10 @@ class Inbox:
             if reply is not None:
                 reply.set_exception(pykka.ActorDeadError(f"{life.actor} stopped before handling"))
             return
-        life.cell.accept(envelope.message, None if reply is None else _FaceReply(reply))
+        life.cell.accept(envelope.message, None if reply is None else _PykkaReply(reply))
 
 
-class _FaceReply:
+class _PykkaReply:
     """Gives pykka's askers the error itself, where the runtime's own get `ActorCrashed`."""
 
     __slots__ = ("_future",)
@@ -247,7 +258,7 @@ class Ref(pykka.ActorRef[Any]):
 _making = threading.Lock()
 
 
-def put_on(actor: Actor[Any]) -> None:
+def attach_pykka(actor: Adapted) -> None:
     """Give an actor pykka's attributes. Made at first use: they cost more than the actor."""
     with _making:
         attributes = actor.__dict__
@@ -265,7 +276,7 @@ def put_on(actor: Actor[Any]) -> None:
         attributes["_actor_ref"] = Ref(actor)
 
 
-def handle(actor: Actor[Any], message: Any) -> Any:
+def handle(actor: Adapted, message: Any) -> Any:
     """Pykka's own messages: calls and attributes through a proxy, and the ordered stop."""
     if isinstance(message, pykka_messages._ActorStop):
         actor._life.stop(Reason.NORMAL)
@@ -273,12 +284,10 @@ def handle(actor: Actor[Any], message: Any) -> Any:
     return actor._handle_receive(message)
 
 
-def start_unsupervised(actor: Actor[Any]) -> None:
+def start_unsupervised(actor: Adapted) -> None:
     """What `SomeActor.start()` does: run it in the running system, with nobody above it."""
-    from actors.runtime.system import System  # the system makes actors
-
-    system = System.current()
-    put_on(actor)
+    system = current()
+    attach_pykka(actor)
     inbox: Inbox = actor.__dict__["actor_inbox"]
     inbox.loop = system.loop
     if asyncio._get_running_loop() is system.loop:
@@ -299,8 +308,6 @@ class _References(list[Any]):
             super().append(ref)
 
     def _all(self) -> list[Any]:
-        from actors.runtime.system import running_systems
-
         ours = [ref for system in running_systems() for ref in system.references()]
         return [*super().__iter__(), *ours]
 

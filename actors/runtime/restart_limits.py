@@ -17,19 +17,19 @@ DEFAULT_BACKOFF = Backoff()
 
 
 @dataclass(slots=True)
-class Record:
+class Failures:
     """One child's failures in a row, and whether it is in quarantine."""
 
-    failures: int = 0
+    in_a_row: int = 0
     quarantined: bool = False
 
     def clear(self) -> None:
-        self.failures = 0
+        self.in_a_row = 0
         self.quarantined = False
 
 
 @dataclass(slots=True)
-class Patience:
+class RestartLimits:
     """A supervisor's limits; `period` is seconds, `intensity` None bears any number.
 
     Raises:
@@ -49,33 +49,33 @@ class Patience:
             raise BadChildSpec(f"period is {self.period} s; use a positive number of seconds")
 
     def wait_for(
-        self, record: Record, *, ran: float, outage: bool, now: float, rng: random.Random
+        self, failures: Failures, *, ran: float, outage: bool, now: float, rng: random.Random
     ) -> float | None:
         """Count a failure after a run of `ran` seconds; the wait before the restart, or None.
 
         None says that it is too much: the supervisor gives up. Where there is a quarantine the
         child goes there instead.
         """
-        if ran >= self.policy(record).reset_after:
-            record.failures = 0
-        record.failures += 1
-        too_many = not outage and not record.quarantined and self._exceeded(now)
+        if ran >= self.policy(failures).reset_after:
+            failures.in_a_row = 0
+        failures.in_a_row += 1
+        too_many = not outage and not failures.quarantined and self._exceeded(now)
         if self.quarantine is not None:
-            if too_many or record.failures > self.quarantine.after:
-                record.quarantined = True
-                record.failures = max(record.failures, self.quarantine.after + 1)
+            if too_many or failures.in_a_row > self.quarantine.after:
+                failures.quarantined = True
+                failures.in_a_row = max(failures.in_a_row, self.quarantine.after + 1)
         elif too_many:
             return None
-        if record.quarantined and self.quarantine is not None:
-            beyond = record.failures - self.quarantine.after
+        if failures.quarantined and self.quarantine is not None:
+            beyond = failures.in_a_row - self.quarantine.after
             return self.quarantine.backoff.delay(beyond, rng)
         if self.backoff is None and not outage:
             return 0.0
-        return self.policy(record).delay(record.failures, rng)
+        return self.policy(failures).delay(failures.in_a_row, rng)
 
-    def policy(self, record: Record) -> Backoff:
+    def policy(self, failures: Failures) -> Backoff:
         """The back-off that applies to a child just now."""
-        if record.quarantined and self.quarantine is not None:
+        if failures.quarantined and self.quarantine is not None:
             return self.quarantine.backoff
         return self.backoff or DEFAULT_BACKOFF
 

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from actors.runtime.cell import Cell, Status
-from actors.runtime.restart_limits import Record
+from actors.runtime.ports import Address, Host, Owner, Plan
+from actors.runtime.restart_limits import Failures
 from actors.runtime.specs import ChildSpec, Restart
-
-if TYPE_CHECKING:
-    from actors.runtime.incarnation import Life
-    from actors.runtime.system import System
-    from actors.runtime.timers import Timer
 
 
 class Standing(StrEnum):
@@ -31,13 +26,13 @@ class Child:
     """One child. `leader` names the child whose return it waits for (itself, mostly)."""
 
     __slots__ = (
-        "calm",
         "cell",
         "dynamic",
+        "failures",
         "leader",
         "life",
         "name",
-        "record",
+        "quarantine_timer",
         "spec",
         "standing",
         "timer",
@@ -49,11 +44,11 @@ class Child:
         self.cell = cell
         self.dynamic = dynamic
         self.standing = Standing.STOPPED
-        self.life: Life | None = None
+        self.life: Owner | None = None
         self.leader = ""
-        self.record = Record()
-        self.timer: Timer | None = None
-        self.calm: Timer | None = None
+        self.failures = Failures()
+        self.timer: Plan | None = None
+        self.quarantine_timer: Plan | None = None
 
     @property
     def wanted(self) -> bool:
@@ -61,10 +56,10 @@ class Child:
         return self.standing in (Standing.RUNNING, Standing.WAITING)
 
     def cancel_timers(self) -> None:
-        for timer in (self.timer, self.calm):
+        for timer in (self.timer, self.quarantine_timer):
             if timer is not None:
                 timer.cancel()
-        self.timer = self.calm = None
+        self.timer = self.quarantine_timer = None
 
 
 class Roster:
@@ -84,7 +79,7 @@ class Roster:
     def waiting_for(self, leader: str) -> list[Child]:
         return [child for child in self._children.values() if child.leader == leader]
 
-    def add(self, system: System, parent: Cell, spec: ChildSpec, *, dynamic: bool) -> Child:
+    def add(self, system: Host, parent: Address, spec: ChildSpec, *, dynamic: bool) -> Child:
         child = Child(spec, add_cell(system, parent, spec), dynamic=dynamic)
         self._children[spec.name] = child
         return child
@@ -120,7 +115,7 @@ class Roster:
         self._children.clear()
 
 
-def add_cell(system: System, parent: Cell | None, spec: ChildSpec) -> Cell:
+def add_cell(system: Host, parent: Address | None, spec: ChildSpec) -> Cell:
     """A new address below `parent` (the root's is empty); nothing runs there yet."""
     path = "" if parent is None else f"{parent.path}/{spec.name}".lstrip("/")
     cell = Cell(system, path, spec, parent)
@@ -132,7 +127,7 @@ def add_cell(system: System, parent: Cell | None, spec: ChildSpec) -> Cell:
     return cell
 
 
-def remove_cell(cell: Cell, why: str) -> None:
+def remove_cell(cell: Address, why: str) -> None:
     """Forget an address. What still waits there fails or becomes dead letters."""
     cell.shut(why)
     cell.status = Status.STOPPED

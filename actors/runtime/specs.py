@@ -8,15 +8,13 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import msgspec
 
 from actors.runtime.errors import BadChildSpec
+from actors.runtime.ports import Behaviour
 from messages.base import Request
-
-if TYPE_CHECKING:
-    from actors.runtime.actor import Actor
 
 AutoShutdown = Literal["never", "any", "all"]
 
@@ -49,15 +47,15 @@ class ChildSpec:
 
     `factory` is an actor class, or any callable without arguments that returns a new actor; it
     is called again for each incarnation. `shutdown` is seconds: zero kills at once, None waits
-    for ever; by default 5 s, and None for supervisors. `significant` children may end their
-    supervisor (`auto_shutdown`).
+    for ever; by default the class's `stop_within`: 5 s, and None for supervisors. `significant`
+    children may end their supervisor (`auto_shutdown`).
 
     Raises:
         BadChildSpec: when the values contradict themselves.
     """
 
     name: str
-    factory: Callable[[], Actor[Any]]
+    factory: Callable[[], Behaviour]
     restart: Restart = Restart.PERMANENT
     shutdown: float | _Unset | None = _Unset.BY_KIND
     significant: bool = False
@@ -88,24 +86,15 @@ class ChildSpec:
                 f"child {self.name!r} is significant and permanent: it would always come back; "
                 "make it transient or temporary"
             )
-        if self.shutdown is _Unset.BY_KIND and self.is_supervisor is not None:
-            object.__setattr__(self, "shutdown", None if self.is_supervisor else 5.0)
-
-    @property
-    def is_supervisor(self) -> bool | None:
-        """Whether the factory makes a supervisor; None where only calling it would tell."""
-        from actors.runtime.supervisor import Supervisor  # a supervisor is made of specs
-
         made = self.factory
         while isinstance(made, functools.partial):
             made = made.func
-        return issubclass(made, Supervisor) if isinstance(made, type) else None
+        if self.shutdown is _Unset.BY_KIND and hasattr(made, "stop_within"):
+            object.__setattr__(self, "shutdown", made.stop_within)
 
-    def stop_deadline(self, *, supervisor: bool) -> float | None:
-        """Seconds that the child may take to stop, once its kind is known."""
-        if isinstance(self.shutdown, _Unset):
-            return None if supervisor else 5.0
-        return self.shutdown
+    def stop_deadline(self, actor: Behaviour) -> float | None:
+        """Seconds that the child may take to stop. A plain function as factory does not tell."""
+        return actor.stop_within if isinstance(self.shutdown, _Unset) else self.shutdown
 
 
 class Backoff(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ How one child is started and stopped is in `children.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import msgspec
 
@@ -31,8 +32,8 @@ from actors.runtime.events import (
     SupervisorGaveUp,
 )
 from actors.runtime.handlers import handles
-from actors.runtime.incarnation import Life
-from actors.runtime.restart_limits import Patience
+from actors.runtime.ports import Owner
+from actors.runtime.restart_limits import RestartLimits
 from actors.runtime.roster import Child, Roster, Standing
 from actors.runtime.specs import (
     AlreadyThere,
@@ -62,17 +63,17 @@ class SupervisorState(msgspec.Struct):
     gave_up: str = ""
 
 
-class Retry(msgspec.Struct, frozen=True):
+class RestartDue(msgspec.Struct, frozen=True):
     """To itself: the wait of this child, and of those that follow it, is over."""
 
     name: str
 
 
-class Calm(msgspec.Struct, frozen=True):
+class QuarantineOver(msgspec.Struct, frozen=True):
     """To itself: this incarnation of a quarantined child has run long enough."""
 
     name: str
-    life: Life
+    life: Owner
 
 
 class Supervisor(Actor[SupervisorState]):
@@ -85,6 +86,8 @@ class Supervisor(Actor[SupervisorState]):
     Raises:
         BadChildSpec: options or specifications that contradict themselves.
     """
+
+    stop_within: ClassVar[float | None] = None
 
     def __init__(
         self,
@@ -102,7 +105,7 @@ class Supervisor(Actor[SupervisorState]):
         check_children(children, strategy, auto_shutdown, max_children)
         self._specs = tuple(children)
         self._strategy = strategy
-        self._patience = Patience(intensity, period, backoff, quarantine)
+        self._limits = RestartLimits(intensity, period, backoff, quarantine)
         self._auto_shutdown = auto_shutdown
         self._max_children = max_children
         self._roster = Roster(self.state.children)
@@ -129,7 +132,7 @@ class Supervisor(Actor[SupervisorState]):
             return
         child.life = None
         if comes_back(child.spec.restart, message.end):
-            ran = self.system.loop.time() - message.life.born
+            ran = self.system.loop.time() - message.life.started_at
             await self._failed(child, str(message.end), ran=ran, outage=message.end.outage)
         else:
             self._roster.over(child)
@@ -147,12 +150,12 @@ class Supervisor(Actor[SupervisorState]):
         for member in group:
             self._await_return(member, child.name)
         if wait > 0:
-            self._retry_after(wait, child, child, why)
+            self._restart_after(wait, child, child, why)
         else:
             await self._bring_back(child.name)
 
     @handles
-    async def _retry(self, message: Retry) -> None:
+    async def _restart_due(self, message: RestartDue) -> None:
         await self._bring_back(message.name)
 
     async def _bring_back(self, leader: str) -> None:
@@ -174,7 +177,7 @@ class Supervisor(Actor[SupervisorState]):
             self._give_up(child, why)
         else:
             leader = self._roster.get(child.leader) or child
-            self._retry_after(wait, leader, child, why)
+            self._restart_after(wait, leader, child, why)
 
     # Who is restarted with it
 
@@ -202,33 +205,33 @@ class Supervisor(Actor[SupervisorState]):
 
     def _wait_for(self, child: Child, *, ran: float, outage: bool) -> float | None:
         now, rng = self.system.loop.time(), self.system.rng
-        return self._patience.wait_for(child.record, ran=ran, outage=outage, now=now, rng=rng)
+        return self._limits.wait_for(child.failures, ran=ran, outage=outage, now=now, rng=rng)
 
-    def _retry_after(self, wait: float, leader: Child, child: Child, why: str) -> None:
+    def _restart_after(self, wait: float, leader: Child, child: Child, why: str) -> None:
         """Plan the return of all that wait for `leader`, and tell why `child` needs it."""
-        leader.timer = self.after(wait, Retry(leader.name))
+        leader.timer = self.after(wait, RestartDue(leader.name))
         if wait == 0:
             return
-        record, path, why = child.record, child.cell.path, self.system.scrubber.text(why)
-        loud = record.quarantined or record.failures >= self._patience.policy(record).loud_after
+        failures, path, why = child.failures, child.cell.path, self.system.scrubber.text(why)
+        loud = failures.quarantined or failures.in_a_row >= self._limits.policy(failures).loud_after
         child.cell.log.log(
             "ERROR" if loud else "WARNING",
             "{}back in {:.1f} s, after {} failure(s) in a row: {}",
-            "quarantined, " if record.quarantined else "",
+            "quarantined, " if failures.quarantined else "",
             wait,
-            record.failures,
+            failures.in_a_row,
             why,
         )
-        kind = Quarantined if record.quarantined else ChildWaiting
-        self.system.emit(kind(path=path, why=why, retry_in=wait, failures=record.failures))
+        kind = Quarantined if failures.quarantined else ChildWaiting
+        self.system.emit(kind(path=path, why=why, retry_in=wait, failures=failures.in_a_row))
 
     @handles
-    def _calm(self, message: Calm) -> None:
+    def _quarantine_over(self, message: QuarantineOver) -> None:
         child = self._roster.get(message.name)
         if child is None or child.life is not message.life:
             return
-        child.record.clear()
-        child.calm = None
+        child.failures.clear()
+        child.quarantine_timer = None
         child.cell.log.info("recovered from quarantine")
         self.system.emit(Recovered(path=child.cell.path))
 
@@ -243,8 +246,8 @@ class Supervisor(Actor[SupervisorState]):
             path=self.path,
             child=child.cell.path,
             why=why,
-            intensity=self._patience.intensity or 0,
-            period=self._patience.period,
+            intensity=self._limits.intensity or 0,
+            period=self._limits.period,
         )
         self.system.emit(event)
         self._life.stop(Reason.SHUTDOWN)
@@ -261,7 +264,7 @@ class Supervisor(Actor[SupervisorState]):
         if self._auto_shutdown == "any" or not others:
             self._life.stop(Reason.SHUTDOWN)
 
-    async def bury(self, end: End) -> None:
+    async def terminate_children(self, end: End) -> None:
         """Stop the children in reverse; kill them if this supervisor was killed or crashed."""
         children = self._roster.all()
         for child in children:
@@ -319,7 +322,7 @@ class Supervisor(Actor[SupervisorState]):
         leader = child.leader or child.name
         await stop_children([child])
         child.cancel_timers()
-        child.record.clear()
+        child.failures.clear()
         if wanted:
             self._await_return(child, leader)
         failure = await self._start(child, again=True)
@@ -358,9 +361,9 @@ class Supervisor(Actor[SupervisorState]):
             child.cell.restarts += 1
             self.state.restarts += 1
             self.system.emit(ChildRestarted(path=child.cell.path, restarts=child.cell.restarts))
-        if child.record.quarantined:
-            healthy = self._patience.policy(child.record).reset_after
-            child.calm = self.after(healthy, Calm(child.name, outcome))
+        if child.failures.quarantined:
+            healthy = self._limits.policy(child.failures).reset_after
+            child.quarantine_timer = self.after(healthy, QuarantineOver(child.name, outcome))
         return None
 
     @property

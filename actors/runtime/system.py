@@ -11,32 +11,28 @@ import signal
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from actors.runtime import pykka_adapter
+from actors.runtime import pykka_adapter, running
+from actors.runtime.actor import Actor
 from actors.runtime.asking import ask
 from actors.runtime.cell import Cell, Overflow
 from actors.runtime.children import ChildEnded, start_life, stop_lives
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import AskError, AskFailed, NoSuchActor, StartFailed
-from actors.runtime.events import (
-    SupervisionEvent,
-)
-from actors.runtime.incarnation import Life
+from actors.runtime.events import SupervisionEvent
+from actors.runtime.incarnation import Incarnation
 from actors.runtime.introspection import NodeInfo, dump_all, dump_of, tree_of
-from actors.runtime.journal import DeadLetters, Records
+from actors.runtime.journal import DeadLetters, Journal
+from actors.runtime.ports import Address, Job, Owner
 from actors.runtime.roster import add_cell, remove_cell
 from actors.runtime.shutdown import Phases
 from actors.runtime.specs import ChildSpec, Restart, RestartChild, Started, StartRefused
 from actors.runtime.watchdog import LoopGuard, Watchdog
 from messages.base import Request
 from messages.values import Secret
-
-if TYPE_CHECKING:
-    from actors.runtime.actor import Actor
-    from actors.runtime.workers import Worker
 
 R = TypeVar("R")
 
@@ -45,7 +41,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class System(Records):
+class System:
     """One tree of actors on one event loop.
 
     `now` is the only wall clock (aware, UTC), `seed` makes the jitter repeatable, `on_event` is
@@ -67,7 +63,12 @@ class System(Records):
         secrets: Iterable[Secret] = (),
         guard_loop: bool = False,
     ) -> None:
-        super().__init__(on_event, crash_dir, secrets)
+        self.journal = Journal(on_event, crash_dir, secrets)
+        self.logger = self.journal.logger
+        self.scrubber = self.journal.scrubber
+        self.dead_letters: DeadLetters = self.journal.dead_letters
+        self.loop: asyncio.AbstractEventLoop
+        self.cells: dict[str, Cell] = {}
         self.now = now
         self.rng = random.Random(seed)  # noqa: S311  jitter, not cryptography
         self.yield_every = yield_every
@@ -91,10 +92,10 @@ class System(Records):
         """
         if self._root is not None:
             raise RuntimeError("this system was started before; make a new one")
-        self.loop = asyncio.get_running_loop()
+        self.loop = self.journal.loop = asyncio.get_running_loop()
         self._ended = self.loop.create_future()
         self._root = add_cell(self, None, root)
-        _running.append(self)
+        running.join(self)
         pykka_adapter.join_registry()
         if self._guard is not None:
             self._guard.start()
@@ -112,7 +113,7 @@ class System(Records):
             return
         await self._before_stop.run()
         if root.life is not None:
-            await stop_lives([(root.life, root.spec.stop_deadline(supervisor=True))])
+            await stop_lives([(root.life, root.spec.stop_deadline(root.life.actor))])
         alone = [cell for cell in self.cells.values() if cell.parent is None and cell is not root]
         await stop_lives([(cell.life, 5.0) for cell in alone if cell.life is not None])
         self._over()
@@ -140,11 +141,10 @@ class System(Records):
             self._guard.stop()
         if self._root is not None:
             remove_cell(self._root, "has ended")
-        if self in _running:
-            _running.remove(self)
+        running.leave(self)
         if not self._ended.done():
             self._ended.set_result(End(Reason.SHUTDOWN))
-        self.tell_now()
+        self.journal.flush()
 
     # Sending from outside, on the loop
 
@@ -219,13 +219,13 @@ class System(Records):
         life = self._cell(path).life
         if life is None:
             raise NoSuchActor(path, f"nobody runs at {path!r} just now")
-        reference: pykka_adapter.Ref = life.actor.actor_ref  # type: ignore[assignment]  # ours are Refs
+        reference: pykka_adapter.Ref = life.actor.actor_ref
         return reference
 
     def references(self) -> list[pykka_adapter.Ref]:
         """Pykka's references to all running actors, in starting order. Safe from any thread."""
         lives = [cell.life for cell in list(self.cells.values())]
-        return [life.actor.actor_ref for life in lives if life is not None]  # type: ignore[misc]
+        return [life.actor.actor_ref for life in lives if life is not None]
 
     # Orders
 
@@ -266,13 +266,34 @@ class System(Records):
 
     # For the runtime
 
-    def life_ended(self, life: Life, end: End) -> None:
+    def emit(self, event: SupervisionEvent | Callable[[], SupervisionEvent]) -> None:
+        self.journal.emit(event)
+
+    def dead_letter(self, path: str, message: object, why: str) -> None:
+        self.journal.dead_letter(path, message, why)
+
+    def crashed(self, life: Owner, end: End, worker: Job | None = None) -> None:
+        self.journal.crashed(life, end, worker)
+
+    def unstoppable(self, cell: Address, seconds: float) -> None:
+        self.journal.unstoppable(cell, seconds)
+
+    def loop_blocked(self, path: str, seconds: float, stack: str) -> None:
+        """Called on the guard's own thread, while the loop is blocked."""
+        cell = self.cells.get(path)
+        message = type(cell.current).__name__ if cell is not None else ""
+        self.journal.loop_blocked(path, message, seconds, stack)
+
+    def scrubbed(self, value: object) -> Any:
+        return self.journal.scrubbed(value)
+
+    def life_ended(self, life: Owner, end: End) -> None:
         """An incarnation is over: on record, and its supervisor is told."""
         cell = life.cell
         if end.reason is Reason.CRASHED:
             self.crashed(life, end)
         elif not life.ignored:
-            self.stopped(life, end)
+            self.journal.stopped(life, end)
         parent = cell.parent
         if parent is not None:
             parent.accept_own(ChildEnded(cell.name, life, end), parent.life)
@@ -294,24 +315,15 @@ class System(Records):
 
     async def _start_alone(self, cell: Cell) -> None:
         outcome = await start_life(cell)
-        if not isinstance(outcome, Life):
+        if not isinstance(outcome, Incarnation):
             remove_cell(cell, "did not start")
 
     @classmethod
-    def current(cls) -> System:
-        """The system of this thread's loop, or the only one that runs.
-
-        Raises:
-            RuntimeError: there is none, or no way to tell which.
-        """
-        loop = asyncio._get_running_loop()
-        here = [system for system in _running if system.loop is loop] or list(_running)
-        if len(here) != 1:
-            raise RuntimeError(
-                f"{len(here)} actor systems are running here; start a System first, and call "
-                "start() on its loop"
-            )
-        return here[0]
+    def of(cls, actor: Actor[Any]) -> System:
+        """The system that an actor runs in, for actors that operate it."""
+        system = actor.system
+        assert isinstance(system, cls)
+        return system
 
     def _cell(self, path: str) -> Cell:
         cell = self.cells.get(path)
@@ -321,17 +333,10 @@ class System(Records):
             raise NoSuchActor(path, f"there is no actor {path!r}")
         return cell
 
-    def _worker(self, path: str) -> Worker | None:
+    def _worker(self, path: str) -> Job | None:
         owner, _, name = path.rpartition("/")
         cell = self.cells.get(owner)
         return None if cell is None or cell.life is None else cell.life.workers.get(name)
-
-
-_running: list[System] = []
-
-
-def running_systems() -> list[System]:
-    return list(_running)
 
 
 __all__ = ["DeadLetters", "Overflow", "System", "utc_now"]

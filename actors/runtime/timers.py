@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
 
-if TYPE_CHECKING:
-    import asyncio
-
-    from actors.runtime.incarnation import Life
+from actors.runtime.ports import Owner
 
 
 class Timer:
@@ -15,7 +12,7 @@ class Timer:
 
     __slots__ = ("_handle", "_life", "_message", "_queued")
 
-    def __init__(self, life: Life, delay: float, message: object) -> None:
+    def __init__(self, life: Owner, delay: float, message: object) -> None:
         self._life = life
         self._message = message
         self._queued = False

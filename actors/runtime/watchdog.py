@@ -10,37 +10,34 @@ import asyncio
 import sys
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from actors.runtime.events import SlowHandler
-
-if TYPE_CHECKING:
-    from actors.runtime.cell import Cell
-    from actors.runtime.system import System
+from actors.runtime.ports import Address, Host
 
 
 class Watchdog:
     """Watches the handlers that are suspended in an await; the others report themselves."""
 
-    def __init__(self, system: System, limit: float) -> None:
+    def __init__(self, system: Host, limit: float) -> None:
         self._system = system
         self._limit = limit
-        self._busy: dict[Cell, tuple[float, asyncio.Task[Any]]] = {}
-        self._reported: dict[Cell, None] = {}
+        self._busy: dict[Address, tuple[float, asyncio.Task[Any]]] = {}
+        self._reported: dict[Address, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
-    def watch(self, cell: Cell, task: asyncio.Task[Any]) -> None:
+    def watch(self, cell: Address, task: asyncio.Task[Any]) -> None:
         loop = self._system.loop
         self._busy[cell] = (loop.time(), task)
         if self._timer is None:
             self._timer = loop.call_later(self._limit, self._look)
 
-    def forget(self, cell: Cell) -> None:
+    def forget(self, cell: Address) -> None:
         self._busy.pop(cell, None)
         if self._reported:
             self._reported.pop(cell, None)
 
-    def was_slow(self, cell: Cell, handler: Any, seconds: float) -> None:
+    def was_slow(self, cell: Address, handler: Any, seconds: float) -> None:
         """A handler that never awaited held the loop for this long."""
         code = getattr(handler, "__code__", None)
         where = f"{code.co_filename}:{code.co_firstlineno}" if code is not None else repr(handler)
@@ -69,7 +66,7 @@ class Watchdog:
         if next_look is not None:
             self._timer = self._system.loop.call_later(next_look, self._look)
 
-    def _report(self, cell: Cell, seconds: float, stack: str) -> None:
+    def _report(self, cell: Address, seconds: float, stack: str) -> None:
         message = type(cell.current).__name__
         cell.log.warning("slow handler: {} for {:.3f} s", message, seconds)
         self._system.emit(
@@ -94,7 +91,7 @@ class LoopGuard:
     loop's thread and reports it, once for each time that the loop is blocked.
     """
 
-    def __init__(self, system: System, limit: float) -> None:
+    def __init__(self, system: Host, limit: float) -> None:
         self._system = system
         self._limit = limit
         self._over = threading.Event()

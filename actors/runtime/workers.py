@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from actors.runtime.ends import Down, End, Reason, Worked
-
-if TYPE_CHECKING:
-    from actors.runtime.incarnation import Life
+from actors.runtime.ends import Down, End, Reason, WorkerDone
+from actors.runtime.ports import Owner
 
 
 class Worker:
-    """One running job. It ends as a `Worked` or a `Down` in its owner's mailbox."""
+    """One running job. It ends as a `WorkerDone` or a `Down` in its owner's mailbox."""
 
     __slots__ = ("_unwanted", "coroutine_name", "life", "name", "path", "started_at", "tag", "task")
 
-    def __init__(self, life: Life, job: Coroutine[Any, Any, Any], tag: object, wanted: str) -> None:
+    def __init__(
+        self, life: Owner, job: Coroutine[Any, Any, Any], tag: object, wanted: str
+    ) -> None:
         cell = life.cell
         if life.end is not None:
             job.close()
@@ -53,11 +53,11 @@ class Worker:
         if task.cancelled():
             if self._unwanted and Down not in life.handlers:
                 return
-            message: Worked | Down = Down(self.path, Reason.KILLED, None, self.tag)
+            message: WorkerDone | Down = Down(self.path, Reason.KILLED, None, self.tag)
         elif (error := task.exception()) is not None:
             message = Down(self.path, Reason.CRASHED, error, self.tag)
             if life.end is None:
                 life.cell.system.crashed(life, End(Reason.CRASHED, error, self.tag), self)
         else:
-            message = Worked(self.tag, task.result())
+            message = WorkerDone(self.tag, task.result())
         life.cell.accept_own(message, life)

@@ -1,11 +1,12 @@
-"""`venues`: what the guard can do at each exchange, from the gateway's own table of facts."""
+"""`venues`: what the guard can do at each exchange, from the registry of exchanges."""
 
 from __future__ import annotations
 
 import msgspec
 
 from console.cli import tables
-from venues.facts import VENUES, VenueFacts
+from venues.exchanges import EXCHANGES
+from venues.exchanges.base import Facts
 
 TRIED = frozenset({"bybit", "binanceusdm"})
 """Tried end to end on the simulated venue; the others were fed documented replies only."""
@@ -24,11 +25,11 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def abilities() -> tuple[Abilities, ...]:
-    """All supported exchanges, in the table's order."""
-    return tuple(_of(facts) for facts in VENUES.values())
+    """All supported exchanges, in the registry's order."""
+    return tuple(_of(known.facts) for known in EXCHANGES.values())
 
 
-def _of(facts: VenueFacts) -> Abilities:
+def _of(facts: Facts) -> Abilities:
     return Abilities(
         exchange=facts.exchange,
         pages=facts.page or "one",

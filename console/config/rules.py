@@ -16,7 +16,7 @@ from typing import Any
 from console.config.values import Refused, host_port, is_loopback
 from messages.settings import AccountSettings, Settings, SourceKind, SourceSettings
 from messages.venue import OrderType
-from venues.facts import VENUES
+from venues.exchanges import EXCHANGES
 
 # Linux holds a socket's path in 108 bytes, the closing zero among them.
 SOCKET_PATH_BYTES = 107
@@ -74,8 +74,8 @@ LIMITS: dict[str, Limit] = {
 
 def account_problem(account: AccountSettings) -> tuple[str, str, str] | None:
     """What is wrong with an account beyond its single values: key, value, what is allowed."""
-    if account.exchange not in VENUES:
-        known = ", ".join(sorted(VENUES))
+    if account.exchange not in EXCHANGES:
+        known = ", ".join(sorted(EXCHANGES))
         return "exchange", account.exchange, f"an exchange that the gateway knows: {known}"
     if account.connect is not None:
         answer = host_port(account.connect)

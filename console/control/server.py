@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from actors.runtime import Actor, Down, Worked, handles
+from actors.runtime import Actor, Down, System, WorkerDone, handles
 from console.control.commands import Operator
 from console.control.protocol import MAX_COMMAND_BYTES, Refused, decode_command, encode_line
 from console.control.socket_file import open_socket, remove_socket
@@ -46,7 +46,7 @@ class Control(Actor[ControlState]):
 
     def on_start(self) -> None:
         listening = open_socket(self.state.socket)
-        self._operator = Operator(self.system, mode=self._mode, accounts=self._accounts)
+        self._operator = Operator(System.of(self), mode=self._mode, accounts=self._accounts)
         self.work(self._listen(listening), _LISTENER, name="listener")
         self.log.info(f"Control socket open at {self.state.socket}")
 
@@ -57,7 +57,7 @@ class Control(Actor[ControlState]):
         self.state.clients -= 1
 
     @handles
-    def worker_ended(self, message: Worked) -> None:
+    def worker_ended(self, message: WorkerDone) -> None:
         if message.tag == _CLIENT:
             self.state.clients -= 1
 

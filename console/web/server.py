@@ -17,7 +17,7 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from actors.runtime import Actor
+from actors.runtime import Actor, System
 from console.config.values import is_loopback
 from console.web.facts import gather
 from console.web.metrics import CONTENT_TYPE, exposition
@@ -144,7 +144,7 @@ class Web(Actor[WebState]):
         return web.Response(status=status, text=why, headers=_HEADERS)
 
     async def _look(self) -> _Seen:
-        facts = await gather(self.system, self._settings, positions=POSITIONS)
+        facts = await gather(System.of(self), self._settings, positions=POSITIONS)
         # Whoever has an order to send comes in between.
         await asyncio.sleep(0)
         parts = view(facts, self._settings)
@@ -152,11 +152,11 @@ class Web(Actor[WebState]):
         return _Seen(facts.at, {name: msgspec.json.encode(part) for name, part in parts.items()})
 
     async def _scrape(self) -> bytes:
-        facts = await gather(self.system, self._settings)
+        facts = await gather(System.of(self), self._settings)
         return await exposition(facts, self._settings, self._tally)
 
     async def _troubles(self) -> list[str]:
-        return (await gather(self.system, self._settings)).troubles(self._settings)
+        return (await gather(System.of(self), self._settings)).troubles(self._settings)
 
     async def _metrics(self, _: web.Request) -> web.Response:
         return web.Response(body=await self._figures.get(), headers={"Content-Type": CONTENT_TYPE})

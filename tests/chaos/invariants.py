@@ -41,7 +41,14 @@ SETTLED = ("order_final", "order_refused", "order_never_arrived")
 CHANGING = ("order.create", "order.cancel", "algo.create", "algo.cancel")
 
 # What a guard tells of: were one of these lost, somebody would be left in doubt.
-NEVER_LOST = ("RaiseAlert", "AlertStored", "CloseRows", "CommitIntent", "UpdateIntent", "Worked")
+NEVER_LOST = (
+    "RaiseAlert",
+    "AlertStored",
+    "CloseRows",
+    "CommitIntent",
+    "UpdateIntent",
+    "WorkerDone",
+)
 
 
 class LogLine(msgspec.Struct, frozen=True):

@@ -233,7 +233,7 @@ BROKEN = {
         but(rows=(msgspec.structs.replace(ROW, exit_source=ExitSource.UNKNOWN),)),
     ),
     "an actor that crashed": ("7", logged("crashed: ValueError('no')")),
-    "a lost report of a worker": ("7", logged("dead letter #1: Worked for 'x': has ended")),
+    "a lost report of a worker": ("7", logged("dead letter #1: WorkerDone for 'x': has ended")),
     "an order of the observing guard": ("8", seen(request(5, "order.create", "x", WATCHED))),
     "a row that the observing guard changed": ("8", but(watched_rows_now=())),
     "a leg that is left open": ("the venue holds", seen(size(8, KEY, SIZE))),

@@ -11,7 +11,7 @@ from messages.settings import VerdictSettings
 from messages.values import LegKey, OrderSide, Side
 from messages.venue import Fill, PositionHint, Scope, Snapshot
 from messages.verdict import Absent, EvidenceKind, Present, Unknown
-from rules.verdict import LegFacts, judge, left_out_only
+from rules.verdict import LegFacts, absent_by_omission, judge
 from tests.rules.build import LONG, SHORT, D, after, fill, position, read
 
 RULE = VerdictSettings()
@@ -201,13 +201,13 @@ def test_the_evidence_says_whether_the_venue_named_the_leg_or_only_left_it_out()
     left_out = judge(facts(read(1), read(5)), RULE)
     assert isinstance(left_out, Absent)
     assert left_out.evidence.named_flat_at is None
-    assert left_out_only(left_out)
+    assert absent_by_omission(left_out)
     one_symbol = Scope(frozenset({"USDT"}), frozenset({LONG.symbol}))
     named = msgspec.structs.replace(read(6), scope=one_symbol, flat=frozenset({LONG}))
     verdict = judge(facts(read(1), read(5), named), RULE)
     assert isinstance(verdict, Absent)
     assert verdict.evidence.named_flat_at == after(6)
-    assert not left_out_only(verdict)
+    assert not absent_by_omission(verdict)
 
 
 def test_a_leg_that_lists_left_out_and_the_venue_names_is_present() -> None:

@@ -20,15 +20,15 @@ from detangle.strategies import FIFO, RandomWalk
 from actors.runtime import (
     Actor,
     ChildSpec,
+    DeferredReply,
     Down,
     Ignore,
-    Later,
     NodeInfo,
     Restart,
     SupervisionEvent,
     Supervisor,
     System,
-    Worked,
+    WorkerDone,
     handles,
 )
 from actors.runtime.events import ChildRestarted
@@ -106,7 +106,7 @@ class Unknown(Request[str], frozen=True):
 class ProbeState(msgspec.Struct):
     notes: list[str] = []
     downs: list[Down] = []
-    worked: list[Worked] = []
+    worked: list[WorkerDone] = []
 
 
 class Behaviour(msgspec.Struct):
@@ -187,7 +187,7 @@ class Probe(Actor[ProbeState]):
         return "taken"
 
     @handles
-    def promise(self, message: Promise) -> Later[str]:
+    def promise(self, message: Promise) -> DeferredReply[str]:
         return self.later()
 
     @handles
@@ -195,7 +195,7 @@ class Probe(Actor[ProbeState]):
         self.state.downs.append(message)
 
     @handles
-    def has_worked(self, message: Worked) -> None:
+    def has_worked(self, message: WorkerDone) -> None:
         self.state.worked.append(message)
 
 

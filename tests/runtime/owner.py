@@ -10,9 +10,9 @@ import msgspec
 from actors.runtime import (
     Actor,
     ChildSpec,
+    DeferredReply,
     Down,
-    Later,
-    Worked,
+    WorkerDone,
     handles,
 )
 from messages.base import Request
@@ -63,7 +63,7 @@ class After(msgspec.Struct, frozen=True):
 
 class OwnerState(msgspec.Struct):
     downs: list[Down] = []
-    worked: list[Worked] = []
+    worked: list[WorkerDone] = []
     ticks: int = 0
     notes: list[str] = []
 
@@ -101,15 +101,15 @@ class Owner(Actor[OwnerState]):
                 worker.cancel()
 
     @handles
-    def fetch(self, message: Fetch) -> Later[str]:
-        later: Later[str] = self.later()
+    def fetch(self, message: Fetch) -> DeferredReply[str]:
+        later: DeferredReply[str] = self.later()
         self.work(self._job(message.seconds, message.fails), later)
         return later
 
     @handles
-    def has_worked(self, message: Worked) -> None:
+    def has_worked(self, message: WorkerDone) -> None:
         self.state.worked.append(message)
-        if isinstance(message.tag, Later):
+        if isinstance(message.tag, DeferredReply):
             message.tag.set(str(message.result))
 
     @handles

@@ -12,13 +12,13 @@ from actors.runtime import (
     AskCycleError,
     AskedItself,
     AskFailed,
+    AskFailure,
     AskTimeout,
     ChildSpec,
-    Later,
+    DeferredReply,
     NoSuchActor,
     NotUnderstood,
     StartChild,
-    Why,
     handles,
 )
 from actors.runtime.events import AskCycle, DeadLetter
@@ -54,16 +54,16 @@ class Relay(Actor[None]):
         super().__init__(None)
 
     @handles
-    async def pass_on(self, message: Pass) -> str | Later[str]:
+    async def pass_on(self, message: Pass) -> str | DeferredReply[str]:
         if not message.route:
             return "end of the route"
-        later: Later[str] = self.later()
+        later: DeferredReply[str] = self.later()
         if message.by_worker:
             self.work(self._ask(message, later), name="asker")
             return later
         return await self.ask(message.route[0], Pass(message.route[1:]), timeout=1000.0)
 
-    async def _ask(self, message: Pass, later: Later[str]) -> None:
+    async def _ask(self, message: Pass, later: DeferredReply[str]) -> None:
         later.set(await self.ask(message.route[0], Pass(message.route[1:]), timeout=1000.0))
 
 
@@ -110,9 +110,9 @@ async def test_every_failure_of_an_ask_is_a_value_for_who_attempts_it() -> None:
     world = World()
     await world.up([*world.probes("a"), ChildSpec("i", Impatient)])
     for request, why in (
-        (Take(50.0), Why.TIMED_OUT),
-        (CrashAnswering(), Why.CRASHED),
-        (Unknown(), Why.NOT_UNDERSTOOD),
+        (Take(50.0), AskFailure.TIMED_OUT),
+        (CrashAnswering(), AskFailure.CRASHED),
+        (Unknown(), AskFailure.NOT_UNDERSTOOD),
     ):
         answer = await world.system.attempt("a", request, timeout=2.0)
         assert isinstance(answer, AskFailed)
@@ -120,7 +120,7 @@ async def test_every_failure_of_an_ask_is_a_value_for_who_attempts_it() -> None:
         await passing(60.0)
     gone = await world.system.attempt("nobody", Unknown())
     assert isinstance(gone, AskFailed)
-    assert gone.why is Why.NO_SUCH_ACTOR
+    assert gone.why is AskFailure.NO_SUCH_ACTOR
     assert await world.system.ask("i", Pass(("a",))) == "timed out"
     await world.down()
 
@@ -149,7 +149,7 @@ async def test_queued_asks_survive_a_restart_and_the_one_in_hand_does_not() -> N
     world.system.resume("a")
     answer = await in_hand
     assert isinstance(answer, AskFailed)
-    assert answer.why is Why.CRASHED
+    assert answer.why is AskFailure.CRASHED
     assert [await task for task in queued] == [[], [], []]
     await world.down()
 
@@ -249,8 +249,8 @@ class Server(Actor[None]):
         super().__init__(None)
 
     @handles
-    def serve(self, message: Pass) -> Later[str]:
-        later: Later[str] = self.later()
+    def serve(self, message: Pass) -> DeferredReply[str]:
+        later: DeferredReply[str] = self.later()
 
         async def finish() -> None:
             await asyncio.sleep(5.0)
@@ -282,8 +282,8 @@ async def test_a_child_that_asks_its_supervisor_while_being_started_is_a_cycle()
 
 
 def test_the_cycle_error_is_an_ask_error_with_its_own_reason() -> None:
-    assert AskCycleError("a", "x").as_value() == AskFailed("a", Why.CYCLE, "x")
-    assert str(AskFailed("a", Why.CYCLE, "x")) == "x"
+    assert AskCycleError("a", "x").as_value() == AskFailed("a", AskFailure.CYCLE, "x")
+    assert str(AskFailed("a", AskFailure.CYCLE, "x")) == "x"
 
 
 @simulated

@@ -128,6 +128,7 @@ async def test_messages_to_a_waiting_child_are_kept_up_to_a_bound_and_no_further
 
     def narrow() -> Actor[object]:
         actor = spec.factory()
+        assert isinstance(actor, Actor)
         actor.mailbox_bound = 5  # type: ignore[misc]  # narrower than its class, for this test
         return actor
 

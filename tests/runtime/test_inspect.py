@@ -29,6 +29,7 @@ from actors.runtime.events import SlowHandler
 from tests.runtime.kit import (
     Crash,
     Note,
+    Probe,
     Seen,
     Take,
     World,
@@ -198,7 +199,7 @@ async def test_a_listener_that_fails_does_not_stop_the_tree() -> None:
     def fails(event: object) -> None:
         raise RuntimeError("a listener's bug")
 
-    world.system._on_event = fails
+    world.system.journal._on_event = fails
     await world.up(world.probes("a"))
     before = await world.who("a")
     world.system.tell("a", Crash())
@@ -217,6 +218,7 @@ async def test_an_actors_log_carries_its_path_and_its_account() -> None:
         for path in ("ledger", "accounts/bybit/exchange"):
             life = world.system.cells[path].life
             assert life is not None
+            assert isinstance(life.actor, Probe)
             life.actor.log.info("hello")
         await world.down()
     finally:

@@ -195,6 +195,7 @@ async def test_a_handler_may_be_overridden_by_another_one() -> None:
 async def test_an_actor_is_not_usable_before_it_is_started_and_says_why() -> None:
     world = World()
     probe = world.probe("a").factory()
+    assert isinstance(probe, Probe)
     with pytest.raises(RuntimeError, match="Probe has not been started"):
         _ = probe.path
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):

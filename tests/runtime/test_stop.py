@@ -7,6 +7,7 @@ import contextlib
 
 from actors.runtime import (
     AskFailed,
+    AskFailure,
     Backoff,
     ChildSpec,
     Restart,
@@ -15,7 +16,6 @@ from actors.runtime import (
     StartRefused,
     StopChild,
     Stopped,
-    Why,
     handles,
 )
 from actors.runtime.events import ChildCrashed, ChildOverdue, ChildUnstoppable
@@ -224,7 +224,7 @@ async def test_an_abandoned_actor_takes_nothing_from_its_successor_when_it_ends_
     assert await world.system.restart("a") == Started("a")
     answer = await asked
     assert isinstance(answer, AskFailed)
-    assert answer.why is Why.CRASHED
+    assert answer.why is AskFailure.CRASHED
     behaviour.deaf = False
     world.system.tell("a", Note("for the successor"))
     await life.task
@@ -276,7 +276,7 @@ async def test_what_waits_for_a_stopped_actor_fails_promptly_or_becomes_a_dead_l
     for task in asked:
         answer = await task
         assert isinstance(answer, AskFailed)
-        assert answer.why is Why.NO_SUCH_ACTOR
+        assert answer.why is AskFailure.NO_SUCH_ACTOR
     assert world.system.dead_letters.count == 4
     await world.down()
 

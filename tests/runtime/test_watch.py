@@ -19,6 +19,7 @@ from tests.runtime.kit import (
 )
 from tests.runtime.owner import (
     After,
+    Owner,
     Tick,
     Unwatch,
     Watch,
@@ -129,6 +130,7 @@ async def test_a_plan_may_be_given_in_seconds_or_as_a_timedelta_and_taken_back()
     assert state(world).ticks == 2
     life = world.system.cells["o"].life
     assert life is not None
+    assert isinstance(life.actor, Owner)
     timer = life.actor.after(5.0, Tick())
     before = timer.active
     timer.cancel()

@@ -10,7 +10,7 @@ from actors.runtime import (
     Actor,
     ActorCrashed,
     ChildSpec,
-    Later,
+    DeferredReply,
     Reason,
     handles,
 )
@@ -130,8 +130,8 @@ class Answered(Actor[None]):
         super().__init__(None)
 
     @handles
-    def promise(self, message: Promise) -> Later[str]:
-        later: Later[str] = self.later()
+    def promise(self, message: Promise) -> DeferredReply[str]:
+        later: DeferredReply[str] = self.later()
         later.set("at once")
         with pytest.raises(RuntimeError, match="twice"):
             later.set("again")

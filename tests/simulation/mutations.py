@@ -22,8 +22,8 @@ from actors.execution.shared_reads import SharedReads
 from actors.monitoring import row_closing, suspects
 from actors.orphans import Orphans
 from actors.reconciliation import Reconciliation
-from actors.runtime.incarnation import Life
-from actors.runtime.journal import Records
+from actors.runtime.incarnation import Incarnation
+from actors.runtime.journal import Journal
 from actors.stream import Stream
 from messages.ledger import Intent, Lease
 from messages.settings import Mode
@@ -301,7 +301,7 @@ ALL = (
     one(Orders, "send", sent_before_its_intent, "4:"),
     one(memory, "order_spec", reduce_only_is_dropped, "1:"),
     one(Snapshot, "complete", damaged_reads_are_complete, "3:", first=3),
-    one(Life, "begin", mailbox_is_lost, "7:", first=16),
+    one(Incarnation, "start", mailbox_is_lost, "7:", first=16),
     one(close.Close, "_size", ledger_quantity_is_sent, "2:", first=6),
     one(SimVenue, "place", unknown_outcomes_are_sent_again, "2:"),
     one(row_closing, "_own_orders", own_fills_are_not_booked, "3:"),
@@ -312,7 +312,7 @@ ALL = (
     one(Reconciliation, "_report", mismatches_are_not_told, "5:"),
     one(SharedReads, "snapshot", any_read_will_do, ""),
     one(evidence, "judge", a_flat_hint_is_believed, "3:", first=17),
-    one(evidence, "left_out_only", lists_are_enough, "3:", first=5),
+    one(evidence, "absent_by_omission", lists_are_enough, "3:", first=5),
     one(Stream, "_wake", hints_wake_nobody, "5:"),
     Mutation(
         "a_cut_stream_is_not_followed_again",
@@ -321,7 +321,7 @@ ALL = (
         first=2,
     ),
     one(memory.MemoryVenue, "fetch_positions", one_account_waits_for_the_other, "6:", only=BYBIT),
-    one(Records, "crashed", crashes_are_not_recorded, "7:", first=2),
+    one(Journal, "crashed", crashes_are_not_recorded, "7:", first=2),
     Mutation(
         "rows_are_closed_in_observe_mode",
         (

@@ -25,7 +25,7 @@ import msgspec
 from actors import alerts as alerts_actor
 from actors.runtime import NoSuchActor, System
 from actors.runtime.events import ChildCrashed, SupervisionEvent
-from actors.runtime.incarnation import Life
+from actors.runtime.ports import Owner
 from messages.settings import (
     AccountSettings,
     AgedSettings,
@@ -142,7 +142,7 @@ class World(People):
         assert self.process is not None, "the guard does not run"
         return self.process.system
 
-    def life_of(self, path: str) -> Life | None:
+    def life_of(self, path: str) -> Owner | None:
         """The incarnation of an actor that runs at a path now; None for workers."""
         try:
             return self.system._cell(path).life

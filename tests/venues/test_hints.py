@@ -59,7 +59,7 @@ def test_no_damage_of_a_message_raises_or_tells_an_impossible_quantity(exchange:
             changed, _ = damaged(message, damage)
             if not isinstance(changed, dict):
                 return
-            told = list(read_hints(client, changed)) if is_data(changed) else []
+            told = list(read_hints(client, changed)) if is_data(client, changed) else []
             for hint in told:
                 if isinstance(hint, PositionHint):
                     assert hint.key.symbol == BTC

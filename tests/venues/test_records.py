@@ -23,7 +23,7 @@ from messages.venue import (
 )
 from tests.venues.canned import Answer, Seen
 from tests.venues.conftest import Opened, now, run
-from venues.ids import from_venue, to_venue
+from venues.exchanges import EXCHANGES
 from venues.numbers import instant_or_none
 
 BTC = "BTC/USDT:USDT"
@@ -366,11 +366,11 @@ def test_a_quote_is_whole_or_an_error(opened: Opened) -> None:
     [("bybit", ID), ("binanceusdm", ID), ("gate", f"t-{ID}"), ("hyperliquid", f"0x{ID}0000")],
 )
 def test_our_ids_go_to_the_venue_and_come_back(exchange: str, written: str) -> None:
-    assert to_venue(exchange, ID) == written
-    assert from_venue(exchange, written) == ID
+    assert EXCHANGES[exchange].to_venue_id(ID) == written
+    assert EXCHANGES[exchange].from_venue_id(written) == ID
 
 
 @pytest.mark.parametrize("stranger", ["", "web_abc", "0x" + "ff" * 16, "t-1"])
 def test_a_strangers_id_is_never_one_of_ours(stranger: str) -> None:
     for exchange in ("bybit", "gate", "hyperliquid"):
-        assert not from_venue(exchange, stranger).startswith("5e70")
+        assert not EXCHANGES[exchange].from_venue_id(stranger).startswith("5e70")

@@ -21,7 +21,7 @@ from rules.verdict import LegFacts, judge
 from tests.venues.bodies import ALL, BY_EXCHANGE, VenueBodies
 from tests.venues.canned import Answer, Seen
 from tests.venues.conftest import Opened, now, run
-from venues.facts import VENUES
+from venues.exchanges import EXCHANGES
 
 Json = Any
 CREDULOUS = VerdictSettings(confirm_after=timedelta(0), settle=timedelta(0))
@@ -76,7 +76,7 @@ def wrong_answers(bodies: VenueBodies) -> dict[str, Answer]:
     whole = Answer(body=bodies.listed([row])).written
     empty = Answer(body=bodies.listed([])).written
     wrong: dict[str, Answer] = {}
-    success = VENUES[bodies.exchange].success
+    success = EXCHANGES[bodies.exchange].facts.success
     if success is not None:
         unsaid = dict(bodies.listed([]))
         unsaid.pop(success[0])

@@ -10,12 +10,12 @@ import pytest
 
 from console.cli.venue_list import TRIED, abilities, list_venues
 from tests.venues.bodies import BY_EXCHANGE
-from venues.facts import VENUES
+from venues.exchanges import EXCHANGES
 
 
 def test_every_supported_exchange_is_listed_and_fed_with_documented_replies() -> None:
     listed = [one.exchange for one in abilities()]
-    assert listed == list(VENUES)
+    assert listed == list(EXCHANGES)
     assert set(listed) == set(BY_EXCHANGE)
     assert set(listed) >= TRIED
 
@@ -23,7 +23,8 @@ def test_every_supported_exchange_is_listed_and_fed_with_documented_replies() ->
 def test_what_is_listed_is_what_the_gateway_does(capsys: pytest.CaptureFixture[str]) -> None:
     list_venues(as_json=True)
     listed = {one["exchange"]: one for one in json.loads(capsys.readouterr().out)}
-    for exchange, facts in VENUES.items():
+    for exchange, known in EXCHANGES.items():
+        facts = known.facts
         assert listed[exchange]["stream"] is facts.streams
         assert listed[exchange]["stops"] is facts.stops
         assert listed[exchange]["by_name"] is facts.by_symbol

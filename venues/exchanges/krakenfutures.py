@@ -1,9 +1,8 @@
-"""Where Kraken Futures keeps orders: open ones, those of the last seconds, the history of events.
+"""Kraken Futures. Source: the venue's documentation of its derivatives API v3 and history API v3.
 
-For it: an order by our id or the venue's in each of these places, as ccxt's own orders look. Left
-to others: the order of the places, and what it means that none knows it. Sources: the venue's
-documentation of `POST /orders/status` (orders that are open, or ended in the last 5 seconds) and
-of `GET /api/history/v3/orders` and `/triggers`.
+It keeps orders in three places: open ones, those of the last seconds (`POST /orders/status`: open,
+or ended in the last 5 seconds), and the history of events (`GET /api/history/v3/orders` and
+`/triggers`).
 """
 
 from __future__ import annotations
@@ -14,13 +13,21 @@ from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO
-from messages.venue import Instrument, Kind, VenueError, VenueErrorKind
-from venues.client import Client, VenueCallError
-from venues.facts import Place
-from venues.numbers import decimal_or_none, milliseconds
-from venues.strict import MalformedReplyError, next_token, rows_at
-
-Order = Mapping[str, Any]
+from messages.venue import Instrument, Kind, OrderRequest
+from venues.exchanges.base import (
+    Exchange,
+    Facts,
+    Order,
+    Row,
+    RowReading,
+    Session,
+    Step,
+    Trade,
+    codes_by_kind,
+    signed_row,
+)
+from venues.numbers import decimal_or_none, milliseconds, positive_or_none
+from venues.strict import CannotTellError, MalformedReplyError, Place, next_token, rows_at
 
 _LOOK_BACK = timedelta(days=7)
 """How far back the history is read for an order that another process has sent."""
@@ -44,19 +51,90 @@ _ENDED = {
 }
 
 
-async def open_now(client: Client, instrument: Instrument) -> list[Order]:
+class KrakenFutures(Exchange):
+    facts = Facts(
+        exchange="krakenfutures",
+        positions=("/openpositions",),
+        places=(
+            Place("/openpositions", ("openPositions",)),
+            Place("/openorders", ("openOrders",)),
+            Place("/fills", ("fills",)),
+            Place("/instruments", ("instruments",)),
+        ),
+        success=("result", frozenset({"success"})),
+        filled_fields=("filledSize", "filled"),
+        amount_fields=("quantity", "size", "unfilledSize"),
+        triggers=(),
+    )
+    codes = codes_by_kind(
+        nothing_to_reduce="WOULDNOTREDUCEPOSITION",
+        margin="INSUFFICIENTAVAILABLEFUNDS INSUFFICIENTFUNDS",
+        rate_limit="APILIMITEXCEEDED TOOMANYREQUESTS",
+        no_such_order="NOTFOUND",
+        duplicate_id="CLIENTORDERIDALREADYEXIST",
+        key="AUTHENTICATIONERROR",
+        clock="NONCEBELOWTHRESHOLD NONCEDUPLICATE",
+        maintenance="UNAVAILABLE SERVER_ERROR",
+        size="INVALIDSIZE",
+        price_band="POSTWOULDEXECUTE INVALIDPRICE OUTSIDEPRICECOLLAR IOCWOULDNOTEXECUTE",
+        not_tradable="MARKETSUSPENDED MARKETINACTIVE CONTRACTNOTFOUND MARKETUNAVAILABLE",
+        other="""INVALIDORDERTYPE INVALIDSIDE SELFFILL TOOMANYSMALLORDERS MAXPOSITIONVIOLATION
+            CLIENTORDERIDTOOLONG WOULDCAUSELIQUIDATION REQUIREDARGUMENTMISSING INVALIDARGUMENT""",
+    )
+
+    def read_row(self, row: Row) -> RowReading | None:
+        reading = signed_row(row, "size", "side", ())
+        return None if reading is None else RowReading(reading.size, reading.side, False)
+
+    def leg_params(self, order: OrderRequest) -> dict[str, Any]:
+        # One-way only.
+        return {}
+
+    def immediate_params(self) -> dict[str, Any]:
+        # The comparison is in lower case: `IOC` would rest there as a plain limit order.
+        return {"timeInForce": "ioc"}
+
+    def lookup_steps(
+        self, session: Session, instrument: Instrument, wanted: str, *, by_id: bool
+    ) -> list[Step]:
+        """Open orders first: an order that ends while they are read is in the places after them."""
+
+        async def resting() -> list[Order]:
+            return await _open_now(session, instrument)
+
+        async def recent() -> list[Order]:
+            return await _just_now(session, wanted, by_id=by_id)
+
+        async def history() -> list[Order]:
+            return await _from_history(session, instrument, wanted, by_id=by_id)
+
+        async def triggers() -> list[Order]:
+            return await _from_triggers(session, instrument, wanted, by_id=by_id)
+
+        return [Step(resting), Step(recent), Step(history), Step(triggers)]
+
+    def fill_size(self, trade: Trade, raw: Row) -> Decimal | None:
+        # ccxt leaves the amount of an inverse fill out; the row has it, in contracts.
+        return super().fill_size(trade, raw) or positive_or_none(raw.get("size"))
+
+    def fill_fee(self, trade: Trade, raw: Row) -> tuple[Decimal | None, str | None]:
+        # The row tells none; what ccxt has is its own estimate.
+        return None, None
+
+
+async def _open_now(session: Session, instrument: Instrument) -> list[Order]:
     """Resting orders, stops among them. ccxt overlooks one of the two spellings of our id."""
-    orders = await client.exchange.fetch_open_orders(instrument.symbol)
+    orders = await session.exchange.fetch_open_orders(instrument.symbol)
     return [
         {**order, "clientOrderId": order.get("clientOrderId") or order["info"].get("cli_ord_id")}
         for order in orders
     ]
 
 
-async def just_now(client: Client, wanted: str, *, by_id: bool) -> list[Order]:
+async def _just_now(session: Session, wanted: str, *, by_id: bool) -> list[Order]:
     """`POST /orders/status`. ccxt asks it by GET, and always by the venue's id."""
     key = "orderIds" if by_id else "cliOrdIds"
-    body = await client.exchange.request("orders/status", ["private"], "POST", {key: wanted})
+    body = await session.exchange.request("orders/status", ["private"], "POST", {key: wanted})
     rows = body.get("orders", []) if isinstance(body, Mapping) else None
     if not isinstance(rows, list) or body.get("result") != "success":
         raise MalformedReplyError("/orders/status answered without its list of orders")
@@ -65,7 +143,7 @@ async def just_now(client: Client, wanted: str, *, by_id: bool) -> list[Order]:
         order = row.get("order") if isinstance(row, Mapping) else None
         if not isinstance(order, Mapping):
             raise MalformedReplyError("/orders/status lists something that is no order")
-        parsed = client.exchange.parse_order(row)
+        parsed = session.exchange.parse_order(row)
         quantity, filled = _sizes(order, "orderId")
         # Of a stop nothing is filled before it has become an order.
         info = {**row, "order": {"filled": "0", **order}}
@@ -75,17 +153,17 @@ async def just_now(client: Client, wanted: str, *, by_id: bool) -> list[Order]:
     return found
 
 
-async def from_history(
-    client: Client, instrument: Instrument, wanted: str, *, by_id: bool
+async def _from_history(
+    session: Session, instrument: Instrument, wanted: str, *, by_id: bool
 ) -> list[Order]:
     """The order as its events tell it, with its fills. Empty where there is none of it."""
-    since = _since(client, wanted)
-    events = await _events(client.exchange.historyGetOrders, since, wanted, by_id=by_id)
+    since = _since(session, wanted)
+    events = await _events(session.exchange.historyGetOrders, since, wanted, by_id=by_id)
     if not events:
         return []
     order = events[0][1]
     filled = max(_sizes(it, "uid")[1] for _, it in events)
-    done, average = await _fills(client, instrument, str(order.get("uid")))
+    done, average = await _fills(session, instrument, str(order.get("uid")))
     filled = max(filled, done)
     whole = max(Decimal(_whole(*_sizes(it, "uid"))) for _, it in events)
     status = next((_ENDED[name] for name, _ in events if name in _ENDED), None)
@@ -95,28 +173,28 @@ async def from_history(
     if status is None and kind in _NEVER_RESTS:
         status = "canceled"
     if status is None:
-        raise _cannot_tell("an order is not open any more, and no event says how it ended")
+        raise CannotTellError("an order is not open any more, and no event says how it ended")
     return [_as_order(instrument, order, status, str(max(whole, filled)), str(filled), average)]
 
 
-async def from_triggers(
-    client: Client, instrument: Instrument, wanted: str, *, by_id: bool
+async def _from_triggers(
+    session: Session, instrument: Instrument, wanted: str, *, by_id: bool
 ) -> list[Order]:
     """A stop that ended without becoming an order. Empty where there is none of it."""
-    since = _since(client, wanted)
-    events = await _events(client.exchange.historyGetTriggers, since, wanted, by_id=by_id)
+    since = _since(session, wanted)
+    events = await _events(session.exchange.historyGetTriggers, since, wanted, by_id=by_id)
     if not events:
         return []
     name, order = events[0]
     if name not in _ENDED:
-        raise _cannot_tell("a stop rests no more, and no event says what became of it")
+        raise CannotTellError("a stop rests no more, and no event says what became of it")
     return [_as_order(instrument, order, _ENDED[name], str(_sizes(order, "uid")[0]), "0", None)]
 
 
-def _since(client: Client, wanted: str) -> datetime:
+def _since(session: Session, wanted: str) -> datetime:
     """From when on an order's events can be: since it was sent, where this process did that."""
-    sent = client.sent_at.get(wanted)
-    return client.now() - _LOOK_BACK if sent is None else sent - _SLACK
+    sent = session.sent_at.get(wanted)
+    return session.now() - _LOOK_BACK if sent is None else sent - _SLACK
 
 
 async def _events(
@@ -179,10 +257,10 @@ def _orders(row: Mapping[str, Any]) -> Iterator[tuple[str, Order]]:
 
 
 async def _fills(
-    client: Client, instrument: Instrument, order_id: str
+    session: Session, instrument: Instrument, order_id: str
 ) -> tuple[Decimal, str | None]:
     """What the last hundred fills say of an order: how much in contracts, at which average."""
-    trades = await client.exchange.fetch_my_trades(instrument.symbol)
+    trades = await session.exchange.fetch_my_trades(instrument.symbol)
     own = [trade for trade in trades if str(trade.get("order")) == order_id]
     parts = [
         (decimal_or_none(trade["info"].get("size")) or ZERO, decimal_or_none(trade.get("price")))
@@ -231,7 +309,3 @@ def _as_order(
         "lastUpdateTimestamp": order.get("lastUpdateTimestamp"),
         "info": {**order, "filled": filled},
     }
-
-
-def _cannot_tell(why: str) -> VenueCallError:
-    return VenueCallError(VenueError(kind=VenueErrorKind.OTHER, message=why))

@@ -1,6 +1,6 @@
-"""Pykka's own face: references, futures, proxies and the registry, from other threads.
+"""Pykka's own interface: references, futures, proxies and the registry, from other threads.
 
-Real threads and a real loop: that is what this face is for.
+Real threads and a real loop: that is what this interface is for.
 """
 
 from __future__ import annotations

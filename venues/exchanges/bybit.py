@@ -1,0 +1,277 @@
+"""Bybit v5: USDT, USDC and inverse contracts. Source: the venue's documentation of its v5 API."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from messages.settings import AccountSettings
+from messages.values import ZERO, Side
+from messages.venue import FillKind, Instrument, KeyRights, Kind, OrderRequest, VenueErrorKind
+from venues.exchanges.base import (
+    STABLE,
+    Exchange,
+    Facts,
+    FillAsk,
+    FillPage,
+    LegPush,
+    Order,
+    OrderPush,
+    Row,
+    RowReading,
+    Session,
+    Step,
+    Trade,
+    codes_by_kind,
+    list_at,
+    object_at,
+    rows_of,
+)
+from venues.numbers import decimal_or_none, milliseconds, positive_or_none
+from venues.strict import Place, rows_at
+
+_EXECUTIONS = Place("/v5/execution/list", ("result", "list"))
+_KINDS = {
+    "Trade": FillKind.TRADE,
+    "BustTrade": FillKind.LIQUIDATION,
+    "AdlTrade": FillKind.ADL,
+}
+
+
+class Bybit(Exchange):
+    facts = Facts(
+        exchange="bybit",
+        positions=("/v5/position/list",),
+        opened="openTime",
+        places=(
+            Place("/v5/position/list", ("result", "list")),
+            Place("/v5/order/realtime", ("result", "list")),
+            Place("/v5/order/history", ("result", "list")),
+            _EXECUTIONS,
+            Place("/v5/market/tickers", ("result", "list")),
+            Place("/v5/market/instruments-info", ("result", "list")),
+        ),
+        success=("retCode", frozenset({"0"})),
+        options={"defaultType": "swap", "defaultSubType": "linear"},
+        one_call_scope=False,
+        page="cursor",
+        page_size=200,
+        order_page=50,
+        filled_fields=("cumExecQty",),
+        amount_fields=("qty",),
+        falling=("triggerDirection", {"1": False, "2": True}),
+        streams=True,
+        # Positions and orders apart, since ccxt asks for each by itself.
+        stream_topics=2,
+        by_symbol=True,
+        fill_window=timedelta(days=7),
+        newest_first=True,
+        # Both kinds are cancelled alike, and ccxt would pass the parameter on.
+        cancels_by_kind=False,
+    )
+    codes = codes_by_kind(
+        nothing_to_reduce="110017 110034",
+        margin="110007 110012 110004 110045 110006 110044 110051 110052 110053",
+        wrong_routing="170131",
+        rate_limit="10006 10018 170005 170222",
+        no_such_order="110001 170213",
+        duplicate_id="110072 110030",
+        key="10003 10004 33004",
+        rights="10005 10010",
+        clock="10002",
+        maintenance="10016 170001 170032 170146",
+        size="10001 110094 110020 110016",
+        price_band="110003 30208 30209 110126 110093",
+        not_tradable="110074 10029 110023 110092 110063 110066 110070",
+        network="10000 170007",
+        other="110009 110021 110032 110040 110035",
+    )
+    # One code, 10001, stands for every bad parameter; these words tell it from a size.
+    phrases_first = (
+        ("position idx not match", VenueErrorKind.OTHER),
+        ("not supported symbols", VenueErrorKind.NOT_TRADABLE),
+    )
+
+    def ccxt_options(self, settings: AccountSettings) -> dict[str, Any]:
+        inverse = any(settle not in STABLE for settle in settings.settles)
+        return {
+            **self.facts.options,
+            "fetchMarkets": {"types": ["linear", "inverse"] if inverse else ["linear"]},
+            # Only spot orders differ by account type: two calls before the first order saved.
+            "enableUnifiedMargin": False,
+            "enableUnifiedAccount": True,
+        }
+
+    async def key_rights(self, session: Session) -> KeyRights:
+        """GET /v5/user/query-api: readOnly 1 is a reading key; Wallet lists Withdraw."""
+        body = await session.exchange.privateGetV5UserQueryApi()
+        result = object_at(body, "result")
+        permissions = object_at(result, "permissions")
+        trades = [*list_at(permissions, "ContractTrade"), *list_at(permissions, "Derivatives")]
+        return KeyRights(
+            read=True,
+            trade=str(result.get("readOnly")) == "0" and bool(trades),
+            withdraw="Withdraw" in list_at(permissions, "Wallet"),
+        )
+
+    def meaning_of(self, code: str) -> VenueErrorKind | None:
+        known = super().meaning_of(code)
+        if known is None and re.fullmatch(r"170\d{3}", code):
+            # All 170xxx are spot's: the order went to the wrong market.
+            return VenueErrorKind.WRONG_ROUTING
+        return known
+
+    def meaning_of_status(self, status: int) -> VenueErrorKind | None:
+        return VenueErrorKind.RATE_LIMIT if status == 403 else super().meaning_of_status(status)
+
+    def next_cursor(self, body: Any) -> str | None:
+        result = body.get("result") if isinstance(body, Mapping) else None
+        cursor = result.get("nextPageCursor") if isinstance(result, Mapping) else None
+        return None if cursor is None else str(cursor)
+
+    def contract_size(self, market: Mapping[str, Any]) -> Decimal | None:
+        # An inverse contract is one dollar; ccxt takes the least order for its size.
+        return Decimal(1) if market.get("inverse") else super().contract_size(market)
+
+    def largest_market_order(self, market: Mapping[str, Any]) -> Decimal | None:
+        info = market.get("info")
+        lot = info.get("lotSizeFilter") if isinstance(info, Mapping) else None
+        if isinstance(lot, Mapping):
+            return positive_or_none(lot.get("maxMktOrderQty"))
+        return super().largest_market_order(market)
+
+    def read_row(self, row: Row) -> RowReading | None:
+        size = decimal_or_none(row.get("size"))
+        if size is None:
+            return None
+        index = str(row.get("positionIdx", "0"))
+        if index in ("1", "2"):
+            return RowReading(abs(size), Side.LONG if index == "1" else Side.SHORT, True)
+        if size == ZERO:
+            return RowReading(ZERO, None, False)
+        side = {"buy": Side.LONG, "sell": Side.SHORT}.get(str(row.get("side", "")).lower())
+        return None if side is None else RowReading(abs(size), side, False)
+
+    def position_reads(self, settles: tuple[str, ...]) -> list[dict[str, Any]]:
+        return [
+            {"subType": "linear" if settle in STABLE else "inverse", "settleCoin": settle}
+            for settle in settles
+        ]
+
+    def leg_params(self, order: OrderRequest) -> dict[str, Any]:
+        if not order.hedged:
+            return {}
+        # ccxt's `hedged` would leave reduceOnly out of the order.
+        return {"positionIdx": 1 if order.key.side is Side.LONG else 2}
+
+    def lookup_steps(
+        self, session: Session, instrument: Instrument, wanted: str, *, by_id: bool
+    ) -> list[Step]:
+        exchange, symbol = session.exchange, instrument.symbol
+        params = {"orderId" if by_id else "orderLinkId": wanted}
+
+        async def live() -> list[Order]:
+            return list(await exchange.fetch_open_orders(symbol, None, None, params))
+
+        async def history() -> list[Order]:
+            return list(await exchange.fetch_canceled_and_closed_orders(symbol, None, None, params))
+
+        async def recent() -> list[Order]:
+            # An order may end between the two reads above and be in neither.
+            recently = {**params, "openOnly": 1}
+            return list(await exchange.fetch_open_orders(symbol, None, None, recently))
+
+        return [Step(live), Step(history), Step(recent)]
+
+    def open_order_reads(self) -> tuple[Mapping[str, Any], ...]:
+        # Without an orderFilter all kinds are listed together.
+        return ({},)
+
+    def trigger_order_reads(
+        self,
+        symbols: tuple[str, ...],
+        settles: tuple[str, ...],
+    ) -> list[tuple[str | None, Mapping[str, Any]]]:
+        return [(None, {**params, "trigger": True}) for params in self.position_reads(settles)]
+
+    def position_side(self, raw: Row) -> Side | None:
+        index = str(raw.get("positionIdx", ""))
+        if index in ("1", "2"):
+            return Side.LONG if index == "1" else Side.SHORT
+        return None
+
+    def closes_all(self, raw: Row) -> bool:
+        return str(raw.get("closeOnTrigger", "")).lower() == "true"
+
+    def covers_all(self, raw: Row) -> bool:
+        # closeOnTrigger makes room for a stop of a size; that of a position is written 0.
+        return False
+
+    def order_fee(self, raw: Row, settle: str) -> tuple[Decimal, str] | None:
+        fee = decimal_or_none(raw.get("cumExecFee"))
+        return None if fee is None else (fee, settle)
+
+    async def fill_page(self, session: Session, instrument: Instrument, ask: FillAsk) -> FillPage:
+        """GET /v5/execution/list. ccxt's own call asks for plain trades, and hides liquidations."""
+        request: dict[str, Any] = {
+            "category": instrument.kind.value,
+            "symbol": instrument.venue_id,
+            "startTime": milliseconds(ask.start),
+            "endTime": milliseconds(ask.end),
+            "limit": self.facts.fill_page,
+        }
+        if ask.at:
+            request["cursor"] = ask.at
+        body = await session.exchange.privateGetV5ExecutionList(request)
+        market = session.exchange.market(instrument.symbol)
+        trades: list[Trade] = [
+            session.exchange.parse_trade(row, market)
+            for row in rows_at(body, _EXECUTIONS)
+            # Funding is an execution too, and trades nothing.
+            if str(row.get("execType")) in _KINDS
+        ]
+        # The newest come first, which decides between fills of one millisecond.
+        return FillPage(trades[::-1], self.next_cursor(body) or "")
+
+    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
+        return _KINDS[str(raw.get("execType"))]
+
+    def fill_closed(self, raw: Row) -> Decimal | None:
+        return decimal_or_none(raw.get("closedSize"))
+
+    def fill_pnl(self, raw: Row) -> Decimal | None:
+        return decimal_or_none(raw.get("execPnl"))
+
+    def prepare_stream(self, exchange: Any) -> None:
+        # The documented type of req_id is a string; ccxt counts.
+        ids = itertools.count(1)
+        exchange.request_id = lambda: str(next(ids))
+
+    def read_push(self, message: Mapping[str, Any]) -> list[LegPush | OrderPush] | None:
+        """The topics `position` and `order`."""
+        topic = str(message.get("topic", ""))
+        if topic.startswith("position"):
+            return [LegPush(row) for row in rows_of(message.get("data"))]
+        if not topic.startswith("order"):
+            return None
+        return [
+            OrderPush(
+                symbol=row.get("symbol"),
+                order_id=row.get("orderId"),
+                client_id=row.get("orderLinkId"),
+                status=row.get("orderStatus"),
+                amount=row.get("qty"),
+                filled=row.get("cumExecQty"),
+            )
+            for row in rows_of(message.get("data"))
+            # On a unified account the topic tells of spot and options as well, some of which bear
+            # the name of a perpetual.
+            if row.get("category") in (Kind.LINEAR.value, Kind.INVERSE.value)
+        ]
+
+    def confirms_subscription(self, message: Mapping[str, Any]) -> bool:
+        return message.get("op") == "subscribe" and message.get("success") is True
