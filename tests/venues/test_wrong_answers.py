@@ -17,6 +17,7 @@ from messages.settings import VerdictSettings
 from messages.values import LegKey, Side
 from messages.venue import Fill, Snapshot
 from messages.verdict import Absent, Present, Unknown, Verdict
+from rules.explanation import BEFORE_OPENING, Account, History
 from rules.verdict import LegFacts, judge
 from tests.venues.bodies import ALL, BY_EXCHANGE, VenueBodies
 from tests.venues.canned import Answer, Seen
@@ -45,14 +46,14 @@ def verdict(key: LegKey, *snapshots: Snapshot, sold: bool = False) -> Verdict:
         price=Decimal(50000),
         at=at,
     )
-    facts = LegFacts(
+    opened = at - timedelta(minutes=5)
+    account = Account(
         key=key,
-        now=now(),
-        snapshots=snapshots,
-        changed_at=at - timedelta(minutes=5),
-        quantity=Decimal(1),
-        fills=(fill,) if sold else (),
+        rows_quantity=Decimal(1),
+        opened_at=opened,
+        history=History(since=opened - BEFORE_OPENING, fills=(fill,) if sold else ()),
     )
+    facts = LegFacts(account=account, now=now(), snapshots=snapshots, changed_at=opened)
     return judge(facts, CREDULOUS)
 
 
