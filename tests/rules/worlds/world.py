@@ -109,9 +109,9 @@ class State(NamedTuple):
     """A world so far: what is true, what the ledger says, and what the guard remembers.
 
     `renamed`: the position lives on under another name. `lost` is when one last went away and no
-    record tells it. `reads` are the complete reads since the leg was last shown that did not show it, as
-    (minute, by name). `own` are orders of ours for the rows that are active, `others` those for
-    rows that are closed.
+    record tells it. `reads` are the complete reads since the leg was last shown that did not show
+    it, as (minute, by name). `own` are orders of ours for the rows that are active, `others`
+    those for rows that are closed.
     """
 
     venue: Venue
@@ -308,10 +308,8 @@ def merged(state: State) -> State:
     trades, lost = state.trades, state.lost
     if state.venue.tells_change and state.seen is not None:
         # No history is read from before these, nor asked whether more was there then.
-        began = [row.opened for row in rows if row.by == "bot"]
-        kept = min(
-            state.seen.was.changed, state.past[0].changed, oldest - 2, *(n - 2 for n in began)
-        )
+        began = min([oldest, *(row.opened for row in rows if row.by == "bot")])
+        kept = min(state.seen.was.changed, state.past[0].changed, began - 2)
         trades = tuple(one for one in trades if one.at > kept)
         lost = lost if lost > kept else 0
     held = {one.at for one in trades}
