@@ -195,12 +195,19 @@ def _wrong(state: State, verdict: Verdict) -> str:
         return ""
     if state.was.quantity:
         return "" if isinstance(verdict, Present) else f"there, but {verdict}"
-    lives = {state.rows[n].life for n in state.active}
-    if state.seen is not None and not state.seen.over:
-        lives.add(state.seen.was.life)
-    if any(lost >= min(lives) for lost in state.lost):
+    if state.lost and state.lost >= _told_of_from(state):
         return "" if isinstance(verdict, Unexplained | Absent) else f"lost, but {verdict}"
     return "" if isinstance(verdict, Absent) else f"gone, with a record, but {verdict}"
+
+
+def _told_of_from(state: State) -> int:
+    """From when on the records must tell all for the leg's end to be explained by them."""
+    if not state.venue.tells_change:
+        # What was last seen may be of any time.
+        return 0
+    opened = [row.opened for row in state.rows if row.by != "guard"]
+    seen = [] if state.seen is None else [state.seen.was.changed]
+    return min(opened + seen)
 
 
 def told(layer: Layer) -> str:
