@@ -208,8 +208,9 @@ def check_children(
         raise BadChildSpec(f"auto_shutdown is {auto_shutdown!r}; use never, any or all")
     if max_children is not None:
         check_count("supervisor", "max_children", max_children, 0, BadChildSpec)
-    if isinstance(children, str) or not isinstance(children, Iterable):
-        raise BadChildSpec(f"children is {children!r}; use a sequence of ChildSpec")
+    given: object = children
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise BadChildSpec(f"children is {given!r}; use a sequence of ChildSpec")
     names: set[str] = set()
     for spec in children:
         check_type("supervisor", "one of children", spec, ChildSpec, BadChildSpec)
