@@ -21,8 +21,8 @@ FIELDS = {
         triggerDirection triggerBy lastPriceOnCreated reduceOnly closeOnTrigger placeType smpType
         smpGroup smpOrderId createdTime updatedTime cumFeeDetail""",
     "OrderHistory": """orderId orderLinkId blockTradeId symbol price qty side positionIdx
-        orderStatus cancelType rejectReason avgPrice cumExecQty cumExecValue cumExecFee timeInForce orderType
-        stopOrderType triggerPrice tpslMode slippageToleranceType slippageTolerance extraFees
+        orderStatus cancelType rejectReason avgPrice cumExecQty cumExecValue cumExecFee timeInForce
+        orderType stopOrderType triggerPrice tpslMode slippageToleranceType slippageTolerance extraFees
         rpiTakerAccess rpiMatchedQty createdTime updatedTime cumFeeDetail""",
     "PositionList": """positionIdx riskId riskLimitValue symbol side size avgPrice positionValue
         tradeMode positionStatus autoAddMargin adlRankIndicator leverage breakEvenPrice
@@ -35,8 +35,8 @@ FIELDS = {
         blockTradeId markPrice execPrice markIv orderQty orderPrice execValue execType execQty
         closedSize extraFees seq""",
     "PositionClosedPnl": """symbol orderType leverage updatedTime side orderId closedPnl
-        avgEntryPrice qty cumEntryValue createdTime orderPrice closedSize avgExitPrice execType fillCount
-        cumExitValue openFee closeFee""",
+        avgEntryPrice qty cumEntryValue createdTime orderPrice closedSize avgExitPrice execType
+        fillCount cumExitValue openFee closeFee""",
     "AccountTransactionLog": """transSubType id symbol side funding orderLinkId orderId fee change
         cashFlow transactionTime type feeRate bonusChange size qty cashBalance currency category
         tradePrice tradeId extraFees""",
