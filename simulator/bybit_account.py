@@ -115,7 +115,8 @@ class BybitAccount:
         return ok(call, {"list": [wallet_row(self._market, owner, coins)]}, rows="list")
 
     def _fees(self, call: Call) -> Reply:
-        wanted, symbol = call.params.get("category"), call.params.get("symbol")
+        # Documented as required; ccxt's `fetch_trading_fees` leaves it out, and is answered.
+        wanted, symbol = call.params.get("category") or "linear", call.params.get("symbol")
         base = call.params.get("baseCoin")
         rows: list[Row] = [
             {
@@ -131,7 +132,7 @@ class BybitAccount:
         ]
         if symbol and not rows:
             raise Refusal("10001", "params error: symbol invalid")
-        return ok(call, {"category": wanted, "list": rows}, rows="list")
+        return ok(call, {"list": rows}, rows="list")
 
     def _log(self, call: Call) -> Reply:
         """Newest first; a window is a day where one is not given, and seven at most."""

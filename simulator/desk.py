@@ -137,6 +137,8 @@ class Desk:
         self.log = RequestLog()
         self.limits = {exchange: RateLimit() for exchange in exchangers}
         self.skew = timedelta(0)
+        self.latency = 0.0
+        """Seconds that each request takes, half of them before it has its effect."""
         faults.now = market.now
 
     @property

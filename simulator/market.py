@@ -324,13 +324,17 @@ class Market:
         """Let the exchange reduce a winning leg against a loser (ADL). Base units."""
         return self.close_by_hand(account, symbol, side, quantity, kind=FillKind.ADL)
 
-    def set_price(self, symbol: str, price: Decimal) -> None:
-        """Put a symbol at a price on both exchanges; stops and resting orders follow."""
+    def set_price(self, symbol: str, price: Decimal, *, mark: Decimal | None = None) -> None:
+        """Put a symbol at a price on both exchanges; stops and resting orders follow.
+
+        `mark` puts the mark price elsewhere, and later ones at the same distance; None: nowhere.
+        """
         at = self.tick()
         for exchange in Exchange:
             listing = self._by_symbol.get((exchange, symbol))
             if listing is not None:
                 self.prices.set(listing, price, at)
+                self.prices.set_mark(listing, mark)
         self.matching.advance(self.accounts.values(), at)
 
     def price(self, exchange: Exchange, symbol: str) -> Decimal:

@@ -80,7 +80,7 @@ class SimulatedVenue:
             {Exchange.BYBIT: bybit, Exchange.BINANCE: binance},
         )
         self.limits = limits
-        self.latency = latency
+        self.desk.latency = latency
         self.streams = Streams(self.market, self.market.now, self.faults, binance.listen_keys)
         binance.on_push.append(self.streams.push)
         self.faults.on_cut.append(self.streams.cut)
@@ -182,12 +182,12 @@ class SimulatedVenue:
         )
         if isinstance(pending, Answer):
             return _response(pending)
-        if (wait := pending.seconds(FaultKind.DELAY) + self.latency / 2) > 0:
+        if (wait := pending.seconds(FaultKind.DELAY) + self.desk.latency / 2) > 0:
             await asyncio.sleep(wait)
         if pending.struck_by(FaultKind.DROP_BEFORE) is not None:
             return _cut(request)
         answer = self.desk.answer(pending)
-        if (wait := pending.seconds(FaultKind.DELAY_REPLY) + self.latency / 2) > 0:
+        if (wait := pending.seconds(FaultKind.DELAY_REPLY) + self.desk.latency / 2) > 0:
             await asyncio.sleep(wait)
         if pending.struck_by(FaultKind.DROP_AFTER) is not None:
             return _cut(request)
