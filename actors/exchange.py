@@ -24,12 +24,15 @@ from actors.execution.leg_opening import find_opening
 from actors.execution.orders import Orders
 from actors.execution.protective_stop import place_stop
 from actors.execution.shared_reads import SharedReads
-from actors.ledger_client import ask_ledger
+from actors.ledger_client import ask_ledger, event
 from actors.runtime import Actor, DeferredReply, Down, WorkerCrashed, WorkerDone, handles
+from messages.base import Done
 from messages.execution import ErrorCode, ExecutionResult
+from messages.ledger import IdentityTaken
 from messages.settings import AccountSettings, Leftovers, Mode, Settings
-from messages.to_alerts import RaiseAlert
+from messages.to_alerts import RaiseAlert, ResolveAlert
 from messages.to_exchange import (
+    AdoptIdentity,
     CleanedUp,
     CleanUp,
     CloseLeg,
@@ -50,7 +53,13 @@ from messages.to_exchange import (
     StopPlaced,
     StreamHint,
 )
-from messages.to_ledger import FindIntents, FindLastSeen, GetLedgerId, SaveLastSeen
+from messages.to_ledger import (
+    FindIntents,
+    FindLastSeen,
+    GetLedgerId,
+    SaveLastSeen,
+    StoreIdentity,
+)
 from messages.values import ZERO, LegKey
 from messages.venue import (
     Connected,
@@ -63,6 +72,7 @@ from messages.venue import (
     VenueErrorKind,
 )
 from messages.verdict import Unknown
+from rules.absence_alerts import suspect_key
 from rules.guard_alerts import worker_crashed
 from rules.ids import OwnIds
 from venues.port import Venue
@@ -125,6 +135,7 @@ class Exchange(Actor[ExchangeState]):
         self._account = account
         self._settings = settings
         self._markets: Markets | None = None
+        self._told_identity = ""
         self._closing: dict[LegKey, list[DeferredReply[ExecutionResult]]] = {}
         self._health = Health(self, account.name, self.state.health)
         self._reads = SharedReads(
@@ -297,6 +308,51 @@ class Exchange(Actor[ExchangeState]):
     def set_suspect(self, message: SetSuspect) -> None:
         """Reconciliation says whether this is the ledger's account."""
         self.state.suspect = message.why
+
+    @handles
+    def adopt_identity(self, message: AdoptIdentity) -> NotReady | DeferredReply[Done | NotReady]:
+        """An operator takes the login that the venue tells of for this account's."""
+        if not self._told_identity:
+            return NotReady(why="the venue has not told whose login this is")
+        return self._answer_later(
+            self._adopted(message, self._told_identity),
+            lambda why: NotReady(why=why),
+            name="adopt identity",
+        )
+
+    async def _adopted(self, message: AdoptIdentity, told: str) -> Done | NotReady:
+        account = self._account
+        stored = await ask_ledger(
+            self,
+            StoreIdentity(
+                account=account.name,
+                exchange=account.exchange,
+                identity=told,
+                replace=True,
+                event=event(
+                    "identity_adopted",
+                    self.now(),
+                    actor=self.path,
+                    account=account.name,
+                    by=message.by,
+                    why=message.why,
+                    identity=told,
+                ),
+            ),
+        )
+        if isinstance(stored, IdentityTaken):
+            return NotReady(
+                why=f"{told} is {stored.other.account}'s already: one login is one account"
+            )
+        self.state.suspect = ""
+        self.tell(
+            paths.ALERTS,
+            ResolveAlert(
+                dedup_key=suspect_key(account.name),
+                resolution=f"{message.by} says that {told} is this account's",
+            ),
+        )
+        return Done()
 
     def _barred(self) -> str:
         """Why nothing but reads may be sent now; empty where orders may."""

@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from messages.base import Request
+from messages.base import Done, Request
 from messages.execution import ExecutionResult
 from messages.values import LegKey
 from messages.venue import (
@@ -176,6 +176,13 @@ class SetSuspect(msgspec.Struct, frozen=True, kw_only=True):
     Nothing but reads is sent for a suspect account.
     """
 
+    why: str = ""
+
+
+class AdoptIdentity(Request[Done | NotReady], frozen=True, kw_only=True):
+    """An operator says that the login which the venue tells of is meant to be this account's."""
+
+    by: str
     why: str = ""
 
 
