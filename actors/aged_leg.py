@@ -16,21 +16,22 @@ import msgspec
 
 from actors import paths
 from actors.backoff import backoff
+from actors.commands import CloseCommands
 from actors.execution.evidence import verdict_text
 from actors.ledger_client import ask_ledger, note
 from actors.monitoring.account_view import AccountReader, LedgerLegs, ViewUnavailable
 from actors.monitoring.row_closing import AGED_GHOST, RowsClosed, RowsLeft, close_rows_of
 from actors.monitoring.verdicts import ask_verdict
-from actors.runtime import Actor, AskFailed, handles
+from actors.runtime import Actor, AskFailed, Timer, handles
 from messages.base import Done
 from messages.execution import ErrorCode, ExecutionResult
-from messages.ledger import AgedRecord, AlertDraft, AlertType, LedgerLeg
+from messages.ledger import AgedRecord, AlertDraft, AlertType, CommandState, LedgerLeg
 from messages.settings import Mode, OnUnknown, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
 from messages.to_exchange import CloseLeg, Judgement, Markets, ReadQuote
-from messages.to_ledger import Count, DropAged, ReadAged, SaveAged
-from messages.to_monitors import CloseByOrder, LookAt, Release
-from messages.values import LegKey
+from messages.to_ledger import Count, DropAged, FindIntents, ReadAged, SaveAged
+from messages.to_monitors import CommandStored, LookAt, Release
+from messages.values import ZERO, LegKey
 from messages.venue import Quote
 from messages.verdict import Absent, Present, Unexplained, Unknown
 from rules.alerts import (
@@ -59,6 +60,12 @@ RETRY_LAST = timedelta(minutes=5)
 MOST_PAUSES = 32
 """The longest wait after failures: this many regular pauses, and never above `RETRY_LAST`."""
 
+ORDERED_RETRY = timedelta(seconds=10)
+"""The same while an operator waits for his command's outcome."""
+
+CONFIRM_WITHIN = timedelta(minutes=5)
+"""How long after a command's end its own fills may take to show in what the venue reads."""
+
 
 class Look(msgspec.Struct, frozen=True):
     """Sent to itself: gather the facts and decide."""
@@ -83,7 +90,7 @@ class AgedState(msgspec.Struct):
 
 
 class AgedLeg(Actor[AgedState]):
-    """One aged leg's close lifecycle. `ordered`: an operator wants it closed, aged or not.
+    """One leg's close lifecycle: it is aged, or an operator has ordered its close.
 
     `judged` is called with the account and the seconds that each validation before a close took.
     """
@@ -95,18 +102,18 @@ class AgedLeg(Actor[AgedState]):
         on_unknown: OnUnknown,
         legs: LedgerLegs,
         *,
-        ordered: bool = False,
         judged: Callable[[str, float], None] | None = None,
     ) -> None:
         super().__init__(AgedState(key=key))
         self._key = key
         self._settings = settings
         self._on_unknown = on_unknown
-        self._ordered = ordered
+        self._commands = CloseCommands(self, key)
         self._judged = judged
         self._reader = AccountReader(self, key.account, legs)
         self._pause = settings.aged.check_every
         self._recalled = False
+        self._next: Timer | None = None
 
     # --- starting, and what others send it ------------------------------------------------------
 
@@ -115,38 +122,52 @@ class AgedLeg(Actor[AgedState]):
 
     @handles
     async def look(self, message: Look) -> None:
-        again = await self._look()
-        if again is not None:
-            self.after(again, Look())
+        await self._look_and_plan()
 
     @handles
     async def look_at(self, message: LookAt) -> None:
-        await self._look()
+        await self._look_and_plan()
 
     @handles
-    async def by_order(self, message: CloseByOrder) -> Done:
-        """An operator's order: close at market, whatever the phase."""
-        self._ordered = True
-        self.state.operator_needed = ""
+    async def commanded(self, message: CommandStored) -> Done:
+        """An operator's command: close at market, whatever the phase."""
+        await self._commands.read(again=True)
         self.tell_self(LookAt(key=self._key))
         return Done()
 
     @handles
     async def release(self, message: Release) -> None:
         """An operator lets the guard go on."""
+        await self._go_on(f"released by {message.by}")
+        self.tell_self(LookAt(key=self._key))
+
+    async def _go_on(self, why: str) -> None:
+        """No operator is needed any more."""
         self.state.operator_needed = ""
         self.state.failures = 0
         await self._remember()
-        self.tell(
-            paths.ALERTS,
-            ResolveAlert(
-                dedup_key=aged_key(AlertType.OPERATOR_NEEDED, self._key),
-                resolution=f"released by {message.by}",
-            ),
-        )
-        self.tell_self(LookAt(key=self._key))
+        dedup_key = aged_key(AlertType.OPERATOR_NEEDED, self._key)
+        self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=why))
 
     # --- looking and deciding -------------------------------------------------------------------
+
+    async def _look_and_plan(self) -> None:
+        """One look; the next when something may have changed, or when a command ends."""
+        await self._commands.read()
+        await self._commands.expire(self.state.status)
+        stood = self._commands.stand
+        again = await self._look()
+        if again is None:
+            return
+        await self._commands.expire(self.state.status)
+        end_at = self._commands.end_at
+        if stood and not self._commands.stand:
+            again = min(again, SOON)
+        elif end_at is not None:
+            again = min(again, max(end_at - self.now(), timedelta(milliseconds=1)))
+        if self._next is not None:
+            self._next.cancel()
+        self._next = self.after(again, Look())
 
     async def _look(self) -> timedelta | None:
         """One look at the leg. Returns when to look again; None when the actor has ended."""
@@ -155,11 +176,14 @@ class AgedLeg(Actor[AgedState]):
             return self._wait(f"waiting: {markets.why}")
         view = await self._reader.ledger(markets)
         leg = view.legs.get(self._key)
+        await self._commands.review(leg)
         if leg is None:
             await self._end("its row is no longer active")
             return None
         await self._recall(leg)
         self._show(leg)
+        if self._commands.stand and self.state.operator_needed:
+            await self._go_on("an operator has ordered its close")
         if self.state.operator_needed:
             return self._wait(f"operator needed: {self.state.operator_needed}")
         decision = await self._decide(leg)
@@ -180,13 +204,11 @@ class AgedLeg(Actor[AgedState]):
 
     async def _decide(self, leg: LedgerLeg) -> NotYet | LeaveAlone | Hold | CloseNow:
         """The rules' decision at the current price, or the operator's order."""
+        if self._commands.stand:
+            return _as_ordered(leg)
         quote = await self.attempt(
             paths.exchange(self._key.account), ReadQuote(symbol=self._key.symbol)
         )
-        # A leg that is held after an operator ordered its close is not closed.
-        self._ordered = self._ordered and not leg.held
-        if self._ordered:
-            return _as_ordered(leg)
         facts = AgedFacts(
             leg=leg, now=self.now(), quote=quote if isinstance(quote, Quote) else None
         )
@@ -207,9 +229,13 @@ class AgedLeg(Actor[AgedState]):
             case Absent() as absent:
                 return await self._close_rows(leg, markets, absent, judgement)
             case Unexplained(why=why):
+                await self._commands.end(
+                    CommandState.FAILED, f"not closed: it is gone, and nothing says how: {why}"
+                )
                 return self._wait_for_a_person(why, before)
             case Unknown(other_side=True, why=why) | Unknown(netted=True, why=why):
                 # A mismatch of sides is for a person, whom reconciliation alerts (D2).
+                await self._commands.end(CommandState.FAILED, f"not closed: {why}")
                 return self._wait(f"not closed: {why}")
             case Unknown(not_shown=True, why=why) as unknown:
                 return self._wait(f"not closed: {why}", self._until(unknown.look_again_at))
@@ -220,8 +246,37 @@ class AgedLeg(Actor[AgedState]):
             case Present(quantity=quantity):
                 await self._report_present(leg, markets, quantity, judgement.seconds)
         if self._settings.mode is Mode.OBSERVE:
+            await self._commands.end(
+                CommandState.FAILED,
+                f"in observe mode nothing is sent; it would have closed {leg.quantity}",
+            )
             return await self._say_what_would_close(leg, decision)
+        if self._commands.are_over:
+            return await self._after_its_end(leg, judgement.verdict)
         return await self._execute(leg, view, decision)
+
+    async def _after_its_end(self, leg: LedgerLeg, verdict: Present | Unknown) -> timedelta:
+        """No order leaves for a command whose end has come; what it has filled may still show."""
+        filled = await self._filled(leg)
+        shown = verdict.quantity if isinstance(verdict, Present) else None
+        late = self._commands.over_for() > CONFIRM_WITHIN
+        if not late and (shown is None or (filled > ZERO and shown > leg.quantity - filled)):
+            return self._wait(f"closed {filled}, not yet confirmed: {verdict_text(verdict)}", SOON)
+        why = self.state.last_error or "it was interrupted"
+        await self._commands.end(
+            CommandState.FAILED,
+            f"not closed in its time: {why}; {filled} of {leg.quantity} are closed, "
+            f"and now it is {verdict_text(verdict)}",
+        )
+        return self._wait("the operator's command has failed", SOON)
+
+    async def _filled(self, leg: LedgerLeg) -> Decimal:
+        """What orders of ours have filled for these rows, in base units."""
+        intents = await ask_ledger(
+            self, FindIntents(account=self._key.account, key=self._key, unbooked_only=True)
+        )
+        rows = set(leg.row_ids)
+        return sum((i.filled for i in intents if rows.intersection(i.row_ids)), ZERO)
 
     def _wait_for_a_person(self, why: str, before: str) -> timedelta:
         """Gone, and nothing says how: reconciliation tells people, and nothing is sent."""
@@ -276,6 +331,8 @@ class AgedLeg(Actor[AgedState]):
         self, leg: LedgerLeg, view: LedgerView, decision: CloseNow
     ) -> timedelta | None:
         """Have the exchange actor close the leg, and see what came of it."""
+        if self._commands.stand and not await self._commands.begin():
+            return self._wait("the operator's command has ended", SOON)
         self.state.status = "closing"
         await self._note(
             "close_decided",
@@ -342,6 +399,10 @@ class AgedLeg(Actor[AgedState]):
         )
         match closed:
             case RowsLeft(why=why):
+                if closed.again_at is not None:
+                    await self._commands.end(CommandState.DONE, why)
+                elif self._settings.mode is Mode.OBSERVE:
+                    await self._commands.end(CommandState.FAILED, why)
                 return self._wait(why, self._until(closed.again_at))
             case RowsClosed():
                 what = "ghost" if closed.ghost else "closed"
@@ -349,6 +410,7 @@ class AgedLeg(Actor[AgedState]):
                 return None
 
     async def _end(self, why: str) -> None:
+        await self._commands.review(None)
         self.state.status = f"ended: {why}"
         await self._forget(f"the leg ended: {why}")
         self.log.info("{} has ended: {}", self._key, why)
@@ -364,6 +426,7 @@ class AgedLeg(Actor[AgedState]):
             return self._wait(result.error_message)
         if code is ErrorCode.ACCOUNT_SUSPECT:
             # Nothing was sent, and people have been told why.
+            await self._commands.end(CommandState.FAILED, result.error_message)
             return self._wait(result.error_message, self._pause * MOST_PAUSES)
         if code is ErrorCode.ROW_CHANGED:
             return self._wait(result.error_message, SOON)
@@ -387,17 +450,26 @@ class AgedLeg(Actor[AgedState]):
             self.state.status = f"operator needed: {self.state.operator_needed}"
             await self._remember()
             self._alert(operator_needed(self._key, self.state.row_ids, result))
+            await self._commands.end(CommandState.FAILED, f"not closed: {self.state.last_error}")
             return self._pause
         self._alert(close_failed(self._key, self.state.row_ids, result))
         await self._remember()
-        longest = min(self._pause * MOST_PAUSES, RETRY_LAST)
-        pause = backoff(self.state.failures, self._pause * 2, longest)
+        first, longest = self._pause * 2, min(self._pause * MOST_PAUSES, RETRY_LAST)
+        if self._commands.stand:
+            first, longest = min(first, SOON), ORDERED_RETRY
+        pause = backoff(self.state.failures, first, longest)
         return self._wait(f"trying again after {self.state.last_error}", pause)
 
     # --- memory ---------------------------------------------------------------------------------
 
     async def _recall(self, leg: LedgerLeg) -> None:
-        """A new incarnation reads back what an earlier one knew of these rows."""
+        """A new incarnation reads back what an earlier one knew of these rows.
+
+        Other rows of the leg are another position, which nobody knows anything of yet.
+        """
+        if self.state.row_ids and not set(self.state.row_ids) & set(leg.row_ids):
+            await self._forget("its rows are others now")
+            self.state = AgedState(key=self._key)
         if self._recalled:
             return
         record = await ask_ledger(self, ReadAged(key=self._key))

@@ -15,6 +15,8 @@ import msgspec
 
 from actors import paths
 from actors.aged_leg import AgedLeg
+from actors.commands import end_by_rows, give
+from actors.ledger_client import ask_ledger
 from actors.monitoring.account_view import (
     AccountReader,
     LedgerLegs,
@@ -29,22 +31,28 @@ from actors.runtime import (
     Actor,
     AlreadyThere,
     AskFailed,
+    AskFailure,
     ChildSpec,
     Restart,
     StartChild,
     handles,
 )
-from messages.base import Done
-from messages.ledger import LedgerLeg
+from messages.ledger import CommandKind, LedgerLeg
 from messages.settings import AccountSettings, Settings
 from messages.to_alerts import RaiseAlert
 from messages.to_exchange import NotReady, RefreshMarkets
-from messages.to_ledger import Count
-from messages.to_monitors import CloseByOrder, ScanNow, ScanReport
+from messages.to_ledger import Count, FindCommands
+from messages.to_monitors import CloseByOrder, CommandStored, Ordered, ScanNow, ScanReport
 from messages.values import LegKey
 from rules.alerts import unusable_row
+from rules.commands import refusal
 from rules.legs import LedgerView
 from rules.phases import AgedFacts, LeaveAlone, NotYet, decide
+
+HANDOVERS = 3
+HANDOVER_WITHIN = 3.0
+"""Seconds that a leg's actor may take to read a command; one in the middle of a close takes longer.
+"""
 
 LEG_STOP = 3.0
 """Seconds that a leg may take to stop; a close under way continues after the next start."""
@@ -115,8 +123,8 @@ class AgedScan(Actor[AgedScanState]):
             self.after(every, Validate())
 
     @handles
-    async def close_by_order(self, message: CloseByOrder) -> Done | NotReady:
-        """An operator wants a leg closed, aged or not."""
+    async def close_by_order(self, message: CloseByOrder) -> Ordered | NotReady:
+        """An operator wants a leg closed, aged or not: stored before anything is done about it."""
         markets = await self._reader.markets()
         if isinstance(markets, ViewUnavailable):
             return NotReady(why=markets.why)
@@ -124,10 +132,37 @@ class AgedScan(Actor[AgedScanState]):
         leg = view.legs.get(message.key)
         if leg is None:
             return NotReady(why=f"the ledger has no usable active row for {message.key}")
-        if await self._start(leg, ordered=True):
-            return Done()
-        answer = await self.attempt(paths.aged_leg(message.key), message)
-        return NotReady(why=answer.why) if isinstance(answer, AskFailed) else Done()
+        if why := refusal(leg, message.row_ids):
+            return NotReady(why=why)
+        if message.expires_at is not None and message.expires_at <= self.now():
+            return NotReady(why="the command came too late: it has expired")
+        command = await give(self, CommandKind.CLOSE, message, leg)
+        await self._hand_over(leg)
+        return Ordered(command=command)
+
+    async def _hand_over(self, leg: LedgerLeg) -> None:
+        """Let the leg's actor read the command: a new one does by itself."""
+        for _ in range(HANDOVERS):
+            if await self._start(leg):
+                return
+            told = await self.attempt(
+                paths.aged_leg(leg.key), CommandStored(), timeout=HANDOVER_WITHIN
+            )
+            # One that is busy finds the message after what it does; one that has ended never.
+            if not isinstance(told, AskFailed) or told.why is AskFailure.TIMED_OUT:
+                return
+
+    async def _resume(self, view: LedgerView) -> None:
+        """Take up what operators have ordered and nobody has ended."""
+        found = await ask_ledger(self, FindCommands(account=self._account.name, open_only=True))
+        for command in found:
+            if command.kind is not CommandKind.CLOSE:
+                continue
+            leg = view.legs.get(command.key)
+            if leg is None:
+                await end_by_rows(self, command)
+            else:
+                await self._start(leg)
 
     # --- the scan -------------------------------------------------------------------------------
 
@@ -141,6 +176,7 @@ class AgedScan(Actor[AgedScanState]):
         if not self._tidied:
             await forget_the_ended(self, self._account.name, view)
             self._tidied = True
+        await self._resume(view)
         aged = self._aged(view)
         started = 0
         for leg in aged:
@@ -175,7 +211,7 @@ class AgedScan(Actor[AgedScanState]):
             )
         )
 
-    async def _start(self, leg: LedgerLeg, *, ordered: bool = False) -> int:
+    async def _start(self, leg: LedgerLeg) -> int:
         """Start the leg's actor. Returns 0 where it was there already."""
         answer = await self.ask(
             paths.aged(self._account.name),
@@ -188,7 +224,6 @@ class AgedScan(Actor[AgedScanState]):
                         self._settings,
                         self._account.on_unknown,
                         self._legs,
-                        ordered=ordered,
                         judged=self._judged,
                     ),
                     restart=Restart.TRANSIENT,

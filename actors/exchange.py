@@ -249,9 +249,14 @@ class Exchange(Actor[ExchangeState]):
             self.state.wrong_identity = wrong
 
     @handles
-    async def adopt_identity(self, message: AdoptIdentity) -> Done | NotReady:
+    def adopt_identity(self, message: AdoptIdentity) -> DeferredReply[Done | NotReady]:
         """An operator says that the account is rightly what the venue calls it now."""
-        wrong = await self._identity.adopt(message.by)
+        return self._answer_later(
+            self._adopted(message), lambda why: NotReady(why=why), name="adopt identity"
+        )
+
+    async def _adopted(self, message: AdoptIdentity) -> Done | NotReady:
+        wrong = await self._identity.adopt(message.by, message.why)
         if wrong:
             return NotReady(why=wrong)
         self.state.wrong_identity = ""
@@ -397,15 +402,6 @@ class Exchange(Actor[ExchangeState]):
     def set_suspect(self, message: SetSuspect) -> None:
         """Reconciliation says whether this is the ledger's account."""
         self.state.suspect = message.why
-
-    def _barred(self) -> str:
-        """Why nothing but reads may be sent now; empty where orders may."""
-        if self._settings.mode is Mode.OBSERVE:
-            return "mode is observe: nothing is sent"
-        if self._markets is None:
-            return self.state.why or "still connecting"
-        doubt = self.state.wrong_identity or self.state.suspect
-        return f"the account is suspect: {doubt}" if doubt else ""
 
     # --- orders ---------------------------------------------------------------------------------
 

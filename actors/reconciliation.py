@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from actors import paths
+from actors.commands import begin, end, end_by_rows, give
 from actors.ledger_client import ask_ledger, note
 from actors.monitoring.absences import Absences
 from actors.monitoring.account_view import (
@@ -26,15 +27,16 @@ from actors.monitoring.account_view import (
 from actors.monitoring.rounds import Rounds
 from actors.monitoring.row_closing import RECONCILED
 from actors.monitoring.unjudged import Unjudged
-from actors.monitoring.verdicts import Judged, MissingLegs, Outcome
+from actors.monitoring.verdicts import Judged, MissingLegs, Outcome, ask_verdict
 from actors.runtime import Actor, Timer, handles
-from messages.ledger import LedgerLeg
+from messages.ledger import Command, CommandKind, CommandState, LedgerLeg
 from messages.settings import AccountSettings, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
-from messages.to_exchange import Markets
-from messages.to_ledger import Count, FindAlerts
-from messages.to_monitors import LookAt, ScanNow, ScanReport
+from messages.to_exchange import Markets, NotReady
+from messages.to_ledger import Count, FindAlerts, FindCommands
+from messages.to_monitors import AcceptAbsence, LookAt, Ordered, ScanNow, ScanReport
 from messages.values import LegKey, Side
+from messages.verdict import Unexplained
 from rules.alerts import (
     is_of_mismatch,
     mismatch,
@@ -44,6 +46,7 @@ from rules.alerts import (
     net_mismatch,
     net_text,
 )
+from rules.commands import not_accepted, refusal, withdrawal
 from rules.diff import Comparison, NetMismatch, QuantityMismatch, SideMismatch
 from rules.legs import LedgerView
 
@@ -59,6 +62,12 @@ class Reconcile(msgspec.Struct, frozen=True):
 
 class LookAgain(msgspec.Struct, frozen=True):
     """Sent to itself: a leg that could not be decided on can be now."""
+
+
+class CarryOut(msgspec.Struct, frozen=True):
+    """Sent to itself: an operator's command that is stored and not begun."""
+
+    command: Command
 
 
 class ReconciliationState(msgspec.Struct):
@@ -97,6 +106,7 @@ class Reconciliation(Actor[ReconciliationState]):
     @handles
     async def reconcile(self, message: Reconcile) -> None:
         report = await self._reconcile()
+        await self._resume()
         # Until a first pass succeeds the account is still connecting.
         ready = self.state.passes > 0 or not report.problem
         self.after(self._rounds.next_in(ready=ready), Reconcile())
@@ -121,6 +131,67 @@ class Reconciliation(Actor[ReconciliationState]):
         due = [key for key, at in self._waiting.items() if at <= self.now()]
         await self._look_at(due)
         self._plan()
+
+    # --- what operators accept ------------------------------------------------------------------
+
+    @handles
+    async def accept(self, message: AcceptAbsence) -> Ordered | NotReady:
+        """An operator takes an unexplained absence for closed: stored first, then judged again."""
+        markets = await self._reader.markets()
+        if isinstance(markets, ViewUnavailable):
+            return NotReady(why=markets.why)
+        leg = (await self._reader.ledger(markets)).legs.get(message.key)
+        if leg is None:
+            return NotReady(why=f"the ledger has no usable active row for {message.key}")
+        if why := refusal(leg, message.row_ids):
+            return NotReady(why=why)
+        if message.expires_at is not None and message.expires_at <= self.now():
+            return NotReady(why="the command came too late: it has expired")
+        command = await give(self, CommandKind.ACCEPT, message, leg)
+        self.tell_self(CarryOut(command))
+        return Ordered(command=command)
+
+    @handles
+    async def carry_out(self, message: CarryOut) -> None:
+        await self._carry_out(message.command)
+
+    async def _resume(self) -> None:
+        """Take up what an earlier incarnation was given and did not end."""
+        found = await ask_ledger(self, FindCommands(account=self._account.name, open_only=True))
+        for command in found:
+            if command.kind is CommandKind.ACCEPT:
+                await self._carry_out(command)
+
+    async def _carry_out(self, command: Command) -> None:
+        """Judge once more; only what is still unexplained is taken for closed."""
+        if command.state is CommandState.WAITING and command.expires_at <= self.now():
+            late = "not begun in time; nothing was closed"
+            await end(self, command, CommandState.EXPIRED, late)
+            return
+        if (await begin(self, command)).state.final:
+            return
+        markets = await self._reader.markets()
+        if isinstance(markets, ViewUnavailable):
+            await end(self, command, CommandState.FAILED, f"nothing was closed: {markets.why}")
+            return
+        view = await self._reader.ledger(markets)
+        leg = view.legs.get(command.key)
+        if leg is None or not set(leg.row_ids) & set(command.row_ids):
+            await end_by_rows(self, command)
+            return
+        if why := withdrawal(command, leg):
+            await end(self, command, CommandState.WITHDRAWN, why)
+            return
+        verdict = (await ask_verdict(self, leg, view, not_before=self.now())).verdict
+        if not isinstance(verdict, Unexplained):
+            await end(self, command, CommandState.FAILED, not_accepted(verdict))
+        elif why := await self._absences.accept(leg, verdict, markets):
+            await end(self, command, CommandState.FAILED, f"nothing was closed: {why}")
+        else:
+            await end_by_rows(self, command)
+            self._wake(leg.key)
+        # What people were told of it, and of the account, may be over.
+        await self._reconcile(self.now())
 
     async def _look_at(self, keys: Sequence[LegKey]) -> None:
         """Judge these legs now, and the whole account where they speak against it."""

@@ -180,9 +180,10 @@ class SetSuspect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AdoptIdentity(Request[Done | NotReady], frozen=True, kw_only=True):
-    """An operator says that the account is rightly another one than before."""
+    """An operator says that the login which the venue tells of is meant to be this account's."""
 
     by: str = "operator"
+    why: str = ""
 
 
 class RefreshMarkets(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from actors import paths
 from actors.context import Context
-from actors.ledger_client import ask_ledger
-from messages.ledger import AlertDraft, IdentityDiffers, IdentityStored, IdentityTaken
+from actors.ledger_client import ask_ledger, event
+from messages.ledger import AlertDraft, EventDraft, IdentityDiffers, IdentityStored, IdentityTaken
 from messages.settings import AccountSettings
 from messages.to_alerts import RaiseAlert, ResolveAlert
 from messages.to_ledger import StoreIdentity
@@ -39,17 +39,30 @@ class IdentityCheck:
                 self._context.log.warning("The venue does not say whose login this is: {}", error)
                 return None
 
-    async def adopt(self, by: str) -> str:
+    async def adopt(self, by: str, why: str) -> str:
         """An operator says that it is rightly another one now. Returns why not, or nothing."""
         if not self.told:
             return "the venue has not said whose login this is"
         self._context.log.warning("{} takes {} for this account", by, self.told)
-        return await self._compare(self.told, replace=True)
+        adopted = event(
+            "identity_adopted",
+            self._context.now(),
+            actor=self._context.path,
+            account=self._account.name,
+            by=by,
+            why=why,
+            identity=self.told,
+        )
+        return await self._compare(self.told, replace=True, adopted=adopted)
 
-    async def _compare(self, told: str, *, replace: bool) -> str:
+    async def _compare(self, told: str, *, replace: bool, adopted: EventDraft | None = None) -> str:
         account = self._account.name
         question = StoreIdentity(
-            account=account, exchange=self._account.exchange, identity=told, replace=replace
+            account=account,
+            exchange=self._account.exchange,
+            identity=told,
+            replace=replace,
+            event=adopted,
         )
         match await ask_ledger(self._context, question):
             case IdentityStored():

@@ -12,7 +12,7 @@ from actors import paths
 from actors.context import Context
 from actors.ledger_client import ask_ledger, note
 from actors.monitoring.account_view import AccountView
-from actors.monitoring.row_closing import RowsLeft, close_rows_of
+from actors.monitoring.row_closing import ACCEPTED, RowsLeft, close_rows_of
 from actors.monitoring.verdicts import Judged, Outcome
 from messages.ledger import Alert, LedgerLeg
 from messages.settings import OnUnexplained, Settings
@@ -32,9 +32,6 @@ from rules.absence_alerts import (
 from rules.diff import same_quantity
 from rules.suspicion import LegsJudged, suspicion
 from rules.verdict import accepted
-
-ACCEPTED = "accepted: gone from the exchange without a record"
-"""The reason of a row that was closed because a person, or the settings, took it for closed."""
 
 
 class Absences:

@@ -17,7 +17,7 @@ from actors import paths
 from actors.context import Context
 from actors.ledger_client import ask_ledger, event, note
 from actors.runtime import AskFailed
-from messages.ledger import AlertDraft, ExitSource, Intent, LedgerLeg, RowClose
+from messages.ledger import AlertDraft, ExitSource, Intent, LedgerLeg, PositionRow, RowClose
 from messages.settings import Mode, Settings
 from messages.to_alerts import AlertStored, RaiseAlert
 from messages.to_exchange import CleanUp, Judgement, SettleLeg
@@ -31,6 +31,10 @@ from rules.pnl import Exit, exit_of, exit_of_records, mean_price, own_exit, spli
 AGED_GHOST = "ghost_detected_aged_close"
 PERIODIC_GHOST = "ghost_detected_periodic_validation"
 RECONCILED = "reconciliation: position not found on exchange"
+ACCEPTED = "accepted: gone from the exchange without a record"
+"""The reason of a row that was closed because a person, or the settings, took it for closed."""
+
+_BY_OUR_ORDERS = "aged_close_"
 
 CLOSE_COUNTERS: Mapping[str, str] = {
     "grace": "grace_closes",
@@ -48,6 +52,13 @@ _GHOST_EVENTS: Mapping[str, str] = {
     PERIODIC_GHOST: "aged_ghost_position_detected",
     RECONCILED: "reconciliation_ghost_closed",
 }
+
+
+def is_ours(row: PositionRow) -> bool:
+    """Whether the guard has closed a row, by its own orders or as a ghost's."""
+    reason = row.exit_reason or ""
+    known = (AGED_GHOST, PERIODIC_GHOST, RECONCILED, ACCEPTED)
+    return reason.startswith(_BY_OUR_ORDERS) or reason in known
 
 
 class RowsClosed(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,7 +187,7 @@ def _ending_of(
             entry_fee=settings.aged.fee,
             kind=instrument.kind,
         ),
-        reason=f"aged_close_{phase}" if phase else own[-1].purpose,
+        reason=f"{_BY_OUR_ORDERS}{phase}" if phase else own[-1].purpose,
         counters={CLOSE_COUNTERS[phase]: 1} if phase in CLOSE_COUNTERS else {},
     )
 

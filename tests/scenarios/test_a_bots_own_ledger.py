@@ -140,9 +140,7 @@ async def test_in_observe_mode_a_ghost_is_told_and_not_even_the_copy_is_closed(
     async def prepare(guard: World) -> None:
         sold_by_hand(guard, XRP, "40")
 
-    async with world(
-        tmp_path, mode=Mode.OBSERVE, before=prepare, **following(bot.file)
-    ) as guard:
+    async with world(tmp_path, mode=Mode.OBSERVE, before=prepare, **following(bot.file)) as guard:
         await guard.scan("reconciliation")
         (alert,) = await guard.alerted("reconciliation_mismatch")
         assert alert.done.startswith("mode is observe")

@@ -10,7 +10,6 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-
 TURNS = 200_000
 """Turns of the loop after which a test is taken to run in circles."""
 
