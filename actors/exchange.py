@@ -403,6 +403,15 @@ class Exchange(Actor[ExchangeState]):
         """Reconciliation says whether this is the ledger's account."""
         self.state.suspect = message.why
 
+    def _barred(self) -> str:
+        """Why nothing but reads may be sent now; empty where orders may."""
+        if self._settings.mode is Mode.OBSERVE:
+            return "mode is observe: nothing is sent"
+        if self._markets is None:
+            return self.state.why or "still connecting"
+        doubt = self.state.wrong_identity or self.state.suspect
+        return f"the account is suspect: {doubt}" if doubt else ""
+
     # --- orders ---------------------------------------------------------------------------------
 
     @handles
