@@ -65,8 +65,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     `opened_at` the oldest's opening. `closed_rows` is what rows of the leg had that others closed
     since then, and `closed_from` the oldest of their openings (`with_closed_rows`). `booked` are
     fills that ended other rows, `other_orders` the ids of our orders for other rows. `step` is
-    the smallest quantity that the instrument can express. `history` None: it was not read,
-    `unread` says why it could not be.
+    the smallest quantity that the instrument can express. `turned` is what the account's one net
+    position now has on the other side. `history` None: it was not read, `unread` says why it
+    could not be.
     """
 
     key: LegKey
@@ -78,6 +79,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     own: tuple[OwnFill, ...] = ()
     booked: tuple[BookedFill, ...] = ()
     other_orders: frozenset[str] = frozenset()
+    turned: Decimal = ZERO
     history: History | None = None
     unread: str = ""
     step: Decimal = ZERO
@@ -323,6 +325,7 @@ def _counted(
     opened = sum((opened_by(fill, key.side) for fill in fills), ZERO)
     closing = tuple(fill for fill in fills if closed_by(fill, key.side) > ZERO)
     by_fills = sum((closed_by(fill, key.side) for fill in closing), ZERO)
+    by_fills -= min(_opened_the_other_side(account, closing), by_fills)
     records = tuple(
         record
         for record in history.records or ()
@@ -351,6 +354,15 @@ def _counted(
         records=records,
         why="" if enough else _shortage(closed, free, opened, needed),
     )
+
+
+def _opened_the_other_side(account: Account, closing: Sequence[Fill]) -> Decimal:
+    """How much of these fills opened what is now held on the other side, and closed nothing.
+
+    Only where the venue does not say itself how much of a fill closed.
+    """
+    untold = sum((fill.quantity for fill in closing if fill.closed_quantity is None), ZERO)
+    return min(untold, account.turned)
 
 
 def _taken(account: Account, closing: Sequence[Fill]) -> Decimal:

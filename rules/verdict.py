@@ -123,8 +123,9 @@ def _not_shown(
     if not run:
         why = "the stream has shown it since" if hinted else "the read began before settle was over"
         return Unknown(not_shown=True, why=f"not shown, but {why}", look_again_at=facts.now)
-    accounting = explain(facts.account)
-    if accounting.explained_by is None and _holds_other_side(run[-1], facts.key):
+    turned = _other_side(run[-1], facts.key)
+    accounting = explain(msgspec.structs.replace(facts.account, turned=turned))
+    if accounting.explained_by is None and turned > ZERO:
         if facts.account.history is None and not facts.account.unread:
             return Unknown(
                 not_shown=True, why="not shown, but the other side is", wants=Want.HISTORY
@@ -229,10 +230,10 @@ def _unread(facts: LegFacts) -> Want | None:
     return None
 
 
-def _holds_other_side(read: Snapshot, key: LegKey) -> bool:
-    """Whether a net position of the other side is there: a mismatch of sides, for a person (D2)."""
+def _other_side(read: Snapshot, key: LegKey) -> Decimal:
+    """What a net position has on the other side: a mismatch of sides, for a person (D2)."""
     other = read.find(LegKey(key.account, key.symbol, key.side.opposite))
-    return other is not None and not other.hedged
+    return ZERO if other is None or other.hedged else other.quantity
 
 
 def _of_leg(facts: LegFacts) -> list[Snapshot]:

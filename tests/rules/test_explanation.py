@@ -219,6 +219,24 @@ def test_a_leg_that_was_empty_in_between_is_known_from_there_on() -> None:
     assert not explained(told(*fills[:2]))
 
 
+# A net position that is on the other side now.
+
+
+def turned(account: Account, other_side: str) -> Account:
+    return msgspec.structs.replace(account, turned=D(other_side))
+
+
+def test_a_sale_that_opened_what_is_held_on_the_other_side_closed_nothing() -> None:
+    assert not explained(turned(told(fill(3)), "1"))
+    assert explained(turned(told(fill(3, "2")), "1"))
+    assert explained(turned(told(fill(3, "2"), fill(4, "0.5", side=BUY)), "0.5"))
+
+
+def test_where_the_venue_says_how_much_of_a_sale_closed_that_is_taken() -> None:
+    assert explained(turned(told(fill(3, "2", closed="1")), "1"))
+    assert not explained(turned(told(fill(3, "1", closed="0")), "1"))
+
+
 # From when on the executions must be read.
 
 

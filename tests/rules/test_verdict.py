@@ -217,7 +217,11 @@ def test_in_one_way_mode_the_other_side_in_its_place_is_no_ghost_but_for_a_perso
 
 def test_the_other_side_in_its_place_is_a_ghost_where_a_record_says_how_that_came() -> None:
     reads = (read(1, position(SHORT)), read(5, position(SHORT)))
-    assert isinstance(judge(facts(*reads), RULE), Absent)
+    sold_two = history(fill(-10, "2"))
+    assert isinstance(judge(facts(*reads, history=sold_two), RULE), Absent)
+    assert unknown(judge(facts(*reads), RULE)).other_side, (
+        "one was sold: the short was there before"
+    )
     not_read = unknown(judge(facts(*reads, history=None), RULE))
     assert not_read.wants is Want.HISTORY
     assert not not_read.other_side

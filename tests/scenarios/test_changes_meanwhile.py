@@ -109,10 +109,8 @@ async def test_a_position_of_the_other_side_leaves_the_row_for_a_person(tmp_path
 @scenario
 async def test_a_close_that_was_sized_without_a_read_is_booked_as_ours(tmp_path: Path) -> None:
     async with world(tmp_path) as guard:
-        guard.market.open_position(
-            "bybit-main", XRP, Side.LONG, Decimal(60), guard.price(XRP), ago(40)
-        )
-        row = await guard.row(XRP, Side.LONG, "100")
+        row = await guard.both(XRP, Side.LONG, "100")
+        guard.by_hand("bybit-main", XRP, Side.LONG, Decimal(40))
         guard.fault(FaultKind.STATUS, "positions", status=503, count=3)
         await guard.scan("aged/scan")
         closed = await guard.closed(row)
