@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test lint simulate chaos bench soak docs clean
+.PHONY: setup run test lint simulate stress chaos bench soak docs clean
 
 # Tests mostly wait for processes and venues, so more of them than cores run side by side.
 WORKERS ?= 4
@@ -31,6 +31,9 @@ lint: .venv/ready
 
 simulate: .venv/ready
 	$(BIN)/python -m tests.simulation.run --seeds $(SEEDS)
+
+stress: .venv/ready
+	$(BIN)/python -m tests.runtime.stress.run --seeds $(SEEDS)
 
 chaos: .venv/ready
 	$(BIN)/python -m tests.chaos.long --minutes $(MINUTES)

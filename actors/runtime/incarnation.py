@@ -159,7 +159,10 @@ class Incarnation:
             self.killing is not None or self.task.cancelling() > 0
         ):
             return KILLED
-        if isinstance(error, GeneratorExit) and asyncio.current_task(self.cell.system.loop) is not self.task:
+        if (
+            isinstance(error, GeneratorExit)
+            and asyncio.current_task(self.cell.system.loop) is not self.task
+        ):
             # Not raised by a handler: the loop is closed, and with it this coroutine.
             raise error
         if isinstance(error, SystemExit | KeyboardInterrupt):

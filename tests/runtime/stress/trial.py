@@ -220,7 +220,9 @@ class Trial:
             if options["quarantine"] is not None:
                 expected = False
             if (wait is None) != expected:
-                raise self.broken_by(f"{len(recent)} failures in {period} s, {intensity} allowed: {wait}")
+                raise self.broken_by(
+                    f"{len(recent)} failures in {period} s, {intensity} allowed: {wait}"
+                )
             self.told_to_give_up += wait is None
             return wait
 
@@ -352,7 +354,11 @@ class Trial:
         await asyncio.sleep(1000.0)
         for cell in list(self.system.cells.values()):
             # The root's own end is told to whoever started the system, and brought back by nobody.
-            if cell.path and cell.life is None and cell.status in ("waiting", "restarting", "running"):
+            if (
+                cell.path
+                and cell.life is None
+                and cell.status in ("waiting", "restarting", "running")
+            ):
                 raise self.broken_by(f"{cell.path!r} is {cell.status} long after the last trouble")
 
     def quiet(self) -> None:
