@@ -82,7 +82,9 @@ async def test_a_static_temporary_child_that_has_nothing_to_do_is_not_kept() -> 
 
 @simulated
 async def test_a_started_temporary_child_that_has_nothing_to_do_is_not_kept() -> None:
-    """OTP: sup_start_ignore_temporary_child_start_child and its _simple twin."""
+    """OTP: sup_start_ignore_temporary_child_start_child,
+    sup_start_ignore_temporary_child_start_child_simple.
+    """
     world = await sup()
     world.behave("child1", ignore=True)
     first = await start(world, world.probe("child1", Restart.TEMPORARY))
@@ -131,7 +133,7 @@ async def test_a_supervisor_whose_construction_raises_fails_the_start_and_leaves
 
 @simulated
 async def test_a_child_that_fails_to_start_is_refused_with_its_cause_and_not_kept() -> None:
-    """OTP: sup_start_child_returns_error and its _simple twin. Elixir: with throw/error/exit."""
+    """OTP: sup_start_child_returns_error, sup_start_child_returns_error_simple."""
     world = await sup()
     world.behave("child1", fail_starts=[True])
     answer = await start(world, world.probe("child1"))

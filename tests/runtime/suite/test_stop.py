@@ -88,6 +88,20 @@ async def test_a_busy_dynamic_child_is_killed_at_its_deadline() -> None:
 
 
 @simulated
+async def test_dynamic_children_stop_all_at_once_each_within_its_deadline() -> None:
+    """OTP: simple_one_for_one_shutdown. Elixir: terminates children with integer shutdown."""
+    world = await sup()
+    for name, takes in (("a", 1.0), ("b", 1.0), ("c", 5.0)):
+        world.behave(name, stop_takes=takes)
+        await started(world, world.probe(name, shutdown=2.0))
+    world.take_diary()
+    assert 2.0 <= await elapsed(stop(world, "sup", "")) <= 2.1
+    assert sorted(world.take_diary()) == ["-a", "-b"]
+    await world.down()
+    assert [event.path for event in world.heard(ChildOverdue)] == ["sup/c"]
+
+
+@simulated
 async def test_a_deadline_of_zero_kills() -> None:
     """OTP: sup_stop_brutal_kill. Elixir: terminates with mixed children."""
     world = World()
