@@ -106,7 +106,8 @@ def _check_price(spec: OrderSpec, listing: Listing, prices: Prices) -> Rejection
             return Rejection(RejectReason.PRICE_TICK, f"price {price} is not a step's multiple")
     mark, buying = prices.mark(listing), spec.side is OrderSide.BUY
     if spec.price is not None:
-        edge = mark * (1 + listing.price_band if buying else 1 - listing.price_band)
+        # What waits for a trigger is measured against that: the market will be there.
+        edge = (spec.trigger_price or mark) * (1 + listing.price_band * (1 if buying else -1))
         if spec.price > edge if buying else spec.price < edge:
             return Rejection(RejectReason.PRICE_BAND, f"price {spec.price} is beyond {edge}")
     seen = watched(spec, listing, prices)

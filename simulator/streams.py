@@ -169,8 +169,11 @@ class Streams:
         reply: Row = {"result": None, "id": command.id}
         match command.method:
             case "SUBSCRIBE":
-                for key in command.params:
-                    self._follow_key(connection, key)
+                unknown = [it for it in command.params if not self._follow_key(connection, it)]
+                if unknown:
+                    # The venue would take any name and stay silent; here that is said at once.
+                    refusal = {"code": 2, "msg": f"not simulated, or no valid key: {unknown}"}
+                    reply = {"error": refusal, "id": command.id}
             case "UNSUBSCRIBE":
                 for key in command.params:
                     if key in connection.keys:

@@ -75,6 +75,10 @@ async def test_a_socket_can_subscribe_to_its_key_later() -> None:
             assert await socket.receive_json(timeout=5) == {"result": [key], "id": 2}
             ask.market.open_position(ACCOUNT, BTC, Side.LONG, dec("1"))
             assert (await socket.receive_json(timeout=5))["stream"] == key
+            await socket.send_json({"method": "SUBSCRIBE", "params": ["btcusdt@trade"], "id": 9})
+            while "id" not in (told := await socket.receive_json(timeout=5)):
+                pass
+            assert told["error"]["msg"] == "not simulated, or no valid key: ['btcusdt@trade']"
             await socket.send_json({"method": "SHOUT", "id": 3})
             while "id" not in (told := await socket.receive_json(timeout=5)):
                 pass
