@@ -85,7 +85,7 @@ def leg_lines(story: LegStory) -> Iterator[tuple[str, str]]:
                 (
                     "its row is closed with the next look"
                     if verdict.due_at is None
-                    else f"its bot may close its row until {_at(verdict.due_at)}; then the guard does"
+                    else f"its bot has until {_at(verdict.due_at)} to close its row; then we do"
                 ),
             )
         case Unknown():

@@ -105,8 +105,8 @@ def close(
 ) -> None:
     """Close a leg at market now, reduce-only, and say what became of it.
 
-    It belongs to the rows that are open now, and ends after a minute unless it has begun. Exit code
-    0: closed, or given with --no-wait; 1: refused; 6: failed, expired or taken back; 7: still under way.
+    It belongs to the rows that are open now, and ends after a minute unless it has begun. Exit
+    code 0: closed, or only given; 1: refused; 6: failed, expired or taken back; 7: still under way.
     """
     from console.control.protocol import CloseNow
 
@@ -116,7 +116,7 @@ def close(
     _order(config, command, wait=wait, as_json=json)
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog=typed("accept BTCUSDT --side long"))
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("accept BTCUSDT --yes"))
 def accept(
     symbol: SymbolArgument,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -140,7 +140,7 @@ def accept(
     _order(config, command, wait=wait, as_json=json)
 
 
-@operating.command(rich_help_panel=SERVICE, epilog=typed("adopt-identity bybit-main"))
+@operating.command(rich_help_panel=SERVICE, epilog=typed("adopt-identity bybit-main --yes"))
 def adopt_identity(
     account: Annotated[
         str,

@@ -14,7 +14,7 @@ import pytest
 
 from actors import paths
 from messages.ledger import CommandState
-from messages.settings import AgedSettings, Mode
+from messages.settings import AgedSettings, Mode, OnUnknown
 from messages.to_exchange import NotReady
 from messages.to_monitors import CloseByOrder
 from messages.values import Side
@@ -183,7 +183,7 @@ async def test_9_9_an_order_that_the_scan_lost_is_taken_up_by_the_next(tmp_path:
 
 @scenario
 async def test_9_9_what_is_not_begun_in_its_time_expires_and_says_why(tmp_path: Path) -> None:
-    async with world(tmp_path, account={"on_unknown": "wait"}) as guard:
+    async with world(tmp_path, account={"on_unknown": OnUnknown.WAIT}) as guard:
         row = await guard.both(XRP, Side.LONG, "10", hours=1)
         guard.fault(FaultKind.STATUS, "positions", status=503, count=None)
         given = await order_close(guard, row, expires_at=now() + timedelta(seconds=3))
@@ -295,4 +295,5 @@ async def test_9_9_a_position_that_has_ended_already_is_said_to_have(tmp_path: P
         ended = await outcome(guard, await order_close(guard, row))
         assert ended.state is CommandState.DONE
         assert "it has ended; its bot has until" in ended.outcome
-        assert guard.orders() == []
+        assert guard.held(XRP, Side.LONG) == 0
+        assert await guard.same(row)
