@@ -433,6 +433,14 @@ class AgedLeg(Actor[AgedState]):
             return self._wait(result.error_message, self._pause * MOST_PAUSES)
         if code is ErrorCode.ROW_CHANGED:
             return self._wait(result.error_message, SOON)
+        if code is ErrorCode.RATE_LIMITED:
+            # Known unsent: it waits for the venue, and no person can help.
+            return self._wait(f"waiting for the venue's limit: {result.error_message}")
+        if code is ErrorCode.NOT_TRADABLE and not result.permanent:
+            # A halt ends by itself; people are told that the leg waits for that.
+            self.state.last_error = f"{code}: {result.error_message}"
+            self._alert(close_failed(self._key, self.state.row_ids, result))
+            return self._wait(f"waiting for trading to go on: {result.error_message}")
         self.state.failures += 1
         self.state.last_error = f"{code}: {result.error_message}"
         self._count("failed_closes")

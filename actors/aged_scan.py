@@ -40,7 +40,7 @@ from actors.runtime import (
 from messages.ledger import CommandKind, LedgerLeg
 from messages.settings import AccountSettings, Settings
 from messages.to_alerts import RaiseAlert
-from messages.to_exchange import NotReady
+from messages.to_exchange import NotReady, RefreshMarkets
 from messages.to_ledger import Count, FindCommands
 from messages.to_monitors import CloseByOrder, CommandStored, Ordered, ScanNow, ScanReport
 from messages.values import LegKey
@@ -239,6 +239,11 @@ class AgedScan(Actor[AgedScanState]):
             if entry.row.id in self._unusable:
                 continue
             self.log.warning("Unusable ledger row {}: {}", entry.row.id, entry.why)
+            if entry.key is None:
+                # Perhaps it was listed since the markets were read.
+                self.tell(
+                    paths.exchange(self._account.name), RefreshMarkets(symbol=entry.row.symbol)
+                )
             draft = unusable_row(self._account.name, entry)
             self.tell(paths.ALERTS, RaiseAlert(draft=draft))
         self._unusable = bad

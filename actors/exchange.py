@@ -8,7 +8,7 @@ reads (shared), verdicts and closes (one at a time for a leg).
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,17 +20,17 @@ from actors.execution.close import Close
 from actors.execution.close_context import CloseContext
 from actors.execution.evidence import LegJudge
 from actors.execution.health import Health, HealthState
+from actors.execution.identity import IdentityCheck
 from actors.execution.leg_opening import find_opening
 from actors.execution.orders import Orders
 from actors.execution.protective_stop import place_stop
 from actors.execution.shared_reads import SharedReads
-from actors.ledger_client import ask_ledger, event
-from actors.runtime import Actor, DeferredReply, Down, WorkerCrashed, WorkerDone, handles
+from actors.ledger_client import ask_ledger
+from actors.runtime import Actor, DeferredReply, Down, Timer, WorkerCrashed, WorkerDone, handles
 from messages.base import Done
 from messages.execution import ErrorCode, ExecutionResult
-from messages.ledger import IdentityTaken
 from messages.settings import AccountSettings, Leftovers, Mode, Settings
-from messages.to_alerts import RaiseAlert, ResolveAlert
+from messages.to_alerts import RaiseAlert
 from messages.to_exchange import (
     AdoptIdentity,
     CleanedUp,
@@ -47,6 +47,7 @@ from messages.to_exchange import (
     ReadPositions,
     ReadProtection,
     ReadQuote,
+    RefreshMarkets,
     SetSuspect,
     Settled,
     SettleLeg,
@@ -58,7 +59,6 @@ from messages.to_ledger import (
     FindLastSeen,
     GetLedgerId,
     SaveLastSeen,
-    StoreIdentity,
 )
 from messages.values import ZERO, LegKey
 from messages.venue import (
@@ -71,13 +71,22 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
+from messages.venue import Markets as ListedMarkets
 from messages.verdict import Unknown
-from rules.absence_alerts import suspect_key
 from rules.guard_alerts import worker_crashed
 from rules.ids import OwnIds
 from venues.port import Venue
 
 T = TypeVar("T")
+
+RULES_LAST = timedelta(hours=1)
+"""How long market rules are believed: steps, sizes and listings change while a guard runs."""
+
+RELOAD_PAUSE = timedelta(seconds=30)
+"""How soon at the earliest rules are read anew because something speaks against them."""
+
+IDENTITY_RETRY = timedelta(seconds=60)
+"""How soon a venue that did not answer is asked again whose login this is."""
 
 RECONNECT_FIRST = 1.0
 RECONNECT_LAST = 60.0
@@ -89,6 +98,14 @@ class AccountUnusable(Exception):
 
 class Connect(msgspec.Struct, frozen=True):
     """Sent to itself: load the markets."""
+
+
+class AskIdentity(msgspec.Struct, frozen=True):
+    """Sent to itself: whose login is this?"""
+
+
+class ReloadMarkets(msgspec.Struct, frozen=True):
+    """Sent to itself: read the market rules anew."""
 
 
 class StartRead(msgspec.Struct, frozen=True):
@@ -103,7 +120,8 @@ class WorkerCallbacks(msgspec.Struct, frozen=True):
 
 
 class ExchangeState(msgspec.Struct):
-    """`suspect` is why only reads are sent: it may not be the ledger's account.
+    """`suspect` is why only reads are sent: it may not be the ledger's account. `wrong_identity`
+    is the venue's own word that it is not.
 
     `snapshots` counts reads of all positions; `calls` the venue's requests by endpoint.
     """
@@ -122,6 +140,7 @@ class ExchangeState(msgspec.Struct):
     reconnects: int = 0
     worker_crashes: int = 0
     suspect: str = ""
+    wrong_identity: str = ""
     closing: list[str] = []
     calls: dict[str, int] = {}
 
@@ -135,8 +154,11 @@ class Exchange(Actor[ExchangeState]):
         self._account = account
         self._settings = settings
         self._markets: Markets | None = None
-        self._told_identity = ""
         self._closing: dict[LegKey, list[DeferredReply[ExecutionResult]]] = {}
+        self._identity = IdentityCheck(self, venue, account)
+        self._reload_due: Timer | None = None
+        self._loaded_at: datetime | None = None
+        self._asked_for: set[str] = set()
         self._health = Health(self, account.name, self.state.health)
         self._reads = SharedReads(
             account.name,
@@ -195,7 +217,11 @@ class Exchange(Actor[ExchangeState]):
                 len(answer.instruments),
                 {True: "hedge", False: "one-way", None: "not yet known"}[answer.hedged],
             )
+            self._loaded_at = self.now()
+            self._plan_reload(RULES_LAST)
             self._health.recovered()
+            if self._identity.told is None:
+                self.tell_self(AskIdentity())
             return
         self._refuse_if_unusable(answer)
         self.state.why = str(answer)
@@ -209,6 +235,71 @@ class Exchange(Actor[ExchangeState]):
     def _refuse_if_unusable(self, error: VenueError) -> None:
         if error.kind in (VenueErrorKind.KEY, VenueErrorKind.RIGHTS):
             raise AccountUnusable(f"{self._account.name}: the venue refuses the key: {error}")
+
+    # --- whose login is it? ---------------------------------------------------------------------
+
+    @handles
+    def ask_identity(self, message: AskIdentity) -> None:
+        self.work(self._identity.ask(), WorkerCallbacks(self._on_identity), name="identity")
+
+    def _on_identity(self, wrong: str | None) -> None:
+        if wrong is None:
+            self.after(IDENTITY_RETRY, AskIdentity())
+        else:
+            self.state.wrong_identity = wrong
+
+    @handles
+    def adopt_identity(self, message: AdoptIdentity) -> DeferredReply[Done | NotReady]:
+        """An operator says that the account is rightly what the venue calls it now."""
+        return self._answer_later(
+            self._adopted(message), lambda why: NotReady(why=why), name="adopt identity"
+        )
+
+    async def _adopted(self, message: AdoptIdentity) -> Done | NotReady:
+        wrong = await self._identity.adopt(message.by, message.why)
+        if wrong:
+            return NotReady(why=wrong)
+        self.state.wrong_identity = ""
+        return Done()
+
+    # --- market rules ---------------------------------------------------------------------------
+
+    def _plan_reload(self, delay: timedelta) -> None:
+        if self._reload_due is not None:
+            self._reload_due.cancel()
+        self._reload_due = self.after(delay, ReloadMarkets())
+
+    def _doubt_rules(self) -> None:
+        """Something speaks against the rules as they were read: read them anew, not too often."""
+        age = RULES_LAST if self._loaded_at is None else self.now() - self._loaded_at
+        self._plan_reload(max(RELOAD_PAUSE - age, timedelta(0)))
+
+    @handles
+    def reload_markets(self, message: ReloadMarkets) -> None:
+        self._reload_due = None
+        self._loaded_at = self.now()
+        self.work(
+            self._venue.reload_markets(), WorkerCallbacks(self._on_markets), name="reload markets"
+        )
+
+    def _on_markets(self, answer: ListedMarkets | VenueError) -> None:
+        self._plan_reload(RULES_LAST)
+        if isinstance(answer, VenueError):
+            self.log.warning("The market rules cannot be read anew: {}", answer)
+            return
+        if self._markets is None or answer.instruments == self._markets.instruments:
+            return
+        self._markets = msgspec.structs.replace(self._markets, instruments=answer.instruments)
+        self._leg_judge.markets = self._markets
+        self.state.instruments = len(answer.instruments)
+        self.log.info("Market rules have changed: {} instruments", len(answer.instruments))
+
+    @handles
+    def refresh_markets(self, message: RefreshMarkets) -> None:
+        """A symbol that nobody knows is a reason to look once, not at each read."""
+        if message.symbol not in self._asked_for:
+            self._asked_for.add(message.symbol)
+            self._doubt_rules()
 
     # --- reads ----------------------------------------------------------------------------------
 
@@ -261,6 +352,9 @@ class Exchange(Actor[ExchangeState]):
         if self._markets is None:
             why = self.state.why or "still connecting"
             return Judgement(verdict=Unknown(why=why, failed=True))
+        if self.state.wrong_identity:
+            why = f"this is not the ledger's account: {self.state.wrong_identity}"
+            return Judgement(verdict=Unknown(why=why, not_shown=True))
         return self._answer_later(
             self._judged(message),
             lambda why: Judgement(verdict=Unknown(why=why, failed=True)),
@@ -309,58 +403,14 @@ class Exchange(Actor[ExchangeState]):
         """Reconciliation says whether this is the ledger's account."""
         self.state.suspect = message.why
 
-    @handles
-    def adopt_identity(self, message: AdoptIdentity) -> NotReady | DeferredReply[Done | NotReady]:
-        """An operator takes the login that the venue tells of for this account's."""
-        if not self._told_identity:
-            return NotReady(why="the venue has not told whose login this is")
-        return self._answer_later(
-            self._adopted(message, self._told_identity),
-            lambda why: NotReady(why=why),
-            name="adopt identity",
-        )
-
-    async def _adopted(self, message: AdoptIdentity, told: str) -> Done | NotReady:
-        account = self._account
-        stored = await ask_ledger(
-            self,
-            StoreIdentity(
-                account=account.name,
-                exchange=account.exchange,
-                identity=told,
-                replace=True,
-                event=event(
-                    "identity_adopted",
-                    self.now(),
-                    actor=self.path,
-                    account=account.name,
-                    by=message.by,
-                    why=message.why,
-                    identity=told,
-                ),
-            ),
-        )
-        if isinstance(stored, IdentityTaken):
-            return NotReady(
-                why=f"{told} is {stored.other.account}'s already: one login is one account"
-            )
-        self.state.suspect = ""
-        self.tell(
-            paths.ALERTS,
-            ResolveAlert(
-                dedup_key=suspect_key(account.name),
-                resolution=f"{message.by} says that {told} is this account's",
-            ),
-        )
-        return Done()
-
     def _barred(self) -> str:
         """Why nothing but reads may be sent now; empty where orders may."""
         if self._settings.mode is Mode.OBSERVE:
             return "mode is observe: nothing is sent"
         if self._markets is None:
             return self.state.why or "still connecting"
-        return f"the account is suspect: {self.state.suspect}" if self.state.suspect else ""
+        doubt = self.state.wrong_identity or self.state.suspect
+        return f"the account is suspect: {doubt}" if doubt else ""
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -368,7 +418,8 @@ class Exchange(Actor[ExchangeState]):
     def close(self, message: CloseLeg) -> ExecutionResult | DeferredReply[ExecutionResult]:
         barred = self._barred()
         if barred or self._markets is None:
-            code = ErrorCode.ACCOUNT_SUSPECT if self.state.suspect else ErrorCode.NETWORK
+            doubt = self.state.wrong_identity or self.state.suspect
+            code = ErrorCode.ACCOUNT_SUSPECT if doubt else ErrorCode.NETWORK
             observed = self._settings.mode is Mode.OBSERVE
             return self._not_sent(message, barred, code=code, permanent=observed)
         later: DeferredReply[ExecutionResult] = self.later()
@@ -402,6 +453,8 @@ class Exchange(Actor[ExchangeState]):
 
     def _on_closed(self, result: ExecutionResult) -> None:
         self.state.calls = self._venue.calls()
+        if result.error_code in (ErrorCode.MIN_SIZE, ErrorCode.NOT_TRADABLE):
+            self._doubt_rules()
         for later in self._closing.pop(result.key, []):
             later.set(result)
         self.state.closing = sorted(str(key) for key in self._closing)

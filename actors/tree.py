@@ -93,7 +93,8 @@ def live_tree(
         return Alerts(live.settings, deliver, notices=bool(live.channels))
 
     def keeper() -> Keeper:
-        return Keeper(holder, settings.storage.lease, account_specs)
+        after = settings.verdict.unjudged_after
+        return Keeper(holder, settings.storage.lease, account_specs, after)
 
     def account_specs() -> dict[str, ChildSpec]:
         return {name: account_spec(live, name, judged) for name in live.accounts}

@@ -182,8 +182,14 @@ class SetSuspect(msgspec.Struct, frozen=True, kw_only=True):
 class AdoptIdentity(Request[Done | NotReady], frozen=True, kw_only=True):
     """An operator says that the login which the venue tells of is meant to be this account's."""
 
-    by: str
+    by: str = "operator"
     why: str = ""
+
+
+class RefreshMarkets(msgspec.Struct, frozen=True, kw_only=True):
+    """Told by whoever meets a symbol that nobody knows: perhaps it was listed meanwhile."""
+
+    symbol: str
 
 
 class StreamHint(msgspec.Struct, frozen=True, kw_only=True):

@@ -103,12 +103,16 @@ def account_suspect(account: str, why: str, legs: Collection[LegKey]) -> AlertDr
     )
 
 
+def identity_key(account: str) -> str:
+    return f"identity:{account}"
+
+
 def identity_changed(account: str, stored: str, told: str) -> AlertDraft:
     """The venue says that the key is another account's than before."""
     return AlertDraft(
         type=AlertType.ACCOUNT_SUSPECT,
         level=AlertLevel.CRITICAL,
-        dedup_key=suspect_key(account),
+        dedup_key=identity_key(account),
         title=f"{account} is another account than before",
         account=account,
         seen=f"the venue says that this key is of {told}; so far {account} was {stored}",
@@ -126,7 +130,7 @@ def identity_shared(account: str, other: str, told: str) -> AlertDraft:
     return AlertDraft(
         type=AlertType.ACCOUNT_SUSPECT,
         level=AlertLevel.CRITICAL,
-        dedup_key=suspect_key(account),
+        dedup_key=identity_key(account),
         title=f"{account} and {other} are one login",
         account=account,
         seen=f"the venue says that both keys are of {told}",

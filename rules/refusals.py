@@ -62,11 +62,18 @@ _PERMANENT = frozenset(
         VenueErrorKind.KEY,
         VenueErrorKind.RIGHTS,
         VenueErrorKind.SIZE,
-        VenueErrorKind.NOT_TRADABLE,
         VenueErrorKind.UNSUPPORTED,
     }
 )
-_SLOW = frozenset({VenueErrorKind.RATE_LIMIT, VenueErrorKind.MAINTENANCE, VenueErrorKind.CLOCK})
+# A halt ends: only a contract that is off the list is closed by nobody any more.
+_SLOW = frozenset(
+    {
+        VenueErrorKind.RATE_LIMIT,
+        VenueErrorKind.MAINTENANCE,
+        VenueErrorKind.CLOCK,
+        VenueErrorKind.NOT_TRADABLE,
+    }
+)
 _DEGRADED = frozenset({VenueErrorKind.MAINTENANCE, VenueErrorKind.CLOCK})
 
 

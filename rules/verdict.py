@@ -191,8 +191,9 @@ def _confirmed(
             named_at=named,
             named_flat_at=_named_flat(run, facts.key),
         ),
-        # A venue's clock may be ahead of ours: the leg cannot have ended after it was gone.
-        due_at=None if ours or ended is None else min(ended, absent_since) + settings.settle,
+        # A list may have left the leg out before it ended, so the record's word counts; by a clock
+        # that is ahead of ours it is no later than now.
+        due_at=None if ours or ended is None else min(ended, facts.now) + settings.settle,
     )
 
 

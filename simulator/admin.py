@@ -57,6 +57,8 @@ class Admin:
             ("POST", "/admin/keys"): _takes(words.NewKey, self._add_key),
             ("PUT", "/admin/keys"): _takes(words.LeadKey, self._lead_key),
             ("DELETE", "/admin/keys"): _takes(words.RevokeKey, self._revoke_key),
+            ("POST", "/admin/limits"): _takes(words.Limits, self._limits),
+            ("POST", "/admin/latency"): _takes(words.Latency, self._latency),
             ("POST", "/admin/cut"): _takes(words.Cut, self._cut),
             ("GET", "/admin/counts"): lambda _: desk.log.counts,
             ("GET", "/admin/requests"): lambda _: list(desk.log.requests),
@@ -120,7 +122,7 @@ class Admin:
         return {"moved": True}
 
     def _price(self, asked: words.SetPrice) -> object:
-        self._market.set_price(asked.symbol, asked.price)
+        self._market.set_price(asked.symbol, asked.price, mark=asked.mark)
         return {"price": text(asked.price)}
 
     def _depth(self, asked: words.SetDepth) -> object:
@@ -207,6 +209,16 @@ class Admin:
     def _revoke_key(self, asked: words.RevokeKey) -> object:
         self._market.logins.revoke(asked.key)
         return {"revoked": asked.key}
+
+    def _limits(self, asked: words.Limits) -> object:
+        self._desk.enforces_quotas = asked.enforced
+        return {"enforced": asked.enforced}
+
+    def _latency(self, asked: words.Latency) -> object:
+        if not 0 <= asked.seconds < 60:
+            raise ValueError("latency is 0 to 60 seconds")
+        self._desk.latency = asked.seconds
+        return {"seconds": asked.seconds}
 
     def _cut(self, asked: words.Cut) -> object:
         self._streams.cut(asked.account)

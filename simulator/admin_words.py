@@ -54,8 +54,11 @@ class Move(Leg, frozen=True, kw_only=True):
 
 
 class SetPrice(Command, frozen=True, kw_only=True):
+    """`mark` puts the mark price elsewhere than the last one."""
+
     symbol: str
     price: Decimal
+    mark: Decimal | None = None
 
 
 class Contract(Command, frozen=True, kw_only=True):
@@ -145,6 +148,18 @@ class LeadKey(Command, frozen=True, kw_only=True):
 
 class RevokeKey(Command, frozen=True, kw_only=True):
     key: str
+
+
+class Limits(Command, frozen=True, kw_only=True):
+    """Whether the exchanges' own rate limits refuse."""
+
+    enforced: bool
+
+
+class Latency(Command, frozen=True, kw_only=True):
+    """Seconds that each request takes, there and back."""
+
+    seconds: float
 
 
 class Cut(Command, frozen=True, kw_only=True):

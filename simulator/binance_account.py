@@ -40,6 +40,7 @@ class BinanceAccount:
         self._market = market
 
     def routes(self) -> dict[tuple[str, str], Route]:
+        no_pairs = Route("currencies", lambda _: Reply([], rows=()))
         return {
             ("GET", "/fapi/v3/positionRisk"): Route("positions", self._positions),
             ("GET", "/fapi/v2/positionRisk"): Route("positions", self._positions_v2),
@@ -51,8 +52,9 @@ class BinanceAccount:
             ("GET", "/fapi/v1/income"): Route("income", self._income),
             ("GET", "/fapi/v1/adlQuantile"): Route("adl", self._adl),
             ("GET", "/sapi/v1/capital/config/getall"): Route("currencies", self._currencies),
-            # ccxt's fetch_currencies asks for margin pairs too; a futures account has none.
-            ("GET", "/sapi/v1/margin/allPairs"): Route("currencies", lambda _: Reply([], rows=())),
+            # ccxt's start-up asks for margin pairs too; a futures account has none.
+            ("GET", "/sapi/v1/margin/allPairs"): no_pairs,
+            ("GET", "/sapi/v1/margin/isolated/allPairs"): no_pairs,
             ("GET", "/sapi/v1/account/apiRestrictions"): Route("rights", self._rights),
         }
 

@@ -130,6 +130,7 @@ class BinanceQuotas:
         used = self._weights.add(call.address, weight, call.at)
         if self.enforced and used > self._weights.most:
             return self._refuse(offender, call)
+        offender.refused = 0
         return self._count_orders(call)
 
     def headers(self, call: Call) -> dict[str, str]:

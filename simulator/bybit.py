@@ -1,45 +1,47 @@
-"""Bybit v5 over REST, as ccxt 4.5.90's `bybit` speaks it: envelope, signatures, public reads.
+"""Bybit v5 over REST: its routes, its signatures, and how it refuses.
 
-Errors are HTTP 200 with `retCode`. Left to others: the account's reads and orders
-(`bybit_account.py`, `bybit_orders.py`), rows, the market's rules, faults and sockets.
+Errors are HTTP 200 with `retCode`. Left to others: what answers (`bybit_public.py`,
+`bybit_account.py`, `bybit_positions.py`, `bybit_orders.py`), limits (`bybit_quotas.py`), the
+market's rules, faults and sockets.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import replace
 from datetime import datetime
 from urllib.parse import parse_qsl
 
 from messages.values import Secret
 from simulator.bybit_account import BybitAccount
 from simulator.bybit_orders import BybitOrders
-from simulator.bybit_rows import category, instrument_row, ticker_row
-from simulator.bybit_words import envelope, error, ok, page
-from simulator.instruments import Exchange, Listing
+from simulator.bybit_positions import BybitPositions
+from simulator.bybit_public import BybitPublic
+from simulator.bybit_quotas import TOO_MANY, BybitQuotas
+from simulator.bybit_words import Refusal, envelope, error
+from simulator.instruments import Exchange
 from simulator.market import Market
-from simulator.quotas import NoQuotas
 from simulator.state import Account
-from simulator.wire import Call, HttpRequest, Params, Reply, Route, Row, flat, ms, text
+from simulator.wire import Call, Handler, HttpRequest, Params, Reply, Route, flat, ms
 
 
 class Bybit:
     """Answers decoded calls from the market. `recv_window` default is Bybit's own, 5 s."""
 
     exchange = Exchange.BYBIT
-    quotas = NoQuotas()
 
     def __init__(self, market: Market) -> None:
         self._market = market
-        self._routes: dict[tuple[str, str], Route] = {
-            ("GET", "/v5/market/time"): Route("time", self._time, signed=False),
-            ("GET", "/v5/market/instruments-info"): Route(
-                "instruments", self._instruments, signed=False
-            ),
-            ("GET", "/v5/market/tickers"): Route("ticker", self._tickers, signed=False),
-            ("GET", "/v5/market/orderbook"): Route("book", self._book, signed=False),
+        self.quotas = BybitQuotas()
+        routes: dict[tuple[str, str], Route] = {
+            **BybitPublic(market).routes(),
             **BybitAccount(market).routes(),
+            **BybitPositions(market).routes(),
             **BybitOrders(market).routes(),
+        }
+        self._routes = {
+            at: replace(it, handler=_answering(it.handler)) for at, it in routes.items()
         }
 
     def route(self, method: str, path: str) -> Route | None:
@@ -82,7 +84,7 @@ class Bybit:
         return envelope(code, message, ms(self._market.now()))
 
     def too_many(self) -> Reply:
-        return self.error("10006", "Too many visits. Exceeded the API Rate Limit.")
+        return self.error(*TOO_MANY)
 
     def banned(self, until: datetime, status: int) -> Reply:
         """Of an address: HTTP 403, which names no end. Of an account: 10006 and when it resets."""
@@ -95,33 +97,17 @@ class Bybit:
     def malformed(self, message: str) -> Reply:
         return self.error("10001", f"params error: {message}")
 
-    def _listed(self, call: Call) -> list[Listing]:
-        wanted, symbol = call.params.get("category", ""), call.params.get("symbol")
-        listed = self._market.listings(Exchange.BYBIT)
-        return [it for it in listed if category(it) == wanted and symbol in (None, "", it.id)]
 
-    def _time(self, call: Call) -> Reply:
-        seconds, nanos = int(call.at.timestamp()), ms(call.at) * 1_000_000
-        return ok(call, {"timeSecond": str(seconds), "timeNano": str(nanos)})
+def _answering(handler: Handler) -> Handler:
+    """A handler whose refusals are replies."""
 
-    def _instruments(self, call: Call) -> Reply:
-        prelaunch = call.params.get("status") == "PreLaunch"
-        items = [] if prelaunch else self._listed(call)
-        return page(call, items, instrument_row, most=1000, usual=500)
+    def answer(call: Call) -> Reply:
+        try:
+            return handler(call)
+        except Refusal as refusal:
+            return error(call, refusal.code, refusal.message)
 
-    def _tickers(self, call: Call) -> Reply:
-        rows = [ticker_row(it, self._market.prices) for it in self._listed(call)]
-        if not rows and call.params.get("symbol"):
-            return error(call, "10001", "params error: symbol invalid")
-        return ok(call, {"category": call.params["category"], "list": rows}, rows="list")
-
-    def _book(self, call: Call) -> Reply:
-        listed, prices = self._listed(call), self._market.prices
-        if len(listed) != 1:
-            return error(call, "10001", "params error: symbol invalid")
-        bid, ask = text(prices.bid(listed[0])), text(prices.ask(listed[0]))
-        result: Row = {"s": listed[0].id, "b": [[bid, "50"]], "a": [[ask, "50"]]}
-        return ok(call, {**result, "ts": ms(call.at), "u": 1, "seq": 1, "cts": ms(call.at)})
+    return answer
 
 
 def _signed(secret: Secret, payload: str, signature: str) -> bool:

@@ -1,29 +1,24 @@
-"""Bybit v5's reads of an account: positions, executions, balances, rights; and attached stops.
+"""Bybit v5's reads and settings of an account: who it is, its wallet, fees, log and margin mode.
 
-Left to others: orders (`bybit_orders.py`), rows (`bybit_rows.py`).
+Left to others: positions (`bybit_positions.py`), orders (`bybit_orders.py`).
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from decimal import Decimal
 
-from simulator.bybit_rows import (
-    EXEC_TYPES,
-    category,
-    closed_row,
-    execution_row,
-    flat_row,
-    position_row,
-)
-from simulator.bybit_words import error, ok, page
-from simulator.checks import available
+from messages.values import ZERO, OrderSide
+from simulator.bybit_order_rows import LOG_TYPES, log_row
+from simulator.bybit_rows import category, wallet_row
+from simulator.bybit_words import Refusal, ok, page
 from simulator.instruments import Exchange
 from simulator.market import Market
-from simulator.state import Slot
+from simulator.state import Account, Execution
 from simulator.wire import Call, Reply, Route, Row, ms, text
 
-WEEK = timedelta(days=7)
-CATEGORIES = ("linear", "inverse")
+DAY = timedelta(days=1)
+MARGIN_MODES = ("ISOLATED_MARGIN", "REGULAR_MARGIN", "PORTFOLIO_MARGIN")
 
 
 class BybitAccount:
@@ -38,14 +33,21 @@ class BybitAccount:
             ("GET", "/v5/user/query-api"): Route("rights", self._rights),
             ("GET", "/v5/account/info"): Route("account", self._account_info),
             ("GET", "/v5/account/wallet-balance"): Route("balance", self._wallet),
-            ("GET", "/v5/position/list"): Route("positions", self._positions),
-            ("POST", "/v5/position/trading-stop"): Route("attach", self._trading_stop),
-            ("GET", "/v5/execution/list"): Route("fills", self._executions),
-            ("GET", "/v5/position/closed-pnl"): Route("closed", self._closed),
+            ("GET", "/v5/account/fee-rate"): Route("fees", self._fees),
+            ("GET", "/v5/account/transaction-log"): Route("log", self._log),
+            ("GET", "/v5/account/collateral-info"): Route("collateral", self._collateral),
+            ("GET", "/v5/account/query-dcp-info"): Route("dcp", self._dcp),
+            ("GET", "/v5/account/smp-group"): Route("smp", self._smp),
+            ("GET", "/v5/account/user-setting-config"): Route("settings", self._settings),
+            ("POST", "/v5/account/set-margin-mode"): Route("margin.set", self._set_margin),
         }
 
     def _currencies(self, call: Call) -> Reply:
-        rows = [{"name": coin, "coin": coin, "chains": []} for coin in call.owner.wallet]
+        rows = [
+            {"name": coin, "coin": coin, "remainAmount": "100000000", "chains": []}
+            for coin in call.owner.wallet
+            if call.params.get("coin") in (None, "", coin)
+        ]
         return ok(call, {"rows": rows}, rows="rows")
 
     def _rights(self, call: Call) -> Reply:
@@ -55,150 +57,163 @@ class BybitAccount:
             "note": owner.name,
             "apiKey": call.headers.get("X-BAPI-API-KEY", owner.key),
             "readOnly": 0 if owner.can_trade else 1,
+            "secret": "",
             "permissions": {
                 "ContractTrade": ["Order", "Position"] if owner.can_trade else [],
                 "Spot": [],
                 "Wallet": ["Withdraw"] if owner.can_withdraw else [],
                 "Options": [],
                 "Derivatives": ["DerivativesTrade"] if owner.can_trade else [],
+                "CopyTrading": [],
+                "BlockTrade": [],
+                "Exchange": [],
+                "NFT": [],
+                "Affiliate": [],
+                "Earn": [],
             },
             "ips": ["*"],
-            "deadlineDay": 85,
             "type": 1,
-            "uta": 1,
-            "unified": 0,
-            "affiliateID": 0,
-            "rsaPublicKey": "",
-            "kycLevel": "LEVEL_DEFAULT",
-            "kycRegion": "",
-            "vipLevel": "No VIP",
-            "mktMakerLevel": "0",
-            "userID": owner.uid,
-            "inviterID": 0,
-            "isMaster": not owner.master,
-            "parentUid": str(owner.master),
+            "deadlineDay": 85,
             "expiredAt": "2099-01-01T00:00:00Z",
             "createdAt": "2024-01-01T00:00:00Z",
+            "unified": 0,
+            "uta": 1,
+            "userID": owner.uid,
+            "inviterID": 0,
+            "affiliateID": 0,
+            "vipLevel": "No VIP",
+            "mktMakerLevel": "0",
+            "rsaPublicKey": "",
+            "isMaster": not owner.master,
+            "parentUid": str(owner.master),
+            "kycLevel": "LEVEL_DEFAULT",
+            "kycRegion": "",
+            "userIDInt64": str(owner.uid),
+            "inviterIDInt64": "0",
+            "affiliateIDInt64": "0",
         }
         return ok(call, result)
 
     def _account_info(self, call: Call) -> Reply:
-        info: Row = {"unifiedMarginStatus": 6, "marginMode": "REGULAR_MARGIN", "dcpStatus": "OFF"}
-        return ok(call, {**info, "updatedTime": str(ms(self._market.started_at))})
+        info: Row = {
+            "unifiedMarginStatus": 6,
+            "marginMode": call.owner.margin_mode,
+            "isMasterTrader": False,
+            "spotHedgingStatus": "OFF",
+            "dcpStatus": "OFF",
+            "timeWindow": 10,
+            "smpGroup": 0,
+            "updatedTime": str(ms(self._market.started_at)),
+        }
+        return ok(call, info)
 
     def _wallet(self, call: Call) -> Reply:
-        owner, prices = call.owner, self._market.prices
-        coins: list[Row] = [
+        owner, wanted = call.owner, call.params.get("coin", "")
+        if call.params.get("accountType") not in (None, "", "UNIFIED"):
+            raise Refusal("10001", "accountType only support UNIFIED.")
+        coins = [it for it in owner.wallet if not wanted or it in wanted.split(",")]
+        return ok(call, {"list": [wallet_row(self._market, owner, coins)]}, rows="list")
+
+    def _fees(self, call: Call) -> Reply:
+        # Documented as required; ccxt's `fetch_trading_fees` leaves it out, and is answered.
+        wanted, symbol = call.params.get("category") or "linear", call.params.get("symbol")
+        base = call.params.get("baseCoin")
+        rows: list[Row] = [
             {
-                "coin": coin,
-                "equity": text(balance),
-                "walletBalance": text(balance),
-                "availableToWithdraw": text(available(owner, coin, prices)),
-                "locked": "0",
+                "symbol": it.id,
+                "baseCoin": "",
+                "takerFeeRate": text(it.taker_fee),
+                "makerFeeRate": text(it.maker_fee),
             }
-            for coin, balance in owner.wallet.items()
+            for it in self._market.listings(Exchange.BYBIT)
+            if category(it) == wanted
+            and symbol in (None, "", it.id)
+            and base in (None, "", it.instrument.base)
         ]
-        row: Row = {"accountType": "UNIFIED", "totalEquity": "", "coin": coins}
-        return ok(call, {"list": [row]}, rows="list")
+        if symbol and not rows:
+            raise Refusal("10001", "params error: symbol invalid")
+        return ok(call, {"list": rows}, rows="list")
 
-    def _positions(self, call: Call) -> Reply:
-        owner, prices = call.owner, self._market.prices
-        wanted = call.params.get("category", "")
-        symbol, settle = call.params.get("symbol"), call.params.get("settleCoin")
-        if wanted == "linear" and not symbol and not settle:
-            return error(call, "10001", "Missing some parameters that must be filled in")
-        held = (
-            list(owner.positions.values()) if call.as_of is None else owner.positions_at(call.as_of)
-        )
-        if symbol:
-            listing = self._market.find_listing(Exchange.BYBIT, symbol)
-            if listing is None or category(listing) != wanted:
-                return error(call, "10001", "params error: symbol invalid")
-            slots = (Slot.LONG, Slot.SHORT) if owner.hedged else (Slot.BOTH,)
-            by_slot = {it.slot: it for it in held if it.listing.id == symbol}
-            rows = [
-                position_row(by_slot[slot], prices)
-                if slot in by_slot
-                else flat_row(listing, slot, prices, owner.leverage)
-                for slot in slots
-            ]
-            result: Row = {"category": wanted, "list": rows, "nextPageCursor": ""}
-            return ok(call, result, rows="list")
+    def _log(self, call: Call) -> Reply:
+        """Newest first; a window is a day where one is not given, and seven at most."""
+        owner, params = call.owner, call.params
+        since, until = call.instant("startTime"), call.instant("endTime")
+        if since is None:
+            since = (until or call.at) - DAY
+        until = until or min(since + DAY, call.at)
+        if until - since > 7 * DAY:
+            message = "The time range between startTime and endTime is over 7 days"
+            raise Refusal("10001", message)
+        wanted, currency, kind = params.get("category"), params.get("currency"), params.get("type")
         shown = [
-            it
-            for it in held
-            if it.size
-            and category(it.listing) == wanted
-            and settle in (None, "", it.listing.instrument.settle)
-        ]
-        shown.sort(key=lambda it: (it.listing.id, it.slot))
-
-        return page(call, shown, lambda it: position_row(it, prices), most=200, usual=20)
-
-    def _trading_stop(self, call: Call) -> Reply:
-        slot = Slot(call.integer("positionIdx", 0))
-        held = call.owner.position(call.params.get("symbol", ""), slot)
-        if held is None or not held.size:
-            return error(call, "10001", "can not set tp/sl/ts for zero position")
-        stop, profit = call.number("stopLoss"), call.number("takeProfit")
-        self._market.attach(call.owner, held, stop_loss=stop, take_profit=profit)
-        return ok(call, {})
-
-    def _closed(self, call: Call) -> Reply:
-        params = call.params
-        if params.get("category") not in CATEGORIES:
-            return error(call, "10001", "params error: category invalid")
-        window = _window(call)
-        if window is None:
-            return error(
-                call, "10001", "The time range between startTime and endTime is over 7 days"
-            )
-        since, until = window
-        shown = [
-            it
-            for it in call.told(call.owner.closed, lambda it: it.updated_at)
-            if since <= it.updated_at <= until
-            and category(it.listing) == params["category"]
-            and params.get("symbol") in (None, "", it.listing.id)
+            (execution, balance, size)
+            for execution, balance, size in _balances(owner)
+            if since <= execution.at <= until
+            and wanted in (None, "", category(execution.listing))
+            and currency in (None, "", execution.listing.instrument.settle)
+            and kind in (None, "", LOG_TYPES[execution.kind])
         ]
         shown.reverse()
-        orders = call.owner.orders
-        return page(call, shown, lambda it: closed_row(it, orders[it.order_id]), most=100, usual=50)
+        return page(call, shown, lambda it: log_row(*it, owner.uid), most=50, usual=20)
 
-    def _executions(self, call: Call) -> Reply:
-        params, owner = call.params, call.owner
-        window = _window(call)
-        if window is None:
-            return error(
-                call, "10001", "The time range between startTime and endTime is over 7 days"
-            )
-        since, until = window
-        symbol, kind = params.get("symbol"), params.get("execType")
-        shown = [
-            execution
-            for book in ([symbol] if symbol else list(owner.executions))
-            for execution in call.told(owner.executions.get(book, []), lambda it: it.at)
-            if since <= execution.at <= until
-            and category(execution.listing) == params.get("category")
-            and kind in (None, "", EXEC_TYPES[execution.kind])
-            and params.get("orderId") in (None, "", execution.order_id)
-            and params.get("orderLinkId") in (None, "", execution.client_id)
+    def _collateral(self, call: Call) -> Reply:
+        rows: list[Row] = [
+            {
+                "currency": coin,
+                "availableToBorrow": "0",
+                "freeBorrowingAmount": "",
+                "freeBorrowAmount": "0",
+                "freeBorrowingLimit": "0",
+                "maxBorrowingAmount": "0",
+                "hourlyBorrowRate": "0",
+                "borrowUsageRate": "0",
+                "borrowAmount": "0",
+                "otherBorrowAmount": "0",
+                "borrowable": False,
+                "marginCollateral": True,
+                "collateralSwitch": True,
+                "collateralRatio": "1",
+            }
+            for coin in call.owner.wallet
+            if call.params.get("currency") in (None, "", coin)
         ]
-        shown.sort(key=lambda execution: (execution.at, execution.sequence), reverse=True)
+        return ok(call, {"list": rows}, rows="list")
 
-        return page(
-            call,
-            shown,
-            lambda it: execution_row(it, owner.orders[it.order_id]),
-            most=100,
-            usual=50,
-        )
+    def _dcp(self, call: Call) -> Reply:
+        return ok(call, {"dcpInfos": []})
+
+    def _smp(self, call: Call) -> Reply:
+        return ok(call, {"smpGroup": 0})
+
+    def _settings(self, call: Call) -> Reply:
+        return ok(call, {"lpaSpot": False, "lpaPerp": False, "smsef": False, "fmsef": False})
+
+    def _set_margin(self, call: Call) -> Reply:
+        wanted = call.params.get("setMarginMode", "")
+        if not call.owner.can_trade:
+            raise Refusal("10005", "Permission denied, please check your API key permissions.")
+        if wanted not in MARGIN_MODES:
+            raise Refusal("10001", "params error: setMarginMode invalid")
+        call.owner.margin_mode = wanted
+        return ok(call, {"reasons": []})
 
 
-def _window(call: Call) -> tuple[datetime, datetime] | None:
-    """The days that a history is asked for, or None where they are more than seven."""
-    since, until = call.instant("startTime"), call.instant("endTime")
-    if since is None:
-        since = (until or call.at) - WEEK
-    until = until or min(since + WEEK, call.at)
-    return None if until - since > WEEK else (since, until)
+def _balances(owner: Account) -> list[tuple[Execution, Decimal, Decimal]]:
+    """Every execution, oldest first, with the balance and the signed size that it left behind.
+
+    Reckoned back from what the wallet has now; what moved money without an execution is in all.
+    """
+    every = [it for history in owner.executions.values() for it in history]
+    every.sort(key=lambda it: (it.at, it.sequence), reverse=True)
+    balance = dict(owner.wallet)
+    sizes = {(it.listing.id, it.slot): it.size for it in owner.positions.values() if it.size}
+    rows = []
+    for execution in every:
+        coin = execution.listing.instrument.settle
+        key = (execution.listing.id, execution.slot)
+        rows.append((execution, balance.get(coin, ZERO), sizes.get(key, ZERO)))
+        balance[coin] = balance.get(coin, ZERO) - execution.pnl + execution.fee
+        signed = execution.quantity if execution.side is OrderSide.BUY else -execution.quantity
+        sizes[key] = sizes.get(key, ZERO) - signed
+    rows.reverse()
+    return rows

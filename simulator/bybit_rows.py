@@ -1,38 +1,31 @@
-"""How Bybit v5 words instruments, positions, orders and executions.
+"""How Bybit v5 words instruments, prices, positions and wallets.
 
-Field names and value sets follow the v5 REST documentation; the private stream uses the same
-rows. Left to others: which rows are asked for (`bybit.py`, `streams.py`).
+Field names and value sets follow the v5 documentation; the private streams use the same rows.
+Left to others: orders and fills (`bybit_order_rows.py`), and which rows are asked for.
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 
-from messages.values import OrderSide
-from messages.venue import FillKind
-from simulator.instruments import Listing
+from messages.values import ZERO
+from simulator.checks import available
+from simulator.instruments import Exchange, Listing
+from simulator.market import Market
 from simulator.prices import Prices
-from simulator.records import ClosedTrade
-from simulator.state import Execution, Order, Position, Slot, State, TimeInForce
+from simulator.state import Account, Position, Slot
 from simulator.wire import Row, ms, text
 
-SIDES = {OrderSide.BUY: "Buy", OrderSide.SELL: "Sell"}
-CREATE_TYPES = {
-    FillKind.TRADE: "CreateByUser",
-    FillKind.LIQUIDATION: "CreateByLiq",
-    FillKind.ADL: "CreateByAdl_PassThrough",
-    FillKind.SETTLEMENT: "CreateBySettle",
-    FillKind.DELIVERY: "CreateBySettle",
-    FillKind.TRANSFER: "CreateByBlockTradeMovePosition_PassThrough",
-}
-EXEC_TYPES = {
-    FillKind.TRADE: "Trade",
-    FillKind.LIQUIDATION: "BustTrade",
-    FillKind.ADL: "AdlTrade",
-    FillKind.SETTLEMENT: "Settle",
-    FillKind.DELIVERY: "Delivery",
-    FillKind.TRANSFER: "MovePosition",
-}
+MAINTENANCE = Decimal("0.005")
+MOST_LEVERAGE = Decimal(100)
+RISK_LIMIT = "200000000"
+FUNDING_MS = 8 * 3600 * 1000
+FUNDING_RATE = "0.0001"
+LAUNCHED = 1584230400000
+BIG = "1000000000"
+ISOLATED = "ISOLATED_MARGIN"
+DAY = timedelta(days=1)
 
 
 def category(listing: Listing) -> str:
@@ -44,54 +37,85 @@ def instrument_row(listing: Listing) -> Row:
     kind = "Inverse" if listing.inverse else "Linear"
     return {
         "symbol": it.venue_id,
+        "symbolId": 1 + sum(it.venue_id.encode()),
         "contractType": f"{kind}{'Futures' if it.expires_at else 'Perpetual'}",
         "status": "Trading" if it.active else "Closed",
         "baseCoin": it.base,
         "quoteCoin": it.quote,
         "settleCoin": it.settle,
-        "launchTime": "1584230400000",
+        "launchTime": str(LAUNCHED),
         "deliveryTime": str(ms(it.expires_at)) if it.expires_at else "0",
         "deliveryFeeRate": "",
         "priceScale": str(max(0, -int(it.price_step.as_tuple().exponent))),
-        "leverageFilter": {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"},
+        "leverageFilter": {
+            "minLeverage": "1",
+            "maxLeverage": f"{MOST_LEVERAGE:.2f}",
+            "leverageStep": "0.01",
+        },
         "priceFilter": {
             "minPrice": text(it.price_step),
             "maxPrice": "1999999.80",
             "tickSize": text(it.price_step),
         },
         "lotSizeFilter": {
-            "maxOrderQty": text(it.max_market_amount, "1000000000"),
+            "maxOrderQty": text(it.max_market_amount, BIG),
             "minOrderQty": text(it.min_amount),
             "qtyStep": text(it.amount_step),
-            "postOnlyMaxOrderQty": "1000000000",
-            "maxMktOrderQty": text(it.max_market_amount, "1000000000"),
+            "postOnlyMaxOrderQty": BIG,
+            "maxMktOrderQty": text(it.max_market_amount, BIG),
             "minNotionalValue": text(it.min_notional),
         },
         "unifiedMarginTrade": True,
         "fundingInterval": 480,
         "copyTrading": "none",
+        "upperFundingRate": "0.00375",
+        "lowerFundingRate": "-0.00375",
         "isPreListing": False,
+        "preListingInfo": None,
+        "riskParameters": {
+            "priceLimitRatioX": text(listing.price_band),
+            "priceLimitRatioY": text(listing.price_band),
+        },
+        "symbolType": "",
     }
 
 
-def ticker_row(listing: Listing, prices: Prices) -> Row:
-    last = text(prices.last(listing))
+def next_funding(at: datetime) -> int:
+    return (ms(at) // FUNDING_MS + 1) * FUNDING_MS
+
+
+def ticker_row(listing: Listing, prices: Prices, at: datetime) -> Row:
+    last, expires_at = text(prices.last(listing)), listing.instrument.expires_at
+    (day,) = prices.bars(listing, ms(at - DAY), int(DAY.total_seconds() * 1000) + 1, 1)
+    (hour,) = prices.bars(listing, ms(at) - 3_600_000, 3_600_001, 1)
+    dated = expires_at is not None
     return {
         "symbol": listing.id,
         "lastPrice": last,
         "indexPrice": last,
         "markPrice": text(prices.mark(listing)),
-        "prevPrice24h": text(listing.price),
-        "price24hPcnt": text(prices.last(listing) / listing.price - 1),
-        "highPrice24h": last,
-        "lowPrice24h": last,
-        "prevPrice1h": last,
+        "prevPrice24h": text(day.open),
+        "price24hPcnt": text(prices.last(listing) / day.open - 1),
+        "highPrice24h": text(max(day.high, prices.last(listing))),
+        "lowPrice24h": text(min(day.low, prices.last(listing))),
+        "prevPrice1h": text(hour.open),
         "openInterest": "50000",
         "openInterestValue": "1000000",
-        "turnover24h": "1000000",
+        "turnover24h": "100000000",
         "volume24h": "50000",
-        "fundingRate": "0.0001",
-        "nextFundingTime": "0",
+        "fundingRate": "" if dated else FUNDING_RATE,
+        "nextFundingTime": "" if dated else str(next_funding(at)),
+        "fundingIntervalHour": "" if dated else "8",
+        "fundingCap": "" if dated else "0.005",
+        "predictedDeliveryPrice": "",
+        "basisRate": "",
+        "basisRateYear": "",
+        "basis": "",
+        "deliveryFeeRate": "0" if dated else "",
+        "deliveryTime": str(ms(expires_at)) if expires_at else "0",
+        "preOpenPrice": "",
+        "preQty": "",
+        "curPreListingPhase": "",
         "bid1Price": text(prices.bid(listing)),
         "bid1Size": "50",
         "ask1Price": text(prices.ask(listing)),
@@ -99,43 +123,71 @@ def ticker_row(listing: Listing, prices: Prices) -> Row:
     }
 
 
-def position_row(position: Position, prices: Prices) -> Row:
+def risk_row(number: int, listing: Listing) -> Row:
+    return {
+        "id": number,
+        "symbol": listing.id,
+        "riskLimitValue": RISK_LIMIT,
+        "maintenanceMargin": text(MAINTENANCE),
+        "initialMargin": text(1 / MOST_LEVERAGE),
+        "isLowestRisk": 1,
+        "maxLeverage": f"{MOST_LEVERAGE:.2f}",
+        "mmDeduction": "",
+    }
+
+
+def position_row(position: Position, prices: Prices, account: Account) -> Row:
     listing = position.listing
     mark = prices.mark(listing)
     size = abs(position.size)
-    value = listing.value(size, position.entry) if size else Decimal(0)
+    if not size:
+        return flat_row(listing, position.slot, prices, account) | {
+            "curRealisedPnl": text(position.realized),
+            "cumRealisedPnl": text(position.realized),
+            "createdTime": str(ms(position.first_at)),
+            "updatedTime": str(ms(position.updated_at)),
+            "seq": 1,
+        }
+    value = listing.value(size, position.entry)
     stop, profit = position.stop_loss, position.take_profit
+    trailing = position.trailing_stop
+    trail = trailing.spec.trail.distance if trailing and trailing.spec.trail else None
+    margin = text(value / position.leverage)
+    maintenance = text(value * MAINTENANCE)
     return {
         "positionIdx": int(position.slot),
         "riskId": 1,
-        "riskLimitValue": "2000000",
+        "riskLimitValue": RISK_LIMIT,
         "symbol": listing.id,
-        "side": "" if not size else ("Buy" if position.size > 0 else "Sell"),
+        "side": "Buy" if position.size > 0 else "Sell",
         "size": text(size),
-        "avgPrice": text(position.entry) if size else "0",
-        "positionValue": text(value) if size else "",
-        "tradeMode": 0,
+        "avgPrice": text(position.entry),
+        "positionValue": text(value),
+        "tradeMode": int(account.margin_mode == ISOLATED),
         "autoAddMargin": 0,
         "positionStatus": "Normal",
         "leverage": text(position.leverage),
         "markPrice": text(mark),
         "liqPrice": text(position.liquidation_price),
         "bustPrice": "",
-        "positionIM": text(value / position.leverage),
-        "positionMM": text(value * Decimal("0.005")),
-        "positionBalance": text(value / position.leverage),
+        "breakEvenPrice": text(position.entry),
+        "positionIM": margin,
+        "positionIMByMp": margin,
+        "positionMM": maintenance,
+        "positionMMByMp": maintenance,
+        "positionBalance": margin,
         "takeProfit": text(profit.spec.trigger_price) if profit else "",
         "stopLoss": text(stop.spec.trigger_price) if stop else "",
-        "trailingStop": "0",
+        "trailingStop": text(trail, "0"),
         "tpslMode": "Full",
         "sessionAvgPrice": "",
-        "unrealisedPnl": text(position.unrealized(mark)) if size else "",
+        "unrealisedPnl": text(position.unrealized(mark)),
         "curRealisedPnl": text(position.realized),
         "cumRealisedPnl": text(position.realized),
-        "adlRankIndicator": 2 if size else 0,
+        "adlRankIndicator": 2,
         "isReduceOnly": False,
         "createdTime": str(ms(position.first_at)),
-        "openTime": ms(position.opened_at) if size else 0,
+        "openTime": ms(position.opened_at),
         "updatedTime": str(ms(position.updated_at)),
         "seq": 1,
         "mmrSysUpdatedTime": "",
@@ -143,163 +195,127 @@ def position_row(position: Position, prices: Prices) -> Row:
     }
 
 
-def flat_row(listing: Listing, slot: Slot, prices: Prices, leverage: Decimal) -> Row:
-    """The row of a symbol that was never traded: asked for by symbol, it is there, at zero."""
+def flat_row(listing: Listing, slot: Slot, prices: Prices, account: Account) -> Row:
+    """The row of a symbol without a position: asked for by symbol, it is there, at zero."""
     return {
         "positionIdx": int(slot),
+        "riskId": 1,
+        "riskLimitValue": RISK_LIMIT,
         "symbol": listing.id,
         "side": "",
         "size": "0",
         "avgPrice": "0",
         "positionValue": "",
-        "tradeMode": 0,
+        "tradeMode": int(account.margin_mode == ISOLATED),
+        "autoAddMargin": 0,
         "positionStatus": "Normal",
-        "leverage": text(leverage),
+        "leverage": text(account.leverage_of(listing.id)),
         "markPrice": text(prices.mark(listing)),
         "liqPrice": "",
         "bustPrice": "",
+        "breakEvenPrice": "",
         "positionIM": "",
+        "positionIMByMp": "",
         "positionMM": "",
+        "positionMMByMp": "",
+        "positionBalance": "0",
         "takeProfit": "",
         "stopLoss": "",
         "trailingStop": "0",
         "tpslMode": "Full",
+        "sessionAvgPrice": "",
         "unrealisedPnl": "",
         "curRealisedPnl": "0",
         "cumRealisedPnl": "0",
+        "adlRankIndicator": 0,
+        "isReduceOnly": False,
         "createdTime": "0",
+        "openTime": 0,
         "updatedTime": "0",
         "seq": -1,
+        "mmrSysUpdatedTime": "",
+        "leverageSysUpdatedTime": "",
     }
 
 
-def order_status(order: Order) -> str:
-    match order.state:
-        case State.UNTRIGGERED:
-            return "Untriggered"
-        case State.OPEN:
-            return "PartiallyFilled" if order.filled else "New"
-        case State.FILLED:
-            return "Filled"
-        case State.REJECTED:
-            return "Rejected"
-        case _:
-            if order.conditional and not order.filled:
-                return "Deactivated"
-            # PartiallyFilledCanceled is spot's; a derivative's cancelled order may have fills.
-            return "Cancelled"
-
-
-def order_row(order: Order) -> Row:
-    spec, listing = order.spec, order.listing
-    in_force = TimeInForce.IOC if spec.price is None else spec.time_in_force
-    remaining = order.remaining if order.state.live else Decimal(0)
-    stop_type = ""
-    if order.attached:
-        stop_type = "TakeProfit" if spec.take_profit else "StopLoss"
-    elif order.conditional:
-        stop_type = "Stop"
-    coin = listing.instrument.settle
+def wallet_row(market: Market, account: Account, coins: list[str]) -> Row:
+    """An account's wallet; `coins` are those that are shown."""
+    prices = market.prices
+    worth = {coin: _worth(market, coin) for coin in account.wallet}
+    total = sum((worth[it] * amount for it, amount in account.wallet.items()), ZERO)
+    unrealized = {coin: _unrealized(market, account, coin) for coin in account.wallet}
+    perpetual = sum((worth[it] * amount for it, amount in unrealized.items()), ZERO)
+    margin = sum((worth[coin] * _margin(market, account, coin) for coin in account.wallet), ZERO)
+    free = sum((worth[coin] * available(account, coin, prices) for coin in account.wallet), ZERO)
+    maintenance = margin * MAINTENANCE * 10
+    equity = total + perpetual
+    used, least = (margin / equity, maintenance / equity) if equity > 0 else (ZERO, ZERO)
     return {
-        "orderId": order.id,
-        "orderLinkId": spec.client_id,
-        "blockTradeId": "",
-        "symbol": listing.id,
-        "category": category(listing),
-        "price": text(spec.price, "0"),
-        "qty": text(order.quantity),
-        "side": SIDES[spec.side],
-        "isLeverage": "",
-        "positionIdx": int(spec.slot),
-        "orderStatus": order_status(order),
-        "createType": CREATE_TYPES[order.kind],
-        "cancelType": order.cancel_reason
-        if order.cancel_reason.startswith("Cancel")
-        else "UNKNOWN",
-        "rejectReason": order.cancel_reason
-        if order.cancel_reason.startswith("EC_")
-        else "EC_NoError",
-        "avgPrice": text(order.average),
-        "leavesQty": text(remaining),
-        "leavesValue": text(listing.value(remaining, spec.price) if spec.price else Decimal(0)),
-        "cumExecQty": text(order.filled),
-        "cumExecValue": text(
-            listing.value(order.filled, order.average) if order.average else None, "0"
+        "accountType": "UNIFIED",
+        "accountLTV": "0",
+        "accountIMRate": text(used),
+        "accountIMRateByMp": text(used),
+        "accountMMRate": text(least),
+        "accountMMRateByMp": text(least),
+        "totalEquity": text(equity),
+        "totalWalletBalance": text(total),
+        "totalMarginBalance": text(equity),
+        "totalAvailableBalance": text(free),
+        "totalPerpUPL": text(perpetual),
+        "totalInitialMargin": text(margin),
+        "totalInitialMarginByMp": text(margin),
+        "totalMaintenanceMargin": text(maintenance),
+        "totalMaintenanceMarginByMp": text(maintenance),
+        "coin": [_coin_row(market, account, it, unrealized[it], worth[it]) for it in coins],
+    }
+
+
+def _coin_row(
+    market: Market, account: Account, coin: str, unrealized: Decimal, worth: Decimal
+) -> Row:
+    balance = account.wallet[coin]
+    margin = _margin(market, account, coin)
+    realized = sum((it.pnl for it in account.closed if it.listing.instrument.settle == coin), ZERO)
+    return {
+        "coin": coin,
+        "equity": text(balance + unrealized),
+        "usdValue": text((balance + unrealized) * worth),
+        "walletBalance": text(balance),
+        "availableToWithdraw": text(available(account, coin, market.prices)),
+        "availableToBorrow": "",
+        "borrowAmount": "0",
+        "accruedInterest": "0",
+        "totalOrderIM": "0",
+        "totalPositionIM": text(margin),
+        "totalPositionMM": text(margin * MAINTENANCE * 10),
+        "unrealisedPnl": text(unrealized),
+        "cumRealisedPnl": text(realized),
+        "bonus": "0",
+        "collateralSwitch": True,
+        "marginCollateral": True,
+        "locked": "0",
+        "spotHedgingQty": "0",
+        "spotBorrow": "0",
+    }
+
+
+def _worth(market: Market, coin: str) -> Decimal:
+    """A coin in dollars; a stable one is one."""
+    listing = market.find_symbol(Exchange.BYBIT, f"{coin}/USDT:USDT")
+    return Decimal(1) if listing is None else market.prices.last(listing)
+
+
+def _unrealized(market: Market, account: Account, coin: str) -> Decimal:
+    held = (it for it in account.positions.values() if it.listing.instrument.settle == coin)
+    return sum((it.unrealized(market.prices.mark(it.listing)) for it in held), ZERO)
+
+
+def _margin(market: Market, account: Account, coin: str) -> Decimal:
+    return sum(
+        (
+            it.listing.value(abs(it.size), market.prices.mark(it.listing)) / it.leverage
+            for it in account.positions.values()
+            if it.size and it.listing.instrument.settle == coin
         ),
-        "cumExecFee": text(order.fee),
-        "cumFeeDetail": {coin: text(order.fee)} if order.filled else {},
-        "timeInForce": str(in_force),
-        "orderType": "Market" if spec.price is None else "Limit",
-        "stopOrderType": stop_type,
-        "triggerPrice": text(spec.trigger_price),
-        "triggerDirection": 0 if spec.trigger_rising is None else (1 if spec.trigger_rising else 2),
-        "triggerBy": "LastPrice" if order.conditional else "",
-        "takeProfit": "",
-        "stopLoss": "",
-        "tpslMode": "Full" if order.attached else "",
-        "reduceOnly": spec.reduce_only,
-        "closeOnTrigger": order.attached,
-        "placeType": "",
-        "smpType": "None",
-        "createdTime": str(ms(order.created_at)),
-        "updatedTime": str(ms(order.updated_at)),
-    }
-
-
-def execution_row(execution: Execution, order: Order) -> Row:
-    listing = execution.listing
-    price = text(execution.price)
-    return {
-        "symbol": listing.id,
-        "category": category(listing),
-        "orderId": execution.order_id,
-        "orderLinkId": execution.client_id,
-        "side": SIDES[execution.side],
-        "orderPrice": text(order.spec.price, "0"),
-        "orderQty": text(order.quantity),
-        "leavesQty": text(order.remaining),
-        "createType": CREATE_TYPES[execution.kind],
-        "orderType": "Market" if order.spec.price is None else "Limit",
-        "stopOrderType": "UNKNOWN",
-        "execFee": text(execution.fee),
-        "execId": execution.id,
-        "execPrice": price,
-        "execQty": text(execution.quantity),
-        "execType": EXEC_TYPES[execution.kind],
-        "execValue": text(listing.value(execution.quantity, execution.price)),
-        "execTime": str(ms(execution.at)),
-        "feeCurrency": "",
-        "isMaker": execution.maker,
-        "feeRate": text(listing.maker_fee if execution.maker else listing.taker_fee),
-        "markPrice": price,
-        "indexPrice": price,
-        "closedSize": text(execution.closed),
-        "execPnl": text(execution.pnl),
-        "seq": execution.sequence,
-    }
-
-
-def closed_row(closed: ClosedTrade, order: Order) -> Row:
-    """A row of closed PnL; `closedPnl` is after the fees of opening and closing."""
-    listing = closed.listing
-    return {
-        "symbol": listing.id,
-        "orderId": closed.order_id,
-        "side": SIDES[closed.side],
-        "qty": text(order.quantity),
-        "orderPrice": text(order.spec.price or closed.exit),
-        "orderType": "Market" if order.spec.price is None else "Limit",
-        "execType": EXEC_TYPES[closed.kind],
-        "closedSize": text(closed.quantity),
-        "cumEntryValue": text(listing.value(closed.quantity, closed.entry)),
-        "avgEntryPrice": text(closed.entry),
-        "cumExitValue": text(listing.value(closed.quantity, closed.exit)),
-        "avgExitPrice": text(closed.exit),
-        "closedPnl": text(closed.pnl),
-        "fillCount": str(closed.fills),
-        "leverage": text(closed.leverage),
-        "openFee": text(closed.open_fee),
-        "closeFee": text(closed.close_fee),
-        "createdTime": str(ms(closed.created_at)),
-        "updatedTime": str(ms(closed.updated_at)),
-    }
+        ZERO,
+    )

@@ -13,6 +13,8 @@ from simulator.wire import Call, Reply, Row, ms, page_start
 
 T = TypeVar("T")
 
+CATEGORIES = ("linear", "inverse")
+
 CODES: dict[RejectReason, tuple[str, str]] = {
     RejectReason.NO_POSITION: (
         "110017",
@@ -35,6 +37,24 @@ CODES: dict[RejectReason, tuple[str, str]] = {
     RejectReason.NO_SUCH_ORDER: ("110001", "order not exists or too late to cancel"),
     RejectReason.MALFORMED: ("10001", "params error"),
 }
+FALLING = ("110093", "expect Falling, but trigger_price >= current")
+"""The other half of WOULD_TRIGGER."""
+
+NOT_MODIFIED = ("34040", "not modified")
+UNIFIED = ("100028", "The API cannot be accessed by unified account users.")
+MISSING_SCOPE = (
+    "10001",
+    "Missing some parameters that must be filled in, symbol or settleCoin or baseCoin",
+)
+
+
+class Refusal(ValueError):
+    """A request that breaks a rule, with the exchange's own code for it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
 
 
 def envelope(code: str, message: str, at_ms: int) -> Reply:
@@ -47,8 +67,11 @@ def error(call: Call, code: str, message: str) -> Reply:
     return envelope(code, message, ms(call.at))
 
 
-def refused(call: Call, rejection: Rejection) -> Reply:
-    return error(call, *CODES[rejection.reason])
+def words_of(rejection: Rejection, *, falling: bool = False) -> tuple[str, str]:
+    """The code and the words for what the market refuses."""
+    if falling and rejection.reason is RejectReason.WOULD_TRIGGER:
+        return FALLING
+    return CODES[rejection.reason]
 
 
 def ok(call: Call, result: Row, *, rows: str | None = None) -> Reply:
@@ -70,3 +93,11 @@ def page(
         "nextPageCursor": cursor,
     }
     return ok(call, result, rows="list")
+
+
+def category_of(call: Call) -> str:
+    """The derivative category that a call names. Raises Refusal for any other."""
+    named = call.params.get("category", "")
+    if named not in CATEGORIES:
+        raise Refusal("10001", "params error: category invalid")
+    return named

@@ -28,6 +28,11 @@ def would_trigger(spec: OrderSpec, last: Decimal) -> bool:
     return last >= spec.trigger_price if spec.trigger_rising else last <= spec.trigger_price
 
 
+def watched(spec: OrderSpec, listing: Listing, prices: Prices) -> Decimal:
+    """The price that a conditional order looks at."""
+    return prices.mark(listing) if spec.by_mark else prices.last(listing)
+
+
 def _active_at_once(spec: OrderSpec, last: Decimal) -> bool:
     """Whether a trailing stop's activation price lies where the market has already been."""
     if spec.trail is None or spec.trail.activation is None:
@@ -101,10 +106,12 @@ def _check_price(spec: OrderSpec, listing: Listing, prices: Prices) -> Rejection
             return Rejection(RejectReason.PRICE_TICK, f"price {price} is not a step's multiple")
     mark, buying = prices.mark(listing), spec.side is OrderSide.BUY
     if spec.price is not None:
-        edge = mark * (1 + listing.price_band if buying else 1 - listing.price_band)
+        # What waits for a trigger is measured against that: the market will be there.
+        edge = (spec.trigger_price or mark) * (1 + listing.price_band * (1 if buying else -1))
         if spec.price > edge if buying else spec.price < edge:
             return Rejection(RejectReason.PRICE_BAND, f"price {spec.price} is beyond {edge}")
-    if would_trigger(spec, prices.last(listing)) or _active_at_once(spec, prices.last(listing)):
+    seen = watched(spec, listing, prices)
+    if would_trigger(spec, seen) or _active_at_once(spec, seen):
         return Rejection(RejectReason.WOULD_TRIGGER, "order would immediately trigger")
     touch = prices.ask(listing) if buying else prices.bid(listing)
     takes = spec.price is not None and (spec.price >= touch if buying else spec.price <= touch)

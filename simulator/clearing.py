@@ -51,6 +51,10 @@ class Clearing:
         for listener in tuple(self._listeners):
             listener(event)
 
+    def announce(self, account: Account, order: Order, at: datetime) -> None:
+        """Tell of an order that nothing was filled of."""
+        self.emit(OrderChanged(account, order, None, at))
+
     def new_order(self, account: Account, spec: OrderSpec, listing: Listing, at: datetime) -> Order:
         """Number an order and file it with its account, open and not yet announced."""
         sequence = next(self._sequence)
@@ -79,13 +83,20 @@ class Clearing:
         order.updated_at = at
         order.cancel_reason = reason
         account.live.get(order.listing.id, {}).pop(order.id, None)
-        if order.attached:
-            for position in account.positions.values():
-                if position.stop_loss is order:
-                    position.stop_loss = None
-                if position.take_profit is order:
-                    position.take_profit = None
-        self.emit(OrderChanged(account, order, None, at))
+        self.detach(account, order)
+        self.announce(account, order, at)
+
+    def detach(self, account: Account, order: Order) -> None:
+        """Take an attached order off its position's row: it has fired, or ended."""
+        position = account.position(order.listing.id, order.spec.slot)
+        if not order.attached or position is None:
+            return
+        if position.stop_loss is order:
+            position.stop_loss = None
+        if position.take_profit is order:
+            position.take_profit = None
+        if position.trailing_stop is order:
+            position.trailing_stop = None
 
     def fill(
         self,
@@ -210,6 +221,7 @@ class Clearing:
     def changed(self, account: Account, position: Position, at: datetime) -> None:
         """Announce a change that no fill made, such as an attached stop."""
         position.updated_at = at
+        position.liquidation_price = _liquidation_price(position)
         self._note(account, position, at)
         self.emit(PositionChanged(account, position, at))
 

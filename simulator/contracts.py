@@ -237,7 +237,7 @@ def _carry_over(
     size, entry, old = position.size, position.entry, position.listing
     moved = market.clearing.position(account, new, position.slot, at)
     moved.leverage, moved.open_fee = position.leverage, position.open_fee
-    for name in ("stop_loss", "take_profit"):
+    for name in ("stop_loss", "take_profit", "trailing_stop"):
         order = getattr(position, name)
         if order is None:
             continue

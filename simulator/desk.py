@@ -137,7 +137,18 @@ class Desk:
         self.log = RequestLog()
         self.limits = {exchange: RateLimit() for exchange in exchangers}
         self.skew = timedelta(0)
+        self.latency = 0.0
+        """Seconds that each request takes, half of them before it has its effect."""
         faults.now = market.now
+
+    @property
+    def enforces_quotas(self) -> bool:
+        return any(it.quotas.enforced for it in self._exchangers.values())
+
+    @enforces_quotas.setter
+    def enforces_quotas(self, enforced: bool) -> None:
+        for exchanger in self._exchangers.values():
+            exchanger.quotas.enforced = enforced
 
     def receive(self, exchange: Exchange, request: HttpRequest) -> Pending | Answer:
         """Decode and log a request, check who it is, and see what strikes it."""

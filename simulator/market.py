@@ -24,6 +24,7 @@ from simulator.matching import Matching
 from simulator.prices import Prices
 from simulator.state import (
     Account,
+    Attachment,
     Listener,
     Order,
     OrderSpec,
@@ -33,6 +34,7 @@ from simulator.state import (
     Slot,
     State,
 )
+from simulator.trailing import Trail
 
 
 class Market:
@@ -144,6 +146,15 @@ class Market:
             raise ValueError(f"{account} has open positions or orders")
         owner.hedged = hedged
 
+    def set_leverage(self, account: Account, listing: Listing, leverage: Decimal) -> None:
+        """Set the leverage of a symbol, and of what is open in it."""
+        account.leverages[listing.id] = leverage
+        for slot in Slot:
+            held = account.position(listing.id, slot)
+            if held is not None:
+                held.leverage = leverage
+                self.clearing.changed(account, held, self.now())
+
     def account_of(self, key: str) -> Account | None:
         found = self.logins.find(key)
         return None if found is None else found.account
@@ -180,22 +191,24 @@ class Market:
         quantity: Decimal | None = None,
         price: Decimal | None = None,
     ) -> Order | Rejection:
-        """Change quantity (contracts) or price of an order that rests and has no condition.
-
-        The new order has to pass the checks of a new one; refused, the old one stays as it is.
-        """
-        at = self.tick()
-        if not order.state.live or order.conditional:
-            return Rejection(RejectReason.NO_SUCH_ORDER, "order not exists or too late to replace")
-        asked = replace(
+        """Change quantity (contracts) or price of a live order, as `revise` does."""
+        spec = replace(
             order.spec,
             quantity=order.quantity if quantity is None else quantity,
             price=order.spec.price if price is None else price,
         )
-        refusal = check_amendment(order, asked, self.prices)
-        return refusal or self.matching.amend(
-            account, order, at, quantity=quantity, price=asked.price
-        )
+        return self.revise(account, order, spec)
+
+    def revise(self, account: Account, order: Order, spec: OrderSpec) -> Order | Rejection:
+        """Change a live order to another specification.
+
+        The new order has to pass the checks of a new one; refused, the old one stays as it is.
+        """
+        at = self.tick()
+        if not order.state.live:
+            return Rejection(RejectReason.NO_SUCH_ORDER, "order not exists or too late to replace")
+        refusal = check_amendment(order, spec, self.prices)
+        return refusal or self.matching.amend(account, order, at, spec)
 
     def cancel(self, account: Account, order: Order | None) -> Order | Rejection:
         at = self.tick()
@@ -208,46 +221,23 @@ class Market:
         account: Account,
         position: Position,
         *,
-        stop_loss: Decimal | None = None,
-        take_profit: Decimal | None = None,
+        stop_loss: Attachment | Decimal | None = None,
+        take_profit: Attachment | Decimal | None = None,
+        trailing: Trail | None = None,
     ) -> None:
-        """Attach a stop or take-profit to a whole position; zero takes it off.
+        """Attach a stop, a take-profit or a trailing stop to a position; zero takes it off.
 
-        On Binance, which attaches nothing, it becomes an algo order with closePosition.
+        A price alone covers the whole position. On Binance, which attaches nothing, it becomes an
+        algo order with closePosition.
         """
-        at = self.now()
+        at, attaching = self.now(), self.matching.attaching
         if stop_loss is not None:
-            self._drop(account, position.stop_loss, at)
-            position.stop_loss = self._attached(account, position, stop_loss, at, profit=False)
+            attaching.stop_loss(account, position, _attachment(stop_loss), at)
         if take_profit is not None:
-            self._drop(account, position.take_profit, at)
-            position.take_profit = self._attached(account, position, take_profit, at, profit=True)
+            attaching.take_profit(account, position, _attachment(take_profit), at)
+        if trailing is not None:
+            attaching.trailing(account, position, trailing, at)
         self.clearing.changed(account, position, at)
-
-    def _drop(self, account: Account, order: Order | None, at: datetime) -> None:
-        if order is not None and order.state.live:
-            self.clearing.end(account, order, State.CANCELED, at, "CancelByUser")
-
-    def _attached(
-        self, account: Account, position: Position, price: Decimal, at: datetime, *, profit: bool
-    ) -> Order | None:
-        if not price or not position.size:
-            return None
-        long = position.size > 0
-        spec = OrderSpec(
-            symbol_id=position.listing.id,
-            side=OrderSide.SELL if long else OrderSide.BUY,
-            quantity=abs(position.size),
-            reduce_only=True,
-            close_position=True,
-            slot=position.slot,
-            trigger_price=price,
-            trigger_rising=profit is long,
-            take_profit=profit,
-        )
-        order = self.clearing.new_order(account, spec, position.listing, at)
-        order.attached = True
-        return order
 
     @staticmethod
     def slot(account: Account, side: Side) -> Slot:
@@ -334,13 +324,17 @@ class Market:
         """Let the exchange reduce a winning leg against a loser (ADL). Base units."""
         return self.close_by_hand(account, symbol, side, quantity, kind=FillKind.ADL)
 
-    def set_price(self, symbol: str, price: Decimal) -> None:
-        """Put a symbol at a price on both exchanges; stops and resting orders follow."""
+    def set_price(self, symbol: str, price: Decimal, *, mark: Decimal | None = None) -> None:
+        """Put a symbol at a price on both exchanges; stops and resting orders follow.
+
+        `mark` puts the mark price elsewhere, and later ones at the same distance; None: nowhere.
+        """
         at = self.tick()
         for exchange in Exchange:
             listing = self._by_symbol.get((exchange, symbol))
             if listing is not None:
                 self.prices.set(listing, price, at)
+                self.prices.set_mark(listing, mark)
         self.matching.advance(self.accounts.values(), at)
 
     def price(self, exchange: Exchange, symbol: str) -> Decimal:
@@ -387,6 +381,10 @@ class Market:
             owner, order, order.quantity, price or self.prices.last(listing), at
         )
         return owner.positions[listing.id, spec.slot]
+
+
+def _attachment(wanted: Attachment | Decimal) -> Attachment:
+    return wanted if isinstance(wanted, Attachment) else Attachment(trigger=wanted)
 
 
 def _branch(rng: random.Random) -> random.Random:

@@ -13,14 +13,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from messages.values import ZERO, OrderSide
-from simulator.checks import has_priority, would_trigger
+from simulator.attaching import Attaching
+from simulator.checks import has_priority, watched, would_trigger
 from simulator.clearing import Clearing
 from simulator.instruments import Exchange, Listing
 from simulator.prices import Prices
 from simulator.state import (
     Account,
     Order,
-    OrderChanged,
     OrderSpec,
     Position,
     Rejection,
@@ -43,6 +43,7 @@ class Matching:
         self._clearing = clearing
         self._prices = prices
         self._waiting: list[tuple[Account, Order]] = []
+        self.attaching = Attaching(clearing)
         self.depth: dict[tuple[Exchange, str], Decimal] = {}
         self.fill_delay = timedelta(0)
         self.fill_parts = 1
@@ -57,6 +58,7 @@ class Matching:
     ) -> Order | Rejection:
         """Take an order that passed its checks, and do at once what it can do at once."""
         order = self._clearing.new_order(account, spec, listing, at)
+        order.last_price = self._prices.last(listing)
         if order.conditional:
             self._announce(account, order, at)
             return order
@@ -82,22 +84,21 @@ class Matching:
         account: Account,
         order: Order,
         at: datetime,
-        *,
-        quantity: Decimal | None = None,
-        price: Decimal | None = None,
+        spec: OrderSpec,
     ) -> Order:
-        """Change a resting order that passed its checks; it queues anew and may fill at once."""
-        if price is not None:
-            order.spec = replace(order.spec, price=price)
-        if quantity is not None:
-            order.spec = replace(order.spec, quantity=quantity)
-            order.quantity = quantity
-            if order.reduces:
-                order.quantity = min(quantity, order.filled + self._reducible(account, order))
+        """Change a live order to what passed its checks; one that rests may fill at once."""
+        changed_size = spec.quantity != order.quantity
+        order.spec = spec
+        if changed_size:
+            order.quantity = spec.quantity
+            if order.reduces and order.state is State.OPEN:
+                most = order.filled + self._reducible(account, order)
+                order.quantity = min(spec.quantity, most)
         order.updated_at = at
         order.amended += 1
         self._announce(account, order, at)
-        self._activate(account, order, at)
+        if order.state is State.OPEN:
+            self._activate(account, order, at)
         return order
 
     def _knock_out(self, account: Account, order: Order, at: datetime) -> None:
@@ -137,11 +138,27 @@ class Matching:
         self, account: Account, order: Order, quantity: Decimal, price: Decimal, at: datetime
     ) -> None:
         """Fill an order at a given price: by hand, by a liquidation, by the guard's demo."""
-        position = self._clearing.fill(account, order, quantity, price, at)
+        self._fill(account, order, quantity, price, at)
+
+    def _fill(
+        self,
+        account: Account,
+        order: Order,
+        quantity: Decimal,
+        price: Decimal,
+        at: datetime,
+        *,
+        maker: bool = False,
+    ) -> None:
+        """Execute some of an order, and let everything that hangs on its position follow."""
+        opened = max(ZERO, quantity - self._reducible(account, order))
+        position = self._clearing.fill(account, order, quantity, price, at, maker=maker)
         self.follow(account, position, at)
+        if opened and (order.spec.stop_loss or order.spec.take_profit_at):
+            self.attaching.of_order(account, order, position, opened, at)
 
     def _announce(self, account: Account, order: Order, at: datetime) -> None:
-        self._clearing.emit(OrderChanged(account, order, None, at))
+        self._clearing.announce(account, order, at)
 
     def _activate(self, account: Account, order: Order, at: datetime) -> None:
         spec, listing = order.spec, order.listing
@@ -170,15 +187,14 @@ class Matching:
         part = (room / self.fill_parts) // step * step or room
         while room > 0:
             quantity = room if room < 2 * part and room - part < step else min(part, room)
-            position = self._clearing.fill(account, order, quantity, price, at)
+            self._fill(account, order, quantity, price, at)
             room -= quantity
-            self.follow(account, position, at)
 
     def _touch(self, account: Account, order: Order, at: datetime) -> None:
         last = self._prices.last(order.listing)
         if order.state is State.UNTRIGGERED:
             self._follow_price(order, last)
-            if would_trigger(order.spec, last):
+            if would_trigger(order.spec, watched(order.spec, order.listing, self._prices)):
                 self._trigger(account, order, at)
             return
         price = order.spec.price
@@ -187,8 +203,7 @@ class Matching:
         if last <= price if order.spec.side is OrderSide.BUY else last >= price:
             room = self._room(account, order)
             if room > 0:
-                position = self._clearing.fill(account, order, room, price, at, maker=True)
-                self.follow(account, position, at)
+                self._fill(account, order, room, price, at, maker=True)
 
     def _follow_price(self, order: Order, last: Decimal) -> None:
         """Move a trailing stop's trigger behind the best price since it became active."""
@@ -221,8 +236,10 @@ class Matching:
             self._clearing.end(account, order, State.TRIGGERED, at)
         else:
             order.state = State.OPEN
+            self._clearing.detach(account, order)
             if order.reduces:
-                order.quantity = min(order.quantity, self._reducible(account, order))
+                left = self._reducible(account, order)
+                order.quantity = left if order.spec.close_position else min(order.quantity, left)
         if target.reduces and self._reducible(account, target) <= 0:
             self._clearing.end(account, target, State.CANCELED, at, "EC_ReduceOnly")
         else:
@@ -243,21 +260,16 @@ class Matching:
 
     def follow(self, account: Account, position: Position, at: datetime) -> None:
         """Keep what hangs on a position in step with it: attached stops, resting reducers."""
-        size = abs(position.size)
-        for attached in (position.stop_loss, position.take_profit):
-            if attached is None or not attached.state.live:
-                continue
-            if size:
-                attached.quantity = size
-            else:
-                self._clearing.end(account, attached, State.CANCELED, at, "CancelByTpSlTsClear")
         for order in account.live_orders(position.listing.id):
             if not order.reduces or order.spec.slot != position.slot:
                 continue
-            if order.conditional:
-                self._expire_with_position(account, order, at)
-                continue
             left = self._reducible(account, order)
+            if order.state is State.UNTRIGGERED:
+                if order.attached:
+                    self.attaching.follow(account, order, left, at)
+                else:
+                    self._expire_with_position(account, order, at)
+                continue
             if left <= 0:
                 self._clearing.end(account, order, State.CANCELED, at, "CancelByReduceOnly")
             elif order.remaining > left:
@@ -266,7 +278,7 @@ class Matching:
     def _expire_with_position(self, account: Account, order: Order, at: datetime) -> None:
         """Binance's closePosition orders (GTE_GTC) end with the position that they would close."""
         lasts = account.exchange is not Exchange.BINANCE or not order.spec.close_position
-        if not (lasts or order.attached or self._reducible(account, order) > 0):
+        if not (lasts or self._reducible(account, order) > 0):
             self._clearing.end(account, order, State.EXPIRED, at, "CancelByGte")
 
 

@@ -38,6 +38,7 @@ class Prices:
         self._moved_at = started_at
         self.volatility = volatility
         self._of: dict[str, Decimal] = {}
+        self._premium: dict[str, Decimal] = {}
         self._past: dict[str, Candles] = {}
         self.add(listings)
 
@@ -52,7 +53,17 @@ class Prices:
         return listing.to_tick(self._of[listing.underlying] * (1 + listing.basis))
 
     def mark(self, listing: Listing) -> Decimal:
-        return self.last(listing)
+        """The mark price: the last one, unless it was put elsewhere."""
+        away = 1 + self._premium.get(listing.underlying, Decimal(0))
+        return listing.to_tick(self._of[listing.underlying] * (1 + listing.basis) * away)
+
+    def set_mark(self, listing: Listing, price: Decimal | None) -> None:
+        """Keep the mark price at its present distance from the last one; None: at none."""
+        if price is None:
+            self._premium.pop(listing.underlying, None)
+        else:
+            last = self._of[listing.underlying] * (1 + listing.basis)
+            self._premium[listing.underlying] = price / last - 1
 
     def bid(self, listing: Listing) -> Decimal:
         step = listing.instrument.price_step

@@ -1,26 +1,43 @@
 """How much a client may ask of an exchange: counted always, told in headers, enforced on demand.
 
-Left to others: each exchange's numbers and words (`binance_quotas.py`).
+Left to others: each exchange's numbers and words (`bybit_quotas.py`, `binance_quotas.py`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from datetime import UTC, datetime, timedelta
 
-from simulator.wire import Call, Reply
 
+class RollingWindow:
+    """Use by whom within the last stretch of time."""
 
-class NoQuotas:
-    """Limits that were not told: nothing is counted."""
+    def __init__(self, length: timedelta) -> None:
+        self.length = length
+        self._recent: dict[str, deque[tuple[datetime, int]]] = {}
+        self._used: Counter[str] = Counter()
 
-    enforced = False
+    def add(self, name: str, amount: int, at: datetime) -> int:
+        """Count an amount; what the window then has."""
+        self._turn(name, at)
+        self._recent[name].append((at, amount))
+        self._used[name] += amount
+        return self._used[name]
 
-    def charge(self, call: Call) -> Reply | None:  # noqa: ARG002  # the protocol's
-        return None
+    def used(self, name: str, at: datetime) -> int:
+        self._turn(name, at)
+        return self._used[name]
 
-    def headers(self, call: Call) -> dict[str, str]:  # noqa: ARG002  # the protocol's
-        return {}
+    def frees_at(self, name: str, at: datetime) -> datetime:
+        """When the oldest of what is counted drops out."""
+        self._turn(name, at)
+        recent = self._recent[name]
+        return recent[0][0] + self.length if recent else at
+
+    def _turn(self, name: str, at: datetime) -> None:
+        recent = self._recent.setdefault(name, deque())
+        while recent and at - recent[0][0] >= self.length:
+            self._used[name] -= recent.popleft()[1]
 
 
 class FixedWindows:

@@ -50,8 +50,10 @@ class SimulatedVenue:
     """Bybit and Binance USD-M on one port. An async context manager, or `start` and `stop`.
 
     Stopped and started again it keeps its market, its CA and its port. Without a market it makes
-    the default world; without `ca_file` the CA's certificate goes to a temporary folder. Raises
-    ValueError for a host that is not loopback, OSError where the port is taken.
+    the default world; without `ca_file` the CA's certificate goes to a temporary folder. `limits`
+    lets the exchanges' own limits refuse; `latency` is how long each request takes, in seconds,
+    half of it before it has its effect. Raises ValueError for a host that is not loopback, OSError
+    where the port is taken.
     """
 
     def __init__(
@@ -64,6 +66,8 @@ class SimulatedVenue:
         ca_file: Path | None = None,
         now: Callable[[], datetime] = utc_now,
         volatility: float = 0.03,
+        limits: bool = False,
+        latency: float = 0.0,
     ) -> None:
         if not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the simulated venue listens on loopback only, not on {host}")
@@ -75,6 +79,8 @@ class SimulatedVenue:
             self.faults,
             {Exchange.BYBIT: bybit, Exchange.BINANCE: binance},
         )
+        self.limits = limits
+        self.desk.latency = latency
         self.streams = Streams(self.market, self.market.now, self.faults, binance.listen_keys)
         binance.on_push.append(self.streams.push)
         self.faults.on_cut.append(self.streams.cut)
@@ -94,6 +100,15 @@ class SimulatedVenue:
     def connect(self) -> str:
         """Where clients are to be carried: "127.0.0.1:PORT"."""
         return f"{self.host}:{self.port}"
+
+    @property
+    def limits(self) -> bool:
+        """Whether the exchanges' own limits refuse; they are counted and told all the same."""
+        return self.desk.enforces_quotas
+
+    @limits.setter
+    def limits(self, enforced: bool) -> None:
+        self.desk.enforces_quotas = enforced
 
     @property
     def requests(self) -> RequestLog:
@@ -167,12 +182,12 @@ class SimulatedVenue:
         )
         if isinstance(pending, Answer):
             return _response(pending)
-        if (wait := pending.seconds(FaultKind.DELAY)) > 0:
+        if (wait := pending.seconds(FaultKind.DELAY) + self.desk.latency / 2) > 0:
             await asyncio.sleep(wait)
         if pending.struck_by(FaultKind.DROP_BEFORE) is not None:
             return _cut(request)
         answer = self.desk.answer(pending)
-        if (wait := pending.seconds(FaultKind.DELAY_REPLY)) > 0:
+        if (wait := pending.seconds(FaultKind.DELAY_REPLY) + self.desk.latency / 2) > 0:
             await asyncio.sleep(wait)
         if pending.struck_by(FaultKind.DROP_AFTER) is not None:
             return _cut(request)

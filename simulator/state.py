@@ -82,11 +82,32 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A stop or take-profit to hang on a position. `trigger` zero takes one off.
+
+    `quantity` (contracts) None covers the whole position and follows it; zero covers what is there
+    now; in an order, any but None says that what is filled is covered fill by fill. `price` is a
+    limit, None a market order. `by_mark`: the mark price triggers it, not the last.
+    """
+
+    trigger: Decimal
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    by_mark: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
+
+    def sized(self, quantity: Decimal) -> Attachment:
+        return replace(self, quantity=quantity)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OrderSpec:
     """An order as asked for. `price` None is a market order; a trigger makes it conditional.
 
-    `good_till` is when a GTD order ends by itself. `words` are what the exchange says back of the
-    order although the market does not act on it, in the exchange's own names.
+    `by_mark`: the mark price triggers it, not the last. `stop_loss` and `take_profit` are attached
+    to the position that it opens. `good_till` is when a GTD order ends by itself. `words` are
+    what the exchange says back of the order although the market does not act on it, in the
+    exchange's own names.
     """
 
     symbol_id: str
@@ -102,6 +123,9 @@ class OrderSpec:
     trigger_rising: bool | None = None
     take_profit: bool = False
     trail: Trail | None = None
+    by_mark: bool = False
+    stop_loss: Attachment | None = None
+    take_profit_at: Attachment | None = None
     good_till: datetime | None = None
     words: Mapping[str, str] = field(default_factory=dict)
 
@@ -127,6 +151,8 @@ class Order:
     cost: Decimal = ZERO
     fee: Decimal = ZERO
     attached: bool = False
+    partial: bool = False
+    """Of an attached order: it has a size of its own, and does not follow the position's."""
     by_hand: bool = False
     triggered_as: str = ""
     amended: int = 0
@@ -136,6 +162,8 @@ class Order:
     peak: Decimal | None = None
     """The best price that a trailing stop has followed since it became active."""
     cancel_reason: str = ""
+    last_price: Decimal | None = None
+    """What the market was at when it was taken."""
     kind: FillKind = FillKind.TRADE
     closing: ClosedTrade | None = None
     """The record of what its fills closed, once one did."""
@@ -204,6 +232,7 @@ class Position:
     """What was paid to open what is open now; a closing takes its share of it."""
     stop_loss: Order | None = None
     take_profit: Order | None = None
+    trailing_stop: Order | None = None
     liquidation_price: Decimal | None = None
 
     @property
@@ -268,6 +297,8 @@ class Account:
     leverages: dict[str, Decimal] = field(default_factory=dict)
     isolated: set[str] = field(default_factory=set)
     """Ids of symbols with isolated margin; all others are crossed."""
+    margin_mode: str = "REGULAR_MARGIN"
+    """How the whole account is margined, where an exchange sets that (Bybit)."""
     wallet: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[PositionKey, Position] = field(default_factory=dict)
     orders: dict[str, Order] = field(default_factory=dict)

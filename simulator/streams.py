@@ -6,8 +6,6 @@ Left to others: where the sockets come from (`server.py`) and what happens in th
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,21 +13,13 @@ from datetime import datetime
 import msgspec
 from aiohttp import WSMsgType, web
 
-from simulator import binance_stream, bybit_rows
+from simulator import binance_stream, bybit_stream
 from simulator.binance_stream import Command, ListenKeys
 from simulator.faults import ANY, FaultBook
 from simulator.instruments import Exchange
 from simulator.market import Market
-from simulator.state import Account, MarketEvent, Position, PositionChanged
+from simulator.state import Account, MarketEvent
 from simulator.wire import Row, encode, ms
-
-
-class _Command(msgspec.Struct):
-    """What a Bybit client sends."""
-
-    op: str = ""
-    req_id: str | int = ""
-    args: list[object] = []
 
 
 @dataclass(slots=True, eq=False)
@@ -179,8 +169,11 @@ class Streams:
         reply: Row = {"result": None, "id": command.id}
         match command.method:
             case "SUBSCRIBE":
-                for key in command.params:
-                    self._follow_key(connection, key)
+                unknown = [it for it in command.params if not self._follow_key(connection, it)]
+                if unknown:
+                    # The venue would take any name and stay silent; here that is said at once.
+                    refusal = {"code": 2, "msg": f"not simulated, or no valid key: {unknown}"}
+                    reply = {"error": refusal, "id": command.id}
             case "UNSUBSCRIBE":
                 for key in command.params:
                     if key in connection.keys:
@@ -194,7 +187,7 @@ class Streams:
 
     def _bybit_says(self, connection: _Connection, data: bytes) -> None:
         try:
-            command = msgspec.json.decode(data, type=_Command)
+            command = msgspec.json.decode(data, type=bybit_stream.Command)
         except msgspec.MsgspecError:
             connection.outbox.put_nowait(encode({"success": False, "ret_msg": "Params Error"}))
             return
@@ -203,33 +196,24 @@ class Streams:
             reply["req_id"] = command.req_id
         match command.op:
             case "auth":
-                connection.account = self._bybit_owner(command.args)
+                now = self._now()
+                connection.account = bybit_stream.owner_of(self._market, command.args, now)
                 if connection.account is None:
                     reply |= {"success": False, "ret_msg": "Params Error"}
-            case "subscribe" if connection.account is None:
+            case "subscribe" | "unsubscribe" if connection.account is None:
                 reply |= {"success": False, "ret_msg": "Request not authorized"}
+            case "subscribe" if (unknown := bybit_stream.unknown_topic(command.args)) is not None:
+                message = f"error:handler not found,topic:{unknown}"
+                reply |= {"success": False, "ret_msg": message}
             case "subscribe":
                 connection.topics |= {str(topic) for topic in command.args}
+            case "unsubscribe":
+                connection.topics -= {str(topic) for topic in command.args}
             case "ping":
                 reply |= {"op": "pong", "args": [str(ms(self._now()))]}
             case _:
                 reply |= {"success": False, "ret_msg": "error:unknown op"}
         connection.outbox.put_nowait(encode(reply))
-
-    def _bybit_owner(self, args: list[object]) -> Account | None:
-        if len(args) != 3:
-            return None
-        key, expires, signature = (str(arg) for arg in args)
-        login = self._market.logins.find(key)
-        if login is None or not expires.isdecimal():
-            return None
-        account = login.account
-        if account.exchange is not Exchange.BYBIT:
-            return None
-        secret = login.secret.reveal().encode()
-        expected = hmac.new(secret, f"GET/realtime{expires}".encode(), hashlib.sha256).hexdigest()
-        fresh = int(expires) > ms(self._now())
-        return account if fresh and hmac.compare_digest(expected, signature) else None
 
     def _on_event(self, event: MarketEvent) -> None:
         listeners = [it for it in self._open if it.account is event.account]
@@ -239,24 +223,8 @@ class Streams:
             for row in binance_stream.events(event, self._market):
                 self.push(event.account, row)
             return
-        topic = "position" if isinstance(event, PositionChanged) else "order"
-        payload = encode(self._words(event))
-        for connection in listeners:
-            if topic in connection.topics:
-                connection.outbox.put_nowait(payload)
-
-    def _words(self, event: MarketEvent) -> Row:
-        at = ms(event.at)
-        if isinstance(event, PositionChanged):
-            return _bybit_topic("position", at, self._bybit_position(event.position))
-        return _bybit_topic("order", at, bybit_rows.order_row(event.order))
-
-    def _bybit_position(self, position: Position) -> Row:
-        row = bybit_rows.position_row(position, self._market.prices)
-        row["entryPrice"] = row.pop("avgPrice")
-        row["category"] = bybit_rows.category(position.listing)
-        return row
-
-
-def _bybit_topic(topic: str, at: int, row: Row) -> Row:
-    return {"id": f"{topic}-{at}", "topic": topic, "creationTime": at, "data": [row]}
+        for topic, row in bybit_stream.events(event, self._market):
+            payload = encode(row)
+            for connection in listeners:
+                if topic in connection.topics:
+                    connection.outbox.put_nowait(payload)

@@ -13,6 +13,7 @@ HOSTS = (
     "fapi.binance.com",
     "fstream.binance.com",
     "api.binance.com",
+    "dapi.binance.com",
     "localhost",
     "127.0.0.1",
 )

@@ -183,7 +183,7 @@ def encode(body: object) -> bytes:
 
 
 def flat(body: bytes) -> Params:
-    """A JSON object's members as text. Raises ValueError where it is no flat object."""
+    """A JSON object's members as text, lists as JSON. Raises ValueError where it is no object."""
     try:
         members = msgspec.json.decode(body, type=dict[str, object]) if body else {}
     except msgspec.MsgspecError as error:
@@ -194,6 +194,8 @@ def flat(body: bytes) -> Params:
             params[name] = "true" if value else "false"
         elif isinstance(value, str | int | float):
             params[name] = str(value)
+        elif isinstance(value, list):
+            params[name] = encode(value).decode()
     return params
 
 

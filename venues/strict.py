@@ -31,6 +31,10 @@ class TooLateError(Exception):
     """A request that was held up until nobody should send it any more. Nothing was sent."""
 
 
+class BannedError(Exception):
+    """A request that waited in the rate limiter while a ban began. Nothing was sent."""
+
+
 class MalformedReplyError(Exception):
     """A reply without the shape that its endpoint promises."""
 
@@ -61,12 +65,18 @@ class Reply:
 class Capture:
     """What one call of ours sent and got, in order. `sent` holds (HTTP method, path).
 
-    `may_leave` is asked last before anything but a question is sent.
+    `may_leave` is asked last before anything but a question is sent, and `banned` before anything.
     """
 
     may_leave: Callable[[], bool] = lambda: True
+    banned: Callable[[], bool] = lambda: False
     sent: list[tuple[str, str]] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
+
+    @property
+    def only_questions(self) -> bool:
+        """Whether nothing that could have done anything was sent."""
+        return all(is_question(*request) for request in self.sent)
 
     @property
     def answer(self) -> Reply | None:
@@ -80,12 +90,14 @@ _capture: ContextVar[Capture | None] = ContextVar("capture", default=None)
 
 
 @contextmanager
-def capturing(may_leave: Callable[[], bool] = lambda: True) -> Iterator[Capture]:
+def capturing(
+    may_leave: Callable[[], bool] = lambda: True, banned: Callable[[], bool] = lambda: False
+) -> Iterator[Capture]:
     """Collect the requests and replies of the ccxt calls made inside.
 
-    `TooLateError` leaves it where `may_leave` says no.
+    `TooLateError` leaves it where `may_leave` says no, `BannedError` where `banned` says yes.
     """
-    capture = Capture(may_leave)
+    capture = Capture(may_leave, banned)
     token = _capture.set(capture)
     try:
         yield capture
@@ -157,6 +169,8 @@ def demand_strict_replies(
         if capture is not None:
             request = (method, urlsplit(url).path)
             # Here the request has been through ccxt's rate limiter: only the socket is left.
+            if capture.banned():
+                raise BannedError(f"{method} {request[1]} would have gone into a ban")
             if not is_question(*request) and not capture.may_leave():
                 raise TooLateError(f"{method} {request[1]} was held up for too long")
             capture.sent.append(request)

@@ -89,7 +89,7 @@ class Close:
         context, progress = self._context, self._progress
         intent = self._intent(step, quantity)
         progress.next_attempt += 1
-        outcome = await context.orders.send(intent)
+        outcome = await context.orders.send(intent, self._still_wanted)
         match outcome:
             case Unresolved(why=why):
                 return progress.failed(ErrorCode.NETWORK, f"the order's outcome is unknown: {why}")
@@ -108,6 +108,10 @@ class Close:
                     progress.filled.append(outcome)
                     context.leg_judge.filled(intent.key, context.actor.now())
                 return None
+
+    async def _still_wanted(self) -> bool:
+        """Whether an order that rests may rest on: its rows are still those it was made for."""
+        return await rows_changed(self._context, self._progress) is None
 
     def _intent(self, step: Send, quantity: Decimal) -> Intent:
         order, progress = self._progress.order, self._progress

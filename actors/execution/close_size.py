@@ -19,6 +19,7 @@ from messages.ledger import IntentState, PositionRow
 from messages.settings import OnUnknown
 from messages.to_ledger import ActiveRows, FindIntents
 from messages.values import ZERO
+from messages.venue import InstrumentStatus
 from messages.verdict import Absent, Present, Unexplained, Unknown, Verdict
 from rules.sizing import Dust, Nothing, Sized, size_close
 
@@ -74,6 +75,8 @@ async def size_now(context: CloseContext, progress: Progress) -> Sized | Executi
         return progress.failed(
             ErrorCode.NOT_TRADABLE, f"{order.key.symbol} is not listed", permanent=True
         )
+    if instrument.status is InstrumentStatus.HALTED:
+        return progress.failed(ErrorCode.NOT_TRADABLE, f"trading in {order.key.symbol} is halted")
     if executed > ZERO and progress.budget is not None and executed >= progress.budget:
         return await verify(context, progress)
     verdict = (await progress.judge_leg()).verdict

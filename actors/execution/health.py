@@ -37,7 +37,9 @@ class Health:
         state, now = self._state, self._context.now()
         if state.failing_since is None:
             state.failing_since = now
-        if state.degraded or now - state.failing_since < DEGRADED_AFTER:
+        # A ban has come to stay, and its end is known.
+        soon = error.retry_at is None and now - state.failing_since < DEGRADED_AFTER
+        if state.degraded or soon:
             return
         state.degraded = True
         self._context.tell(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import msgspec
@@ -78,8 +79,14 @@ class Orders:
         self._waiting: dict[str, asyncio.Event] = {}
         self.own_ids = OwnIds()
 
-    async def send(self, intent: Intent) -> Intent | Refused | Unresolved:
-        """Commit, send once, follow. Returns the settled intent, a refusal, or Unresolved."""
+    async def send(
+        self, intent: Intent, wanted: Callable[[], Awaitable[bool]] | None = None
+    ) -> Intent | Refused | Unresolved:
+        """Commit, send once, follow. Returns the settled intent, a refusal, or Unresolved.
+
+        An order that rests is taken back as soon as `wanted` says no: its rows may be held, or
+        closed by their bot, while it waits to be filled.
+        """
         self._live.add(intent.key)
         stored = await ask_ledger(
             self._context, CommitIntent(intent=intent, event=self._event("order_intent", intent))
@@ -120,7 +127,7 @@ class Orders:
             case Accepted(order_id=order_id):
                 sent = msgspec.structs.replace(intent, state=IntentState.SENT, order_id=order_id)
                 await self._update(sent, "order_accepted")
-                return await self.resolve(sent)
+                return await self.resolve(sent, wanted=wanted)
             case Refused(error=error) | OutcomeUnknown(error=error):
                 # A duplicate whose record is not another order's may be this very order.
                 self._context.log.warning(
@@ -143,10 +150,16 @@ class Orders:
         if waiting is not None:
             waiting.set()
 
-    async def resolve(self, intent: Intent, begun: float | None = None) -> Intent | Unresolved:
+    async def resolve(
+        self,
+        intent: Intent,
+        begun: float | None = None,
+        wanted: Callable[[], Awaitable[bool]] | None = None,
+    ) -> Intent | Unresolved:
         """Follow an intent's order by its client order id until its record is final.
 
         `begun` is the loop's time, in seconds, since when it is waited for; None: from now on.
+        `wanted` is that of `send`.
         """
         if intent.state.final:
             self._live.discard(intent.key)
@@ -154,20 +167,26 @@ class Orders:
         hinted = self._waiting.setdefault(intent.client_order_id, asyncio.Event())
         # Whatever ends the wait, a cancelled worker included: nobody listens for this id any more.
         try:
-            return await self._follow(intent, begun, hinted)
+            return await self._follow(intent, begun, hinted, wanted)
         finally:
             self._waiting.pop(intent.client_order_id, None)
 
     async def _follow(
-        self, intent: Intent, begun: float | None, hinted: asyncio.Event
+        self,
+        intent: Intent,
+        begun: float | None,
+        hinted: asyncio.Event,
+        wanted: Callable[[], Awaitable[bool]] | None,
     ) -> Intent | Unresolved:
+        # Waits go by the loop's clock: a wall clock that jumps stretches none of them.
         loop = asyncio.get_running_loop()
         since = loop.time() if begun is None else begun
         limit = self._settings.arrival_limit
         delays = backoffs(POLL_FIRST, POLL_LAST)
-        give_up = self._now() + self._patience(intent)
+        give_up = loop.time() + self._patience(intent).total_seconds()
         if intent.state is IntentState.PENDING:
-            give_up = max(give_up, intent.created_at + limit, self._now() + limit)
+            give_up = max(give_up, loop.time() + limit.total_seconds())
+        fill_wait = self._settings.fill_wait.total_seconds()
         cancelled = False
         why = ""
         while True:
@@ -184,10 +203,12 @@ class Orders:
                     return await self._settle(intent, found)
                 case OrderRecord():
                     why = "the order is still open"
-                    if now >= give_up and not cancelled:
+                    if not cancelled and (
+                        loop.time() >= give_up or (wanted is not None and not await wanted())
+                    ):
                         cancelled = True
                         await self._venue.cancel(intent.key.symbol, found.order_id)
-                        give_up = now + self._settings.fill_wait
+                        give_up = loop.time() + fill_wait
                         delays = backoffs(POLL_FIRST, POLL_LAST)
                         continue
                 case NoSuchOrder():
@@ -205,7 +226,7 @@ class Orders:
                         why += ", nor can its fills be read"
                 case VenueError():
                     why = f"the order's record cannot be read: {found}"
-            if now >= give_up + self._settings.fill_wait:
+            if loop.time() >= give_up + fill_wait:
                 return Unresolved(why=why)
             # A hint that came while the record was read is not lost: it ends the wait at once.
             with contextlib.suppress(TimeoutError):

@@ -72,6 +72,8 @@ class Behaviour(Protocol):
 
     async def terminate_children(self, end: End) -> None: ...
 
+    def kill_children(self) -> None: ...
+
     def mark_dead(self) -> None: ...
 
 
@@ -85,7 +87,9 @@ class Owner(Protocol):
     ignored: bool
     stopping: Reason | None
     started_at: float
-    reply: Reply | None
+    in_hand: Entry | None
+    gone: bool
+    awaited: tuple[Owner, float | None] | None
     deferred: dict[Reply, Any]
     timers: dict[Plan, None]
     workers: dict[str, Job]
@@ -96,15 +100,20 @@ class Owner(Protocol):
     @property
     def cell(self) -> Address: ...
 
+    @property
+    def killing(self) -> object: ...
+
     def stop(self, reason: Reason) -> None: ...
+
+    def stop_within(self, seconds: float | None) -> None: ...
 
     def kill(self) -> None: ...
 
     def reject_unhandled(self, message: object) -> None: ...
 
-    def abandon(self) -> None: ...
+    def when_gone(self, callback: Callable[[], object]) -> None: ...
 
-    def settle(self) -> None: ...
+    def worker_gone(self) -> None: ...
 
 
 # Message, where its answer goes, and the incarnation that it must not outlive (or None).
@@ -127,12 +136,15 @@ class Address(Protocol):
     restarts: int
     handled: int
     worker_count: int
-    current: object
+    last_message: str
     watchers: dict[Owner, None] | None
     asking: tuple[Address, Reply] | None
 
     @property
     def shown(self) -> str: ...
+
+    @property
+    def latest(self) -> str: ...
 
     @property
     def log(self) -> Logger: ...
@@ -195,7 +207,9 @@ class Host(Protocol):
 
     def life_ended(self, life: Owner, end: End) -> None: ...
 
-    def unstoppable(self, cell: Address, seconds: float) -> None: ...
+    def unstoppable(self, cell: Address, path: str, seconds: float) -> None: ...
+
+    def leave(self, error: BaseException) -> None: ...
 
     def loop_blocked(self, path: str, seconds: float, stack: str) -> None: ...
 

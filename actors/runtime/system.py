@@ -19,6 +19,7 @@ from actors.runtime import pykka_adapter, running
 from actors.runtime.actor import Actor
 from actors.runtime.asking import ask
 from actors.runtime.cell import Cell, Overflow
+from actors.runtime.checks import check_count, check_seconds
 from actors.runtime.children import ChildEnded, start_life, stop_lives
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import AskError, AskFailed, NoSuchActor, StartFailed
@@ -65,6 +66,8 @@ class System:
         secrets: Iterable[Secret] = (),
         guard_loop: bool = False,
     ) -> None:
+        check_count("System", "yield_every", yield_every, 1)
+        check_seconds("System", "slow_handler", slow_handler)
         self.journal = Journal(on_event, crash_dir, secrets)
         self.logger = self.journal.logger
         self.scrubber = self.journal.scrubber
@@ -82,6 +85,8 @@ class System:
         self._root: Cell | None = None
         self._starting: dict[asyncio.Task[None], None] = {}
         self._ended: asyncio.Future[End]
+        self._stopping: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
 
     # Start and stop
 
@@ -109,10 +114,19 @@ class System:
             self._over()
 
     async def stop(self) -> None:
-        """Stop everything in order: children before parents, last started first. Idempotent."""
+        """Stop everything in order: children before parents, last started first. Idempotent.
+
+        Whoever calls while it is under way waits for the same stop. Cancelling the wait does not
+        cancel the stop.
+        """
         root = self._root
         if root is None:
             return
+        if self._stopping is None:
+            self._stopping = self.loop.create_task(self._stop(root))
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, root: Cell) -> None:
         await self._before_stop.run()
         if root.life is not None:
             await stop_lives([(root.life, root.spec.stop_deadline(root.life.actor))])
@@ -130,6 +144,7 @@ class System:
         after_tree: bool = False,
     ) -> None:
         """Add a shutdown phase: before the tree stops, or after it. Phases run in order, once."""
+        check_seconds(f"phase {name!r}", "timeout", timeout)
         phases = self._after_stop if after_tree else self._before_stop
         phases.add(name, job, timeout)
 
@@ -312,13 +327,22 @@ class System:
     def crashed(self, life: Owner, end: End, worker: Job | None = None) -> None:
         self.journal.crashed(life, end, worker)
 
-    def unstoppable(self, cell: Address, seconds: float) -> None:
-        self.journal.unstoppable(cell, seconds)
+    def unstoppable(self, cell: Address, path: str, seconds: float) -> None:
+        self.journal.unstoppable(cell, path, seconds)
+
+    def leave(self, error: BaseException) -> None:
+        """An actor raised SystemExit or KeyboardInterrupt: out of the loop, after the stop."""
+        if self._leaving is None:
+            self._leaving = self.loop.create_task(self._leave(error))
+
+    async def _leave(self, error: BaseException) -> None:
+        await self.stop()
+        self.loop.call_soon(_throw, error)
 
     def loop_blocked(self, path: str, seconds: float, stack: str) -> None:
         """Called on the guard's own thread, while the loop is blocked."""
         cell = self.cells.get(path)
-        message = type(cell.current).__name__ if cell is not None else ""
+        message = cell.latest if cell is not None else ""
         self.journal.loop_blocked(path, message, seconds, stack)
 
     def scrubbed(self, value: object) -> Any:
@@ -374,6 +398,10 @@ class System:
         owner, _, name = path.rpartition("/")
         cell = self.cells.get(owner)
         return None if cell is None or cell.life is None else cell.life.workers.get(name)
+
+
+def _throw(error: BaseException) -> None:
+    raise error
 
 
 __all__ = ["DeadLetters", "Overflow", "System", "utc_now"]

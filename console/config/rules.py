@@ -140,6 +140,7 @@ def cross_problems(settings: Settings) -> Iterator[tuple[str, str, str]]:
             str(settings.storage.export_events),
             'only together with storage.keep_events, such as "90d"',
         )
+    yield from _one_key_twice(settings)
     for account in settings.accounts:
         both = sorted(set(account.orphan_allow) & set(account.orphan_deny))
         if both:
@@ -147,6 +148,20 @@ def cross_problems(settings: Settings) -> Iterator[tuple[str, str, str]]:
                 f"accounts.{account.name}.orphan_deny",
                 ", ".join(both),
                 "symbols that are not in orphan_allow as well",
+            )
+
+
+def _one_key_twice(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """One login under two names would have each close the other's positions as orphans."""
+    first: dict[tuple[str, str | None, str], str] = {}
+    for account in settings.accounts:
+        login = (account.exchange, account.connect, account.key.reveal())
+        other = first.setdefault(login, account.name)
+        if other != account.name:
+            yield (
+                f"accounts.{account.name}.key",
+                "***",
+                f"another key than that of accounts.{other}, which is the same login",
             )
 
 

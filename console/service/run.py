@@ -33,6 +33,7 @@ from console.control.socket_file import SocketTakenError, ensure_free
 from console.service.channels import ChannelUnusable, open_channels
 from console.service.garbage_collection import collecting_gently
 from console.service.key_rights import KeyRefusedError, refuse_withdrawal_keys
+from console.service.ledger_file import ledger_replaced
 from console.service.logs import close_logs, set_up_logs
 from console.service.process_exit import run_and_leave
 from console.service.reload import RELOAD, Reload, Reloading
@@ -40,6 +41,7 @@ from console.service.supervision_alerts import SupervisionAlerts
 from console.service.systemd import keep_watchdog_fed, notify
 from console.web.server import METRICS, Web
 from console.web.tally import Tally
+from messages.ledger import LedgerReplaced
 from messages.settings import Settings
 from messages.values import Secret
 from storage import Ledger, LedgerRefused, LedgerUnavailable, open_ledger
@@ -149,9 +151,18 @@ async def run_service(settings: Settings, config: Path | None = None) -> ExitCod
                 f"Sexton is ready: {settings.mode} mode; {names}; control {settings.control.socket}"
             )
             notify("READY=1", f"STATUS=guarding {names}")
-            ended = await _first(stop.wait(), running.system.wait())
+            ended = await _first(
+                stop.wait(), running.system.wait(), ledger_replaced(running.ledger)
+            )
             notify("STOPPING=1")
-            logger.info("Stopping in order" if stop.is_set() else f"The tree ended: {ended}")
+            replaced = ended if isinstance(ended, LedgerReplaced) else None
+            if replaced is not None:
+                logger.critical(
+                    f"Stopping: the ledger is not the one that was opened: {replaced.why}. "
+                    "Start the guard again on the one that the bot writes to"
+                )
+            else:
+                logger.info("Stopping in order" if stop.is_set() else f"The tree ended: {ended}")
     except KeyRefusedError as error:
         logger.error(str(error))
         return ExitCode.USAGE
@@ -168,6 +179,8 @@ async def run_service(settings: Settings, config: Path | None = None) -> ExitCod
         logger.critical(f"The guard can't start: {error}")
         return ExitCode.FAILED
     logger.info("Stopped")
+    if replaced is not None:
+        return ExitCode.NO_LEDGER
     return ExitCode.OK if stop.is_set() else ExitCode.FAILED
 
 

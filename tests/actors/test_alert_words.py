@@ -5,18 +5,21 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from messages.execution import ErrorCode, ExecutionResult
 from messages.ledger import Alert, AlertDraft, AlertType, ExitSource
 from messages.values import ZERO, LegKey, Side
 from messages.venue import VenueError, VenueErrorKind
-from rules import alerts, guard_alerts
-from rules.diff import QuantityMismatch
+from messages.verdict import Accounting, Unexplained
+from rules import absence_alerts, alerts, guard_alerts
+from rules.diff import NetMismatch, QuantityMismatch
 from rules.legs import UnusableRow
 from rules.pnl import Exit
 from rules.protection import Cover, Coverage
@@ -25,7 +28,7 @@ from tests.rules import build
 from tests.rules.build import leg
 
 ROOT = Path(__file__).parents[2]
-WORDS = ("rules/alerts.py", "rules/guard_alerts.py")
+WORDS = ("rules/alerts.py", "rules/absence_alerts.py", "rules/guard_alerts.py")
 AT = build.T0
 ONE, TEN = Decimal(1), Decimal(10)
 
@@ -37,6 +40,13 @@ def every_alert(key: LegKey) -> tuple[AlertDraft, ...]:
         key=key, success=False, requested=TEN, error_code=ErrorCode.UNKNOWN, error_message="no"
     )
     bare = Coverage(level=Cover.NAKED)
+    eth = leg(msgspec.structs.replace(key, symbol="ETH/USDT:USDT"), "10")
+    gone = Unexplained(
+        why="no closing",
+        since=AT,
+        reads=(),
+        accounting=Accounting(since=AT, needed=TEN, closed=ZERO),
+    )
     settings = settings_of(ROOT)
     error = VenueError(kind=VenueErrorKind.NETWORK, message="timed out")
     path = f"accounts/{key.account}/aged/{key.actor_name}"
@@ -51,6 +61,14 @@ def every_alert(key: LegKey) -> tuple[AlertDraft, ...]:
         alerts.naked(position, bare),
         alerts.mismatch(QuantityMismatch(leg=held, position=position, difference=-ONE)),
         alerts.unusable_row(key.account, UnusableRow(row=held.rows[0], why="no side")),
+        alerts.net_mismatch(NetMismatch(long=eth, short=held, expected=TEN, held=ONE)),
+        absence_alerts.unexplained_absence(held, gone),
+        absence_alerts.account_suspect(key.account, "none is shown", (key,)),
+        absence_alerts.identity_changed(key.account, "1", "2"),
+        absence_alerts.identity_shared(f"{key.account}-2", "other", "1"),
+        absence_alerts.unjudged(
+            key.account, "row 1", "dated ahead", since=AT, after=timedelta(minutes=10)
+        ),
         guard_alerts.degraded(key.account, AT, error),
         guard_alerts.worker_crashed(key.account, path, "KeyError()"),
         guard_alerts.actor_crashed(
@@ -107,7 +125,8 @@ def test_an_alert_is_known_again_as_an_aged_legs_or_a_mismatchs() -> None:
     aged = {alert.dedup_key for alert in stored if alerts.is_of_aged_leg(alert)}
     assert aged == set(alerts.aged_keys(LEG))
     mismatches = [alert.dedup_key for alert in stored if alerts.is_of_mismatch(alert)]
-    assert mismatches == [alerts.mismatch_key(LEG)]
+    eth = msgspec.structs.replace(LEG, symbol="ETH/USDT:USDT")
+    assert mismatches == [alerts.mismatch_key(LEG), alerts.mismatch_key(eth)]
 
 
 def test_every_type_of_alert_has_its_heading_in_the_runbook() -> None:

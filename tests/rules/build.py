@@ -261,7 +261,13 @@ def history(*fills: Fill, since: float = -100_000, records: Records = None) -> H
 
 
 def record(at: float, quantity: str = "1", *, key: LegKey = LONG) -> ClosedPosition:
-    return ClosedPosition(key=key, record_id=f"r{at}", quantity=D(quantity), ended_at=after(at))
+    return ClosedPosition(
+        record_id=f"r{at}",
+        symbol=key.symbol,
+        side=key.side,
+        quantity=D(quantity),
+        ended_at=after(at),
+    )
 
 
 def own(sent: float, quantity: str = "1", *, order_id: str = "ours") -> OwnFill:

@@ -162,6 +162,8 @@ async def test_a_resting_take_profit_that_reserves_the_size_is_cancelled_and_the
     async with world(tmp_path, accounts=(account,)) as guard:
         row = await guard.both(XRP, Side.LONG, "10", account=account)
         rest_take_profit(guard, account)
+        # A market order of the whole size goes before what rests; a refusal is ordered here.
+        guard.fault(FaultKind.ERROR_CODE, "order.create", code="-4118")
         await guard.scan("aged/scan", account)
         closed = await guard.closed(row)
         assert closed.exit_source == "fill"

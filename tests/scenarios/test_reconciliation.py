@@ -18,7 +18,7 @@ async def test_a_row_without_a_position_is_closed_by_itself_with_one_alert(
     tmp_path: Path,
 ) -> None:
     async with world(tmp_path) as guard:
-        row = await guard.row(XRP, Side.LONG, "10", hours=1)
+        row = await guard.gone(XRP, Side.LONG, "10", hours=1)
         report = await guard.scan("reconciliation")
         assert report.acted == 1
         closed = await guard.closed(row)

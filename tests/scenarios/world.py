@@ -49,6 +49,13 @@ SOL = "SOL/USDT:USDT"
 XRP = "XRP/USDT:USDT"
 AVL = "AVL/USDT:USDT"
 
+SETTLED_AT_ONCE = VerdictSettings(
+    confirm_after=timedelta(seconds=0.5),
+    settle=timedelta(seconds=1),
+    fresh=timedelta(seconds=0.2),
+)
+"""For what is decided only when `settle` is over: a leg that is gone without a record, say."""
+
 A_MINUTE = 1 / 60
 """Hours: longer than the `settle` of these settings."""
 
@@ -139,9 +146,11 @@ class World:
         """The same position at the venue and in the ledger, protected by a stop."""
         price = self.price(symbol, account)
         stop = stop_loss or price * (1 - Decimal("0.05") * side.sign)
-        self.market.open_position(
+        position = self.market.open_position(
             account, symbol, side, Decimal(quantity), price, ago(hours), stop_loss=stop
         )
+        # The stop as well was attached then: what is closed "a minute ago" came after it.
+        position.updated_at = ago(hours)
         return await self.row(symbol, side, quantity, price=price, hours=hours, account=account)
 
     def by_hand(

@@ -15,7 +15,7 @@ from console.demo.found import Found, count
 from messages.ledger import Event, PositionRow
 from messages.values import OrderSide
 from messages.venue import Fill, FillKind
-from messages.verdict import Evidence, EvidenceKind, ReadSeen
+from messages.verdict import Accounting, Evidence, EvidenceKind, ReadSeen
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -58,7 +58,10 @@ def test_the_evidence_that_closed_a_row_reads_as_a_sentence() -> None:
     read = ReadSeen(started_at=AT, finished_at=AT)
     later = ReadSeen(started_at=AT + timedelta(seconds=2), finished_at=AT + timedelta(seconds=2))
     left_out = Evidence(
-        kind=EvidenceKind.TWO_READS, reads=(read, later), named_flat_at=AT + timedelta(seconds=3)
+        kind=EvidenceKind.TWO_READS,
+        reads=(read, later),
+        named_flat_at=AT + timedelta(seconds=3),
+        accounting=Accounting(since=AT, needed=Decimal(1), closed=Decimal(1)),
     )
     assert details({"evidence": msgspec.to_builtins(left_out)}) == (
         "evidence=<two complete reads (03:04:05 and 03:04:07 UTC) without it;"
@@ -74,7 +77,11 @@ def test_the_evidence_that_closed_a_row_reads_as_a_sentence() -> None:
         at=AT,
         kind=FillKind.LIQUIDATION,
     )
-    by_fill = Evidence(kind=EvidenceKind.READ_AND_FILL, reads=(later,), fills=(fill,))
+    by_fill = Evidence(
+        kind=EvidenceKind.READ_AND_FILL,
+        reads=(later,),
+        accounting=Accounting(since=AT, needed=Decimal(1), closed=Decimal(1), fills=(fill,)),
+    )
     assert details({"evidence": msgspec.to_builtins(by_fill), "why": "so"}) == (
         "evidence=<a complete read (03:04:07 UTC) without it, and the fills that closed it:"
         " sell 0.5 at 60000 (03:04:05 UTC, liquidation)> why=so"

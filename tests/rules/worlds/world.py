@@ -108,10 +108,10 @@ class Pending(NamedTuple):
 class State(NamedTuple):
     """A world so far: what is true, what the ledger says, and what the guard remembers.
 
-    `renamed`: the position lives on under another name. `lost` are lives whose end no record
-    tells. `reads` are the complete reads since the leg was last shown that did not show it, as
-    (minute, by name). `own` are orders of ours for the rows that are active, `others` those for
-    rows that are closed.
+    `renamed`: the position lives on under another name. `lost` is when one last went away and no
+    record tells it. `reads` are the complete reads since the leg was last shown that did not show
+    it, as (minute, by name). `own` are orders of ours for the rows that are active, `others`
+    those for rows that are closed.
     """
 
     venue: Venue
@@ -119,7 +119,7 @@ class State(NamedTuple):
     was: Was = Was()
     past: tuple[Was, ...] = (Was(),) * LAG
     renamed: bool = False
-    lost: tuple[int, ...] = ()
+    lost: int = 0
     rows: tuple[Row, ...] = ()
     pending: tuple[Pending, ...] = ()
     trades: tuple[Trade, ...] = ()
@@ -205,7 +205,7 @@ def _off(state: State) -> State:
     """Away without a record."""
     return state._replace(
         was=state.was._replace(quantity=0, changed=state.minute),
-        lost=tuple(sorted({*state.lost, state.was.life})),
+        lost=state.minute,
     )
 
 
@@ -305,22 +305,23 @@ def merged(state: State) -> State:
         FORGOTTEN if row.by and (row.by != "bot" or row.updated < oldest) else row
         for row in state.rows
     )
-    trades = state.trades
+    trades, lost = state.trades, state.lost
     if state.venue.tells_change and state.seen is not None:
         # No history is read from before these, nor asked whether more was there then.
-        kept = min(state.seen.was.changed, state.past[0].changed, oldest - 2)
+        began = min([oldest, *(row.opened for row in rows if row.by == "bot")])
+        kept = min(state.seen.was.changed, state.past[0].changed, began - 2)
         trades = tuple(one for one in trades if one.at > kept)
+        lost = lost if lost > kept else 0
     held = {one.at for one in trades}
     lives = {rows[n].life for n in active} | {one.life for one in state.pending if one.row < 0}
     if state.seen is not None and not state.seen.over:
         lives.add(state.seen.was.life)
     first = min(lives, default=state.was.life)
-    lost = tuple(life for life in state.lost if life >= first)
     told = state.venue.tells_change
     names = {
         life: number
         for number, life in enumerate(
-            sorted({first, state.was.life, *(one.life for one in state.past), *lives, *lost})
+            sorted({first, state.was.life, *(one.life for one in state.past), *lives})
         )
     }
 
@@ -331,7 +332,7 @@ def merged(state: State) -> State:
     return state._replace(
         was=renamed(state.was),
         past=tuple(map(renamed, state.past)),
-        lost=tuple(names[life] for life in lost),
+        lost=lost,
         rows=tuple(row._replace(life=-1 if row.by else names[row.life]) for row in rows),
         pending=tuple(
             one if one.row >= 0 else one._replace(life=names[one.life]) for one in state.pending
@@ -343,4 +344,4 @@ def merged(state: State) -> State:
     )
 
 
-FORGOTTEN = Row(0, 0, 0, 0, "guard")
+FORGOTTEN = Row(0, 0, 0, -1, "guard")
