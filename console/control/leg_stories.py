@@ -65,6 +65,6 @@ async def _story(system: System, leg: LedgerLeg, view: LedgerView) -> LegStory:
         else next((one for one in seen if one.key == key), None),
         verdict=None if isinstance(judged, AskFailed) else judged.verdict,
         problem=judged.reason if isinstance(judged, AskFailed) else "",
-        suspect="" if exchange is None else exchange.suspect,
+        suspect="" if exchange is None else exchange.wrong_identity or exchange.suspect,
         commands=() if isinstance(commands, AskFailed) else commands,
     )

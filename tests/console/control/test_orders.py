@@ -251,11 +251,36 @@ async def test_why_shows_what_was_seen_asked_and_answered(
 
 
 @scenario
-async def test_an_identity_is_adopted_only_where_the_venue_told_one(tmp_path: Path) -> None:
-    async with served(tmp_path) as (guard, path), ControlClient(path) as client:
+async def test_a_login_that_is_meant_to_be_another_is_adopted_by_an_operators_word(
+    tmp_path: Path,
+) -> None:
+    async def somebody_else(guard: World) -> None:
+        await guard.ledger.store_identity(BYBIT, "bybit", "somebody else")
+
+    def exchange() -> dict[str, Any]:
+        return guard.state("accounts/bybit-main/exchange")
+
+    async with (
+        served(tmp_path, before=somebody_else) as (guard, path),
+        ControlClient(path) as client,
+    ):
+        await until(lambda: bool(exchange()["wrong_identity"]), "it is noticed")
+        await guard.both(XRP, Side.LONG, "10", hours=1)
+        refused = await told(path, p.CloseNow(symbol="XRPUSDT"))
+        assert refused.command.state is CommandState.FAILED
+        assert "it was somebody else" in refused.message
+        (leg,) = (await client.call(p.Why(symbol="XRPUSDT"))).legs
+        assert "it was somebody else" in leg.suspect
         with pytest.raises(CommandRefusedError, match="no account 'x'"):
             await client.call(p.AdoptIdentity(account="x"))
-        # Nothing was told by this venue, so that there is nothing to adopt.
-        with pytest.raises(CommandRefusedError, match="has not told whose login this is"):
-            await client.call(p.AdoptIdentity(account=BYBIT, by="ann", reason="new key"))
-        assert await guard.events("identity_adopted") == ()
+        done = await client.call(p.AdoptIdentity(account=BYBIT, by="ann", reason="new key"))
+        assert "this account's from now on" in done.message
+        (event,) = await guard.events("identity_adopted")
+        assert (event.details["by"], event.details["why"]) == ("ann", "new key")
+        closed = await told(path, p.CloseNow(symbol="XRPUSDT"))
+        assert closed.command.state is CommandState.DONE, closed.message
+
+        async def over() -> bool:
+            return all(a.resolved_at for a in await guard.alerts("account_suspect"))
+
+        await until(over, "the alert is over")
