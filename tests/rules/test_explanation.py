@@ -9,7 +9,7 @@ import pytest
 
 from messages.ledger import BookedFill
 from messages.values import OrderSide, Side
-from messages.venue import Fill, FillKind
+from messages.venue import ClosedPosition, Fill, FillKind
 from messages.verdict import ExplainedBy
 from rules.explanation import (
     BEFORE_OPENING,
@@ -19,6 +19,8 @@ from rules.explanation import (
     ClosedRow,
     History,
     explain,
+    free_fills,
+    free_records,
     history_from,
     with_closed_rows,
 )
@@ -406,6 +408,74 @@ def test_a_record_that_ended_another_row_ends_no_second_one() -> None:
     assert not explained(msgspec.structs.replace(settled, booked=(booked,)))
     half = msgspec.structs.replace(settled, booked=(booked,), rows_quantity=D("0.5"))
     assert explained(half)
+
+
+def test_a_record_of_our_order_for_other_rows_does_not_count() -> None:
+    ours = msgspec.structs.replace(record(3), order_id="ours")
+    settled = books(history=history(records=(ours,)), other_orders=frozenset({"ours"}))
+    assert not explained(settled)
+    assert explained(msgspec.structs.replace(settled, other_orders=frozenset({"theirs"})))
+
+
+def test_after_the_end_of_a_whole_life_only_what_was_opened_again_is_owed() -> None:
+    """Of 7 in all 3 were sold before the sight of 2, 2 bought after it, 4 sold; then 3 bought."""
+    fills = (fill(-3600, "5", side=BUY), fill(-50, "3"), fill(3, "2", side=BUY), fill(5, "4"))
+    again = fill(9, "3", side=BUY)
+    life = record(5, "7")
+
+    def account(*fills: Fill) -> Account:
+        told = History(since=after(-DAY), fills=fills, records=(life,))
+        return books("2", last=seen(-4, "2", changed_at=-50), history=told)
+
+    assert explained(account(*fills))
+    assert not explained(account(*fills, again))
+    assert explained(account(*fills, again, fill(12, "3")))
+    only_record = books("2", last=seen(-4, "2"), history=history(again, records=(life,)))
+    assert not explained(only_record)
+    assert explained(msgspec.structs.replace(only_record, history=history(records=(life,))))
+
+
+def test_records_of_parts_count_as_fills_do() -> None:
+    """Bybit keeps one for each closing order, and the position may go on."""
+
+    def part(at: float, quantity: str) -> ClosedPosition:
+        return msgspec.structs.replace(record(at, quantity), whole=False)
+
+    account = books(last=seen(-4), history=history(records=(part(3, "0.5"),)))
+    assert not explained(account)
+    both = history(records=(part(3, "0.5"), part(4, "0.5")))
+    assert explained(msgspec.structs.replace(account, history=both))
+    again = history(fill(5, "1", side=BUY), records=both.records)
+    assert not explained(msgspec.structs.replace(account, history=again))
+
+
+def test_what_is_free_is_what_ended_no_other_row() -> None:
+    fills = (fill(9, "4", fee="0.4"), fill(3), fill(5, order_id="ours"), fill(6, side=BUY))
+    records = (record(9, "4"), record(3), record(4, key=SHORT))
+    booked = tuple(BookedFill(fill_id=f"{kind}9", quantity=D(3)) for kind in "fr")
+    account = books(
+        history=history(*fills, records=records), booked=booked, other_orders=frozenset({"ours"})
+    )
+    free = free_fills(account)
+    assert [(one.at, one.quantity, one.fee) for one in free] == [
+        (after(3), D(1), D(0)),
+        (after(9), D(1), D("0.1")),
+    ]
+    assert [(one.ended_at, one.quantity) for one in free_records(account)] == [
+        (after(3), D(1)),
+        (after(9), D(1)),
+    ]
+    assert free_fills(books()) == ()
+    assert free_records(books(history=history(*fills))) == ()
+
+
+def test_the_part_of_a_fill_has_its_share_of_the_profit() -> None:
+    won = msgspec.structs.replace(fill(9, "4"), realized_pnl=D(8))
+    booked = (BookedFill(fill_id="f9", quantity=D(3)),)
+    (rest,) = free_fills(books(history=history(won), booked=booked))
+    assert (rest.realized_pnl, rest.closed_quantity) == (D(2), D(1))
+    (whole,) = free_fills(books(history=history(won)))
+    assert whole == won
 
 
 def test_records_and_fills_are_two_tellings_of_the_same_closings_and_are_not_added() -> None:
