@@ -297,8 +297,9 @@ def _bases(
         if (begun is not None and begun > last) or (over is not None and over <= first):
             continue
         base = seen - held[number]
-        least = base + min(held[: number + 1])
-        if base >= ZERO and (_same(least, ZERO, account.step) or _same(base, ZERO, account.step)):
+        if _same(base, ZERO, account.step):
+            bases.append(ZERO)
+        elif base > ZERO and _same(base + min(held[: number + 1]), ZERO, account.step):
             bases.append(base)
     return bases
 
@@ -306,8 +307,11 @@ def _bases(
 def _since_opening(account: Account, history: History) -> Accounting | None:
     """What left the leg since its rows were opened; None where its last sight says as much."""
     rows, opening = account.rows_quantity, _opening(account)
-    if not _rows_exceed_sight(account) or rows is None or opening is None:
+    if rows is None or not _rows_exceed_sight(account):
         return None
+    if opening is None:
+        why = "its rows say more than was seen, and nobody knows when they were opened"
+        return Accounting(since=None, needed=rows, closed=ZERO, why=why)
     if history.since > opening:
         return _out_of_reach(history, opening, rows)
     return _counted(account, history, opening, base=ZERO, least=rows + account.closed_rows)
@@ -435,7 +439,7 @@ def _rows_exceed_sight(account: Account) -> bool:
         return False
     if seen is None or seen.quantity <= ZERO:
         return True
-    return rows > seen.quantity and not _reaches(seen.quantity, rows, account.step)
+    return not _reaches(seen.quantity, rows, account.step)
 
 
 def _opening(account: Account) -> datetime | None:
