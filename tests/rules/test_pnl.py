@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from messages.ledger import ExitSource, LedgerLeg, PositionRow
 from messages.values import LegKey, OrderSide, Side
-from messages.venue import Fill, FillKind, Kind
+from messages.venue import ClosedPosition, Fill, FillKind, Kind
 from rules.legs import ledger_legs
-from rules.pnl import ExitKind, exit_of, own_exit, split_exit
+from rules.pnl import ExitKind, exit_of, exit_of_records, own_exit, split_exit
 from rules.symbols import SymbolIndex
 from tests.rules.build import (
     BTC,
@@ -27,6 +27,7 @@ from tests.rules.build import (
     leg,
     listing,
     prove,
+    record,
     row,
     sides,
 )
@@ -126,6 +127,84 @@ def test_a_liquidation_or_adl_among_the_fills_is_what_ended_the_leg(
     assert exit_of(leg(quantity="2"), fills, T0).kind is ended
 
 
+@pytest.mark.parametrize(
+    ("kind", "ended"),
+    [
+        (FillKind.SETTLEMENT, ExitKind.SETTLEMENT),
+        (FillKind.DELIVERY, ExitKind.SETTLEMENT),
+        (FillKind.TRANSFER, ExitKind.TRANSFER),
+    ],
+)
+def test_what_the_venue_did_to_a_leg_is_what_ended_it(kind: FillKind, ended: ExitKind) -> None:
+    fills = [fill(1), msgspec.structs.replace(fill(2), kind=kind)]
+    assert exit_of(leg(quantity="2"), fills, T0).kind is ended
+    liquidated = msgspec.structs.replace(fill(3), kind=FillKind.LIQUIDATION)
+    assert exit_of(leg(quantity="3"), [*fills, liquidated], T0).kind is ExitKind.LIQUIDATION
+
+
+def test_an_exit_names_the_fills_that_it_is_made_of_and_how_much_of_each() -> None:
+    found = exit_of(leg(quantity="3"), [fill(1, "2"), fill(2, "2")], T0)
+    assert [(one.fill_id, one.order_id, one.quantity) for one in found.fills] == [
+        ("f1", "o1", D(1)),
+        ("f2", "o1", D(2)),
+    ]
+    assert exit_of(leg(), [], T0).fills == ()
+
+
+def priced(at: float, quantity: str = "1", price: str | None = "110") -> ClosedPosition:
+    return msgspec.structs.replace(record(at, quantity), exit_price=None if not price else D(price))
+
+
+def test_a_venue_s_record_makes_an_exit_where_no_fill_does() -> None:
+    """2 at 100 in, 1 at 110 and 1 at 130 out: 40 gross, 0.1 estimated in."""
+    found = exit_of_records(leg(quantity="2"), [priced(1), priced(7, price="130")], T0)
+    assert (found.price, found.quantity, found.pnl) == (D(120), D(2), D("39.9"))
+    assert (found.source, found.at) == (ExitSource.VENUE_HISTORY, after(7))
+    assert [(one.fill_id, one.quantity) for one in found.fills] == [("r7", D(1)), ("r1", D(1))]
+
+
+def test_the_newest_records_count_and_of_a_larger_one_the_legs_part() -> None:
+    records = [priced(1, "5", "500"), priced(7, "0.6", "110"), priced(3, "5", "130")]
+    found = exit_of_records(leg(), records, T0, entry_fee=NO_FEE)
+    assert (found.price, found.pnl) == (D(118), D(18))
+    assert {one.fill_id: one.quantity for one in found.fills} == {"r7": D("0.6"), "r3": D("0.4")}
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [],
+        [priced(1, "0.999")],
+        [priced(-1)],
+        [priced(1, price=None)],
+        [msgspec.structs.replace(priced(1), side=Side.SHORT)],
+        [msgspec.structs.replace(priced(1), symbol="ETH/USDT:USDT")],
+    ],
+    ids=["none", "less", "before", "no price", "other side", "other symbol"],
+)
+def test_records_that_do_not_account_for_the_leg_leave_the_exit_unknown(
+    records: list[ClosedPosition],
+) -> None:
+    found = exit_of_records(leg(), records, T0)
+    assert (found.source, found.price, found.fills) == (ExitSource.UNKNOWN, D(100), ())
+
+
+def test_records_account_for_a_leg_to_less_than_a_step_from_its_first_instant_on() -> None:
+    short = [priced(0, "0.9996")]
+    found = exit_of_records(leg(), short, T0, step=D("0.001"))
+    assert (found.source, found.quantity) == (ExitSource.VENUE_HISTORY, D("0.9996"))
+    assert exit_of_records(leg(), short, T0, step=D("0.0004")).source is ExitSource.UNKNOWN
+
+
+def test_a_record_says_what_ended_the_leg_and_an_inverse_one_is_paid_in_base() -> None:
+    ended = msgspec.structs.replace(priced(1), kind=FillKind.LIQUIDATION)
+    assert exit_of_records(leg(), [ended], T0).kind is ExitKind.LIQUIDATION
+    coin = LegKey("main", "BTC/USD:BTC", Side.LONG)
+    sold = msgspec.structs.replace(record(1, "1000", key=coin), exit_price=D(125))
+    paid = exit_of_records(leg(coin, "1000"), [sold], T0, kind=Kind.INVERSE, entry_fee=D("0.001"))
+    assert (paid.fees, paid.pnl) == (D("0.01"), D("1.99"))
+
+
 def test_an_inverse_contract_is_paid_in_its_base_currency() -> None:
     """1000 USD at 100 in, at 125 out: 1000/100 - 1000/125 = 2 coins."""
     coin = leg(LegKey("main", "BTC/USD:BTC", Side.LONG), "1000")
@@ -165,6 +244,16 @@ def test_each_row_gets_the_real_price_and_its_own_profit() -> None:
     assert {one.reason for one in closes} == {"why"}
     assert {one.closed_at for one in closes} == {after(5)}
     assert {one.exit_source for one in closes} == {ExitSource.VENUE_HISTORY}
+
+
+def test_each_row_gets_its_share_of_each_fill_under_its_own_number() -> None:
+    both = legs_of([row(1, quantity="1"), row(2, quantity="3")])
+    sold = exit_of(both, [fill(1, "4", "120")], T0)
+    parts = [one.fills for one in split_exit(both, sold, reason="why", closed_at=after(5))]
+    assert [[(p.fill_id, p.row_id, p.quantity) for p in part] for part in parts] == [
+        [("f1", 1, D(1))],
+        [("f1", 2, D(3))],
+    ]
 
 
 def test_of_an_unknown_exit_each_row_gets_its_own_entry_price_and_zero() -> None:

@@ -7,7 +7,15 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 
-from messages.verdict import Absent, Accounting, Evidence, EvidenceKind, Present, Unknown
+from messages.verdict import (
+    Absent,
+    Accounting,
+    Evidence,
+    EvidenceKind,
+    Present,
+    Unexplained,
+    Unknown,
+)
 from rules.rounding import ceil_to, floor_to, to_places
 from rules.sizing import Dust, Nothing, Sized, size_close
 from tests.rules.build import D, after, decimals, instrument, position, prove
@@ -44,6 +52,11 @@ def test_an_unknown_leg_is_closed_for_what_the_ledger_has_less_our_own_fills() -
 
 def test_after_a_partial_fill_the_venues_rest_is_closed_and_is_no_mismatch() -> None:
     assert size_close(D(100), present("40"), BY_CENT, D(60)) == Sized(quantity=D(40))
+
+
+def test_what_the_venue_does_not_show_is_not_closed_blindly_though_nothing_explains_it() -> None:
+    unexplained = Unexplained(why="no record", since=after(0), reads=(), accounting=GONE)
+    assert isinstance(size_close(D(100), unexplained, BY_CENT), Nothing)
 
 
 def test_an_absent_leg_and_one_that_we_closed_leave_nothing() -> None:
