@@ -19,7 +19,7 @@ MISMATCH = "reconciliation_mismatch"
 async def long_ten_and_short_four(guard: World, account: str, hours: float) -> list[PositionRow]:
     price = guard.price(SOL, account)
     guard.market.open_position(
-        account, SOL, Side.LONG, Decimal(10), price, ago(hours), stop_loss=price * Decimal("0.9")
+        account, SOL, Side.LONG, Decimal(10), price, ago(hours), stop_loss=price * Decimal("0.95")
     )
     guard.market.open_position(account, SOL, Side.SHORT, Decimal(4), price, ago(hours))
     rows = [
