@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test lint simulate worlds chaos bench soak docs clean
+.PHONY: setup run test lint simulate worlds stress chaos bench soak docs clean
 
 # Tests mostly wait for processes and venues, so more of them than cores run side by side.
 WORKERS ?= 4
@@ -36,6 +36,9 @@ simulate: .venv/ready
 # Every world of at most so many events, and what the rule of absence makes of it: an hour or two.
 worlds: .venv/ready
 	$(BIN)/python -m tests.rules.worlds --events $(EVENTS)
+
+stress: .venv/ready
+	$(BIN)/python -m tests.runtime.stress.run --seeds $(SEEDS)
 
 chaos: .venv/ready
 	$(BIN)/python -m tests.chaos.long --minutes $(MINUTES)

@@ -100,6 +100,11 @@ class CloseCommands:
         return bool(self._open)
 
     @property
+    def have_begun(self) -> bool:
+        """Whether an order may have left for one of them."""
+        return any(command.state is CommandState.BEGUN for command in self._open or ())
+
+    @property
     def are_over(self) -> bool:
         """Whether the end of all of them has come: no further order leaves for them then."""
         now = self._context.now()

@@ -26,7 +26,12 @@ REPLICA_LAG = timedelta(minutes=10)
 """So much older than its read may a list of positions be. Lags of 5 minutes were seen."""
 
 CHANGE_ROUNDING = timedelta(seconds=1)
-"""Venues tell the instant of a position's last change in whole seconds, or exactly."""
+"""Some venues tell the instant of a position's last change in whole seconds (Gate's
+`update_time`)."""
+
+CLOCK_SKEW = timedelta(seconds=5)
+"""So far a venue's clock may be ahead of ours: Bybit and Binance, as ccxt signs for them, take no
+request that is further off."""
 
 REPLAY_LIMIT = timedelta(days=7)
 """So far before its last sight a leg's opening is read: one request reaches that far at most venues
@@ -64,10 +69,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     `rows_quantity` is what all active rows of the leg have together (None: it has no row), and
     `opened_at` the oldest's opening. `closed_rows` is what rows of the leg had that others closed
     since then, and `closed_from` the oldest of their openings (`with_closed_rows`). `booked` are
-    fills that ended other rows, `other_orders` the ids of our orders for other rows. `step` is
-    the smallest quantity that the instrument can express. `turned` is what the account's one net
-    position now has on the other side. `history` None: it was not read, `unread` says why it
-    could not be.
+    fills and records that ended other rows, by their ids, `other_orders` the ids of our orders
+    for other rows. `step` is the smallest quantity that the instrument can express. `turned` is
+    what the account's one net position now has on the other side. `history` None: it was not read,
+    `unread` says why it could not be.
     """
 
     key: LegKey
@@ -334,7 +339,7 @@ def _counted(
     by_records = sum((record.quantity for record in records), ZERO)
     closed = max(by_fills, by_records)
     # A record tells of all closings, those that ended other rows among them.
-    free = closed - _taken(account, closing)
+    free = closed - _taken(account, closing, records)
     needed = max(base + opened, least)
     by = ExplainedBy.FILLS if by_fills >= by_records else ExplainedBy.VENUE_RECORD
     enough = (
@@ -365,17 +370,18 @@ def _opened_the_other_side(account: Account, closing: Sequence[Fill]) -> Decimal
     return min(untold, account.turned)
 
 
-def _taken(account: Account, closing: Sequence[Fill]) -> Decimal:
-    """How much of these fills belongs to other rows."""
+def _taken(account: Account, closing: Sequence[Fill], records: Sequence[ClosedPosition]) -> Decimal:
+    """How much of these closings belongs to other rows, by whichever telling of them is whole."""
     parts = _parts(account.booked)
-    taken = ZERO
+    by_fills = ZERO
     for fill in closing:
         whole = closed_by(fill, account.key.side)
-        if fill.order_id in account.other_orders:
-            taken += whole
-        else:
-            taken += min(parts.get(fill.fill_id, ZERO), whole)
-    return taken
+        ours = fill.order_id in account.other_orders
+        by_fills += whole if ours else min(parts.get(fill.fill_id, ZERO), whole)
+    by_records = sum(
+        (min(parts.get(record.record_id, ZERO), record.quantity) for record in records), ZERO
+    )
+    return max(by_fills, by_records)
 
 
 def _parts(booked: Iterable[BookedFill]) -> dict[str, Decimal]:
@@ -417,8 +423,9 @@ def _sight(seen: LastSeen) -> tuple[datetime, datetime]:
     it has one. Else a list may be a replica's, and older than its read.
     """
     if seen.changed_at is not None:
-        return seen.changed_at, seen.changed_at + CHANGE_ROUNDING
-    return seen.started_at - REPLICA_LAG, seen.finished_at
+        whole = seen.changed_at.microsecond == 0
+        return seen.changed_at, seen.changed_at + (CHANGE_ROUNDING if whole else timedelta(0))
+    return seen.started_at - REPLICA_LAG, seen.finished_at + CLOCK_SKEW
 
 
 def _same(one: Decimal, other: Decimal, step: Decimal) -> bool:

@@ -195,6 +195,9 @@ class BybitPositions:
         if call.params.get("mode") not in ("0", "3"):
             raise Refusal("10001", "params error: mode invalid")
         hedged = call.params["mode"] == "3"
+        if hedged is owner.hedged and not call.params.get("symbol"):
+            # By coin freqtrade sends this at each of its starts, and lives with no refusal of it.
+            return ok(call, {})
         if hedged is owner.hedged:
             raise Refusal("110025", "Position mode has not been modified.")
         if any(it.size for it in owner.positions.values()):

@@ -32,6 +32,7 @@ from venues.strict import (
     Capture,
     MalformedReplyError,
     TooLateError,
+    WrongAccountError,
     capturing,
     demand_strict_replies,
 )
@@ -229,13 +230,15 @@ class Client:
                     refusal=capture.only_questions,
                     sent=tuple(capture.sent),
                 ) from late
-            except CannotTellError as error:
+            except (CannotTellError, WrongAccountError) as error:
+                wrong = isinstance(error, WrongAccountError)
+                kind = VenueErrorKind.KEY if wrong else VenueErrorKind.OTHER
                 raise VenueCallError(
-                    VenueError(kind=VenueErrorKind.OTHER, message=str(error)),
+                    VenueError(kind=kind, message=str(error)),
                     sent=tuple(capture.sent),
                 ) from error
             except self._expected() as error:
-                found = classify(self.settings, self.hooks, error, capture.answer)
+                found = classify(self.settings, self.hooks, error, capture.answer, self.now())
                 note_ban(self.settings, found.error)
                 raise VenueCallError(
                     found.error,

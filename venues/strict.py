@@ -47,18 +47,22 @@ class CannotTellError(Exception):
     """The venue answered well, and what it keeps does not tell what was asked."""
 
 
+class WrongAccountError(Exception):
+    """The login is none of an account: every read of it would show nothing, and be well-formed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One HTTP answer. `body` is None where it was no JSON; `text` is what came.
 
-    `next_token` leads to the next page where a venue says so in a header.
+    `headers` are those of its answer by lower-case name.
     """
 
     status: int
     path: str
     body: Any
     text: str
-    next_token: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -120,7 +124,7 @@ def next_token() -> str:
         return ""
     body = answer.body
     told = body.get("continuationToken") if isinstance(body, Mapping) else None
-    return answer.next_token or str(told or "")
+    return answer.headers.get(_NEXT_PAGE) or str(told or "")
 
 
 def rows_taken(places: tuple[Place, ...]) -> list[Mapping[str, Any]]:
@@ -190,8 +194,8 @@ def demand_strict_replies(
         path = endpoint_of(url, request_body)
         capture = _capture.get()
         if capture is not None:
-            told = (value for name, value in headers.items() if name.lower() == _NEXT_PAGE)
-            capture.replies.append(Reply(code, path, response, body or "", next(told, "")))
+            told = {str(name).lower(): str(value) for name, value in headers.items()}
+            capture.replies.append(Reply(code, path, response, body or "", told))
         good = 200 <= code < 300
         place = place_of(places, path) if method == "GET" or "#" in path else None
         if good:

@@ -1,5 +1,5 @@
-"""Commands that change something: position add, scan, reconcile, close, hold, release, ack, reload,
-and those that act on actors.
+"""Commands that change something: position add, scan, reconcile, close, accept, adopt-identity,
+hold, release, ack, reload, and those that act on actors.
 
 All but `position add` need the running service. They ask through `console.cli.service_client`.
 """
@@ -17,15 +17,19 @@ from console.cli.options import (
     ConfigOption,
     JsonOption,
     PathArgument,
+    ReasonOption,
     SideOption,
     SymbolArgument,
+    WaitOption,
+    YesOption,
+    complete_account,
 )
 from console.cli.program import typed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from console.control.protocol import Carried, Command, Scanned
+    from console.control.protocol import Accept, Carried, CloseNow, Command, Scanned
     from messages.values import Side
 
 operating = typer.Typer()
@@ -88,21 +92,71 @@ def reconcile(
     _report(config, Reconcile(account=account), as_json=json)
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog=typed("close BTCUSDT --yes"))
+@operating.command(rich_help_panel=POSITIONS, epilog=typed('close BTCUSDT --yes --reason "news"'))
 def close(
     symbol: SymbolArgument,
     config: ConfigOption = DEFAULT_CONFIG,
     side: SideOption = None,
     account: AccountOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    reason: ReasonOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Close an aged leg at market now, reduce-only."""
+    """Close a leg at market now, reduce-only, and say what became of it.
+
+    It belongs to the rows that are open now, and ends after a minute unless it has begun. Exit
+    code 0: closed, or only given; 1: refused; 6: failed, expired or taken back; 7: still under way.
+    """
     from console.control.protocol import CloseNow
 
     if not yes and not _confirmed(f"Close {symbol} at market now?"):
         raise CommandError(ExitCode.REFUSED, "nothing was closed")
-    _carry(config, CloseNow(symbol=symbol, side=_side(side), account=account), as_json=json)
+    command = CloseNow(symbol=symbol, side=_side(side), account=account, by=_user(), reason=reason)
+    _order(config, command, wait=wait, as_json=json)
+
+
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("accept BTCUSDT --yes"))
+def accept(
+    symbol: SymbolArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    side: SideOption = None,
+    account: AccountOption = None,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    reason: ReasonOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Take a leg that is gone without a record for closed, with an unknown exit.
+
+    It is judged once more: what is open, or explained after all, is refused in words. Exit codes as
+    those of `close`.
+    """
+    from console.control.protocol import Accept
+
+    if not yes and not _confirmed(f"Close the rows of {symbol} with an unknown exit?"):
+        raise CommandError(ExitCode.REFUSED, "nothing was closed")
+    command = Accept(symbol=symbol, side=_side(side), account=account, by=_user(), reason=reason)
+    _order(config, command, wait=wait, as_json=json)
+
+
+@operating.command(rich_help_panel=SERVICE, epilog=typed("adopt-identity bybit-main --yes"))
+def adopt_identity(
+    account: Annotated[
+        str,
+        typer.Argument(metavar="ACCOUNT", help="As configured.", autocompletion=complete_account),
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    yes: YesOption = False,
+    reason: ReasonOption = "",
+    json: JsonOption = False,
+) -> None:
+    """The login that the venue tells of is meant to be this account's from now on."""
+    from console.control.protocol import AdoptIdentity
+
+    if not yes and not _confirmed(f"Is {account} really meant to be another login than before?"):
+        raise CommandError(ExitCode.REFUSED, "nothing was changed")
+    _carry(config, AdoptIdentity(account=account, by=_user(), reason=reason), as_json=json)
 
 
 @operating.command(rich_help_panel=POSITIONS, epilog=typed("hold ETHUSDT"))
@@ -223,6 +277,25 @@ def _carry(config: Path, command: Command[Carried], *, as_json: bool) -> None:
         tables.print_json(carried)
     else:
         typer.echo(carried.message)
+
+
+def _order(config: Path, command: CloseNow | Accept, *, wait: bool, as_json: bool) -> None:
+    """Give an order, wait for its outcome unless told otherwise, and end with its exit code."""
+    from console.cli import tables
+    from console.cli.outcome import exit_code_of, wait_for_outcome
+    from console.cli.service_client import ask_socket, settings_from
+
+    socket = settings_from(config, keys=False).control.socket
+    ordered = ask_socket(socket, command)
+    if wait:
+        ordered = wait_for_outcome(socket, ordered)
+    if as_json:
+        tables.print_json(ordered)
+    else:
+        typer.echo(ordered.message)
+    code = exit_code_of(ordered)
+    if code is not ExitCode.OK and (wait or code is not ExitCode.PENDING):
+        raise typer.Exit(code)
 
 
 def _report(config: Path, command: Command[Scanned], *, as_json: bool) -> None:

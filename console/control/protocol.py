@@ -24,10 +24,12 @@ from console.control.replies import (
     FieldInfo,
     Figures,
     Legs,
+    LegStory,
     LegView,
     MessageInfo,
     MessageTypes,
     Nodes,
+    Ordered,
     Overview,
     Refused,
     Reloaded,
@@ -50,11 +52,13 @@ __all__ = [
     "Events",
     "FieldInfo",
     "Figures",
+    "LegStory",
     "LegView",
     "Legs",
     "MessageInfo",
     "MessageTypes",
     "Nodes",
+    "Ordered",
     "Overview",
     "Refused",
     "Reloaded",
@@ -198,12 +202,47 @@ class Reconcile(Command[Scanned], frozen=True, kw_only=True):
     account: str | None = None
 
 
-class CloseNow(Command[Carried], frozen=True, kw_only=True):
-    """Close an aged leg at market now."""
+class CloseNow(Command[Ordered], frozen=True, kw_only=True):
+    """Close a leg at market now, aged or not.
+
+    `row_ids` are the rows that the operator saw; none: those of now. The same `request_id` twice is
+    one command. `by` and `reason` go into the audit trail.
+    """
 
     symbol: str
     side: Side | None = None
     account: str | None = None
+    row_ids: tuple[Stored, ...] = ()
+    by: str = ""
+    reason: str = ""
+    request_id: str | None = None
+
+
+class Accept(Command[Ordered], frozen=True, kw_only=True):
+    """Take an unexplained absence for closed, with an unknown exit. Fields as in `CloseNow`."""
+
+    symbol: str
+    side: Side | None = None
+    account: str | None = None
+    row_ids: tuple[Stored, ...] = ()
+    by: str = ""
+    reason: str = ""
+    request_id: str | None = None
+
+
+class GetCommand(Command[Ordered], frozen=True, kw_only=True):
+    """What became of an operator's command; answered after `wait` seconds, or once it has ended."""
+
+    command_id: Stored
+    wait: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0.0
+
+
+class AdoptIdentity(Command[Carried], frozen=True, kw_only=True):
+    """The login that the venue tells of is meant to be this account's."""
+
+    account: str
+    by: str = ""
+    reason: str = ""
 
 
 class Hold(Command[Carried], frozen=True, kw_only=True):
@@ -287,6 +326,9 @@ AnyCommand = (
     | Scan
     | Reconcile
     | CloseNow
+    | Accept
+    | GetCommand
+    | AdoptIdentity
     | Hold
     | Release
     | Acknowledge
@@ -319,6 +361,7 @@ AnyReply = (
     | Answered
     | Legs
     | Overview
+    | Ordered
     | Reloaded
 )
 

@@ -33,6 +33,7 @@ _FOR_SOME: tuple[type[msgspec.Struct], ...] = (
     to_monitors.ScanNow,
     to_monitors.LookAt,
     to_monitors.CloseByOrder,
+    to_monitors.AcceptAbsence,
     to_monitors.Release,
     to_ledger.ActiveRows,
     to_ledger.FindRows,

@@ -17,6 +17,7 @@ import msgspec
 from actors.runtime import NodeInfo
 from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.ledger_commands import since_when
+from console.cli.outcome import exit_code_of, wait_for_outcome
 from console.cli.service_client import ask_socket
 from console.control import protocol as p
 from console.control.sending import SENDABLE
@@ -67,6 +68,8 @@ class Functions:
             self.scan,
             self.reconcile,
             self.close,
+            self.accept,
+            self.adopt_identity,
             self.hold,
             self.release,
             self.ack,
@@ -147,11 +150,50 @@ class Functions:
         account: str | None = None,
         *,
         yes: bool = False,
+        wait: bool = True,
+        reason: str = "",
     ) -> Said:
-        """Close a leg at market now, reduce-only; asks first.  close("BTCUSDT", "long")"""
-        command = p.CloseNow(symbol=symbol, side=_side(side), account=account)
+        """Close a leg at market now, reduce-only; asks, and waits.  close("BTCUSDT", "long")"""
+        command = p.CloseNow(
+            symbol=symbol, side=_side(side), account=account, by=getpass.getuser(), reason=reason
+        )
         if not yes and not self._confirm(f"Close {symbol} at market now?"):
             return Said("nothing was closed")
+        return self._ordered(command, wait=wait)
+
+    def accept(
+        self,
+        symbol: str,
+        side: str | None = None,
+        account: str | None = None,
+        *,
+        yes: bool = False,
+        wait: bool = True,
+        reason: str = "",
+    ) -> Said:
+        """Take a leg that is gone without a record for closed.  accept("BTCUSDT")"""
+        command = p.Accept(
+            symbol=symbol, side=_side(side), account=account, by=getpass.getuser(), reason=reason
+        )
+        if not yes and not self._confirm(f"Close the rows of {symbol} with an unknown exit?"):
+            return Said("nothing was closed")
+        return self._ordered(command, wait=wait)
+
+    def _ordered(self, command: p.CloseNow | p.Accept, *, wait: bool) -> Said:
+        """What became of it. Raises CommandError where it was not carried out."""
+        ordered = self._call(command)
+        if wait:
+            ordered = wait_for_outcome(self.socket, ordered)
+        code = exit_code_of(ordered)
+        if code is not ExitCode.OK and (wait or code is not ExitCode.PENDING):
+            raise CommandError(code, ordered.message)
+        return Said(ordered.message)
+
+    def adopt_identity(self, account: str, *, yes: bool = False, reason: str = "") -> Said:
+        """The login that the venue tells of is this account's.  adopt_identity("bybit-main")"""
+        if not yes and not self._confirm(f"Is {account} meant to be another login than before?"):
+            return Said("nothing was changed")
+        command = p.AdoptIdentity(account=account, by=getpass.getuser(), reason=reason)
         return Said(self._call(command).message)
 
     def hold(self, symbol: str, side: str | None = None, account: str | None = None) -> Said:

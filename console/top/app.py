@@ -32,7 +32,7 @@ from console.control.client import CommandRefusedError, ControlClient, NoService
 from console.top import panels
 from console.top.dialogs import HELP, Confirm, Page
 from console.top.look import Look, look_at
-from messages.ledger import PositionRow
+from messages.ledger import CommandState, PositionRow
 from messages.values import Side
 
 R = TypeVar("R", bound=p.Reply)
@@ -266,7 +266,7 @@ class Top(App[None]):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._send(p.CloseNow(symbol=row.symbol, side=_side_of(row), account=row.account))
+                self.run_worker(self._close(row), group="commands")
 
         question = f"Close {row.account} {row.symbol} {row.side} at market now?"
         self.push_screen(Confirm(question), answered)
@@ -308,6 +308,22 @@ class Top(App[None]):
     async def _carry(self, command: p.Command[p.Carried]) -> None:
         if carried := await self._asked(command):
             self.notify(carried.message)
+
+    async def _close(self, row: PositionRow) -> None:
+        """Order the close, say that it is, and say what became of it."""
+        command = p.CloseNow(
+            symbol=row.symbol, side=_side_of(row), account=row.account, by=getpass.getuser()
+        )
+        ordered = await self._asked(command)
+        said = None
+        while ordered is not None:
+            if ordered.message != said:
+                bad = ordered.command.state.final and ordered.command.state != CommandState.DONE
+                self.notify(ordered.message, severity="error" if bad else "information")
+                said = ordered.message
+            if ordered.command.state.final:
+                break
+            ordered = await self._asked(p.GetCommand(command_id=ordered.command.id, wait=10.0))
 
     async def _scan(self) -> None:
         if scanned := await self._asked(p.Scan()):

@@ -46,10 +46,10 @@ def explained(account: Account) -> bool:
 def told(
     *fills: Fill, last: str | None = "1", rows: str | None = "1", changed: float | None = None
 ) -> Account:
-    """Seen at 0 and not since, with its rows an hour old, and these fills."""
+    """Seen at -4 and not since, with its rows an hour old, and these fills."""
     return books(
         rows,
-        last=None if last is None else seen(0, last, changed_at=changed),
+        last=None if last is None else seen(-4, last, changed_at=changed),
         history=history(*fills),
     )
 
@@ -120,7 +120,7 @@ def test_a_flip_closed_the_leg_whether_or_not_the_venue_says_how_much_it_closed(
 
 
 def test_a_shortfall_of_less_than_a_step_is_none() -> None:
-    short = books(last=seen(0), history=history(fill(3, "0.9996")), step="0.001")
+    short = books(last=seen(-4), history=history(fill(3, "0.9996")), step="0.001")
     assert explained(short)
     assert not explained(msgspec.structs.replace(short, history=history(fill(3, "0.999"))))
 
@@ -181,11 +181,15 @@ def test_a_leg_of_which_nothing_was_ever_known_is_not_explained() -> None:
 
 
 def test_a_sale_that_the_sight_shows_already_does_not_count_again() -> None:
-    """Seen with 1 left, 5 s after a partial sale by a venue's clock that is 10 s ahead."""
-    sold = fill(5)
-    assert not explained(told(sold, changed=5))
-    assert not explained(told(sold, changed=4.5)), "the venue rounds to seconds"
-    assert explained(told(sold, changed=3))
+    """Seen with 1 left, 8 s after a partial sale by a venue's clock that is 12 s ahead."""
+    assert not explained(told(fill(8.5), changed=8.5))
+    assert explained(told(fill(8.5), changed=8.25))
+
+
+def test_a_change_that_is_told_in_whole_seconds_may_be_that_much_later() -> None:
+    assert not explained(told(fill(8.9), changed=8))
+    assert not explained(told(fill(9), changed=8))
+    assert explained(told(fill(9.1), changed=8))
 
 
 def test_without_the_venue_s_word_a_sale_shortly_before_the_sight_may_be_in_it() -> None:
@@ -194,15 +198,22 @@ def test_without_the_venue_s_word_a_sale_shortly_before_the_sight_may_be_in_it()
     assert not explained(told(fill(-30)))
 
 
+def test_without_the_venue_s_word_a_clock_that_is_ahead_dates_a_sale_after_the_sight() -> None:
+    """1 was left at -4; the sale that left it is dated 0.5, by a clock that is 4.6 s ahead."""
+    fills = (fill(-3600, "2", side=BUY), fill(0.5))
+    assert not explained(told(*fills))
+    assert explained(told(*fills, fill(9)))
+
+
 def test_a_lagging_sight_that_shows_less_than_there_is_explains_no_partial_sale() -> None:
-    """Bought 1 at -3600 and 1 at -60; the list of 0 is two minutes old and shows the first."""
+    """Bought 1 at -3600 and 1 at -60; the list of -4 is two minutes old and shows the first."""
     fills = (fill(-3600, side=BUY), fill(-60, side=BUY), fill(3))
     assert not explained(told(*fills))
     assert explained(told(*fills, fill(4)))
 
 
 def test_a_lagging_sight_that_shows_more_than_there_is_does_not_hide_the_end() -> None:
-    """Of 1 half was sold at -60; the list of 0 shows all of it still."""
+    """Of 1 half was sold at -60; the list of -4 shows all of it still."""
     fills = (fill(-3600, side=BUY), fill(-60, "0.5"), fill(3, "0.5"))
     assert explained(told(*fills))
 
@@ -241,29 +252,29 @@ def test_where_the_venue_says_how_much_of_a_sale_closed_that_is_taken() -> None:
 
 
 def test_the_history_begins_where_what_was_seen_may_have_been_so() -> None:
-    orphan = books(None, last=seen(0), opened_at=None)
-    assert history_from(orphan) == after(-0.1) - REPLICA_LAG
-    changed = books(None, last=seen(0, changed_at=-50), opened_at=None)
+    orphan = books(None, last=seen(-4), opened_at=None)
+    assert history_from(orphan) == after(-4.1) - REPLICA_LAG
+    changed = books(None, last=seen(-4, changed_at=-50), opened_at=None)
     assert history_from(changed) == after(-50)
 
 
 def test_it_begins_at_the_opening_where_that_is_near_or_is_needed() -> None:
-    near = books(last=seen(0, changed_at=-50))
+    near = books(last=seen(-4, changed_at=-50))
     assert history_from(near) == after(-3600) - BEFORE_OPENING
     limit = REPLAY_LIMIT.total_seconds()
-    far = books(last=seen(0, changed_at=-50), opened_at=-50 - limit)
+    far = books(last=seen(-4, changed_at=-50), opened_at=-50 - limit)
     assert history_from(far) == after(-50)
-    last_day = books(last=seen(0, changed_at=-50), opened_at=10 - limit)
+    last_day = books(last=seen(-4, changed_at=-50), opened_at=10 - limit)
     assert history_from(last_day) == after(10 - limit) - BEFORE_OPENING
-    exceeded = books("2", last=seen(0, changed_at=-50), opened_at=-90 * DAY)
+    exceeded = books("2", last=seen(-4, changed_at=-50), opened_at=-90 * DAY)
     assert history_from(exceeded) == after(-90 * DAY) - BEFORE_OPENING
-    reopened = books(last=seen(0, changed_at=-50), opened_at=20)
+    reopened = books(last=seen(-4, changed_at=-50), opened_at=20)
     assert history_from(reopened) == after(-50)
     assert history_from(books()) == after(-3600) - BEFORE_OPENING
 
 
 def test_a_history_that_begins_later_explains_nothing_and_says_so() -> None:
-    for account in (books(last=seen(0)), books(), books("2", last=seen(0))):
+    for account in (books(last=seen(-4)), books(), books("2", last=seen(-4))):
         late = msgspec.structs.replace(account, history=history(fill(3, "2"), since=1))
         found = explain(late)
         assert found.explained_by is None
@@ -271,13 +282,13 @@ def test_a_history_that_begins_later_explains_nothing_and_says_so() -> None:
 
 
 def test_a_history_that_reaches_the_last_sight_but_not_the_opening_may_do() -> None:
-    account = books(last=seen(0, changed_at=-50), opened_at=-3600)
+    account = books(last=seen(-4, changed_at=-50), opened_at=-3600)
     assert explained(msgspec.structs.replace(account, history=history(fill(3), since=-50)))
 
 
 def test_a_history_that_was_not_or_cannot_be_read_explains_nothing_and_says_so() -> None:
-    assert explain(books(last=seen(0))).why == "the executions were not read"
-    unread = books(last=seen(0), unread="the venue keeps three days")
+    assert explain(books(last=seen(-4))).why == "the executions were not read"
+    unread = books(last=seen(-4), unread="the venue keeps three days")
     assert explain(unread).why == "the venue keeps three days"
 
 
@@ -285,21 +296,21 @@ def test_a_history_that_was_not_or_cannot_be_read_explains_nothing_and_says_so()
 
 
 def test_our_own_verified_fills_of_what_was_seen_explain_by_themselves() -> None:
-    found = explain(books(last=seen(0), own=(own(5, "0.4"), own(7, "0.6"))))
+    found = explain(books(last=seen(-4), own=(own(5, "0.4"), own(7, "0.6"))))
     assert found.explained_by is ExplainedBy.OWN_ORDERS
-    assert (found.closed, found.ended_at, found.since) == (D(1), after(8), after(0))
+    assert (found.closed, found.ended_at, found.since) == (D(1), after(8), after(-4))
 
 
 @pytest.mark.parametrize(
     ("account", "why"),
     [
-        (books(last=seen(0), own=(own(5, "0.9"),)), "less than was seen"),
+        (books(last=seen(-4), own=(own(5, "0.9"),)), "less than was seen"),
         (books(last=seen(10), own=(own(5),)), "seen again since"),
-        (books("2", last=seen(0), own=(own(5),)), "the rows say more"),
+        (books("2", last=seen(-4), own=(own(5),)), "the rows say more"),
         (books(own=(own(5),)), "sent blindly: never seen"),
-        (books(last=seen(0), own=(own(5),), opened_at=3), "seen before its row was opened"),
-        (books(last=seen(0, "0"), own=(own(5),)), "seen with nothing"),
-        (books(last=seen(0), own=()), "none"),
+        (books(last=seen(-4), own=(own(5),), opened_at=3), "seen before its row was opened"),
+        (books(last=seen(-4, "0"), own=(own(5),)), "seen with nothing"),
+        (books(last=seen(-4), own=()), "none"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -311,7 +322,7 @@ def test_own_fills_that_are_not_all_that_was_there_do_not_explain_alone(
 
 def test_what_others_closed_beside_our_own_fills_is_found_in_the_history() -> None:
     ours = fill(5.5, "0.4", order_id="ours")
-    account = books(last=seen(0), own=(own(5, "0.4"),), history=history(ours, fill(7, "0.6")))
+    account = books(last=seen(-4), own=(own(5, "0.4"),), history=history(ours, fill(7, "0.6")))
     assert explain(account).explained_by is ExplainedBy.FILLS
 
 
@@ -344,7 +355,7 @@ def test_a_fill_of_an_order_of_ours_for_other_rows_does_not_count() -> None:
 def test_what_ended_other_rows_still_left_the_leg() -> None:
     """Seen with 3: our order took the 2 of another row, and a hand the 1 of this one."""
     fills = (fill(3, "2", order_id="ours"), fill(4))
-    account = books("1", last=seen(0, "3"), history=history(*fills))
+    account = books("1", last=seen(-4, "3"), history=history(*fills))
     account = msgspec.structs.replace(account, other_orders=frozenset({"ours"}))
     assert explained(account)
     assert not explained(msgspec.structs.replace(account, history=history(fills[0])))
@@ -353,7 +364,7 @@ def test_what_ended_other_rows_still_left_the_leg() -> None:
 def test_nothing_is_booked_for_an_orphan_so_it_does_not_matter_whose_fill_ended_it() -> None:
     account = books(
         None,
-        last=seen(0, changed_at=-50),
+        last=seen(-4, changed_at=-50),
         opened_at=None,
         history=history(fill(3)),
         booked=(BookedFill(fill_id="f3", quantity=D(1)),),
@@ -365,7 +376,7 @@ def test_nothing_is_booked_for_an_orphan_so_it_does_not_matter_whose_fill_ended_
 
 
 def test_a_settlement_is_explained_by_the_venue_s_record_where_no_fill_tells_it() -> None:
-    settled = books(last=seen(0), history=history(records=(record(3),)))
+    settled = books(last=seen(-4), history=history(records=(record(3),)))
     found = explain(settled)
     assert found.explained_by is ExplainedBy.VENUE_RECORD
     assert (found.ended_at, found.records, found.fills) == (after(3), (record(3),), ())
@@ -385,20 +396,29 @@ def test_records_that_do_not_reach_what_was_seen_explain_nothing(
     records: tuple[object, ...], why: str
 ) -> None:
     told = History(since=after(-DAY), fills=(), records=records)  # type: ignore[arg-type]
-    assert not explained(books(last=seen(0), history=told)), why
+    assert not explained(books(last=seen(-4), history=told)), why
+
+
+def test_a_record_that_ended_another_row_ends_no_second_one() -> None:
+    settled = books(history=history(records=(record(3), record(4, "0.5"))))
+    booked = BookedFill(fill_id="r3", quantity=D(1), row_id=7)
+    assert explained(settled)
+    assert not explained(msgspec.structs.replace(settled, booked=(booked,)))
+    half = msgspec.structs.replace(settled, booked=(booked,), rows_quantity=D("0.5"))
+    assert explained(half)
 
 
 def test_records_and_fills_are_two_tellings_of_the_same_closings_and_are_not_added() -> None:
     both = history(fill(3, "0.5"), records=(record(3, "0.5"),))
-    assert not explained(books(last=seen(0), history=both))
+    assert not explained(books(last=seen(-4), history=both))
     whole = history(fill(3), records=(record(3.5),))
-    found = explain(books(last=seen(0), history=whole))
+    found = explain(books(last=seen(-4), history=whole))
     assert found.explained_by is ExplainedBy.FILLS
     assert found.ended_at == after(3.5)
 
 
 def test_a_short_leg_is_accounted_for_by_purchases() -> None:
-    account = books(key=SHORT, last=seen(0, key=SHORT), history=history(fill(3, side=BUY)))
+    account = books(key=SHORT, last=seen(-4, key=SHORT), history=history(fill(3, side=BUY)))
     assert explained(account)
     assert not explained(msgspec.structs.replace(account, history=history(fill(3))))
 

@@ -7,7 +7,7 @@ A fault that the worlds find needs no more events than CI takes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -18,6 +18,7 @@ import rules.verdict
 from messages.ledger import LastSeen
 from messages.settings import VerdictSettings
 from messages.values import ZERO
+from messages.venue import ClosedPosition, Fill
 from messages.verdict import (
     Absent,
     Accounting,
@@ -184,9 +185,8 @@ def a_booked_fill_counts_again(monkeypatch: Patch) -> None:
 def fills_of_our_orders_for_other_rows_count(monkeypatch: Patch) -> None:
     right = rules.explanation._taken
 
-    def taken(account: Account, closing: object) -> object:
-        bare = msgspec.structs.replace(account, other_orders=frozenset())
-        return right(bare, closing)  # type: ignore[arg-type]
+    def taken(account: Account, fills: Sequence[Fill], records: Sequence[ClosedPosition]) -> object:
+        return right(msgspec.structs.replace(account, other_orders=frozenset()), fills, records)
 
     monkeypatch.setattr(rules.explanation, "_taken", taken)
 
@@ -260,7 +260,7 @@ IN_THE_ACCOUNTING: list[tuple[Callable[[Patch], None], Test]] = [
     ),
     (
         a_sight_is_always_as_old_as_it_may_be,
-        E.test_a_sale_that_the_sight_shows_already_does_not_count_again,
+        E.test_a_change_that_is_told_in_whole_seconds_may_be_that_much_later,
     ),
     (openings_are_not_counted, E.test_what_is_missing_is_told_in_figures),
     (a_booked_fill_counts_again, E.test_a_fill_that_ended_another_row_ends_no_second_one),

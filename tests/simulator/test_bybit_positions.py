@@ -201,7 +201,9 @@ async def test_leverage_is_set_by_symbol_once() -> None:
 async def test_the_position_mode_is_switched_while_nothing_is_open() -> None:
     async with bybit() as one:
         switch = {"category": "linear", "coin": "USDT"}
-        assert await refused(one.post("PositionSwitchMode", **switch, mode=0)) == 110025
+        named = {"category": "linear", "symbol": "BTCUSDT"}
+        assert await refused(one.post("PositionSwitchMode", **named, mode=0)) == 110025
+        await one.post("PositionSwitchMode", **switch, mode=0)
         resting = await one.limit("Buy", "1", "64000")
         assert await refused(one.post("PositionSwitchMode", **switch, mode=3)) == 110028
         await one.post("OrderCancel", **LINEAR, orderId=resting)

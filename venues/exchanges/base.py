@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Protocol
 
 from messages.settings import AccountSettings
@@ -28,8 +29,14 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
-from venues.numbers import decimal_or_none, milliseconds, plain, positive_or_none
-from venues.strict import MalformedReplyError, Place, rows_taken
+from venues.numbers import (
+    decimal_or_none,
+    instant_or_none,
+    milliseconds,
+    plain,
+    positive_or_none,
+)
+from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, rows_taken
 
 Row = Mapping[str, Any]
 """A position, order or fill as the exchange itself wrote it."""
@@ -38,6 +45,8 @@ Order = Mapping[str, Any]
 Trade = Mapping[str, Any]
 """An execution as ccxt reads it; `info` is the exchange's own row."""
 
+_LONGEST_BAN = 30 * 86400
+"""Seconds; what is longer is no wait but nonsense."""
 STABLE = ("USDT", "USDC")
 LIMITS = (OrderType.LIMIT_AGGRESSIVE, OrderType.LIMIT_MAKER)
 
@@ -105,6 +114,8 @@ class Facts:
     of their own. `keeps_closed` says that the venue keeps a record of closed positions,
     `closed_window` how long a span of it one question may ask for. `late_cancel` are codes of a
     refused cancel that come when the order has ended meanwhile: its record tells what became of it.
+    `by_symbol` venues can be asked for the position of one symbol, and `names_flat` ones then
+    answer with a row even where it is flat.
     """
 
     exchange: str
@@ -132,6 +143,7 @@ class Facts:
     streams: bool = False
     stream_topics: int = 0
     by_symbol: bool = False
+    names_flat: bool = False
     opened: str = ""
     fill_window: timedelta | None = None
     fill_page: int = 100
@@ -258,6 +270,10 @@ class Exchange:
             return VenueErrorKind.MAINTENANCE
         return VenueErrorKind.KEY if status == 401 else None
 
+    def listens_again(self, reply: Reply, now: datetime) -> datetime | None:
+        """When a rate limit or a ban ends that this reply tells of; None where it does not say."""
+        return retry_after(reply.headers.get("retry-after", ""), now)
+
     # Pages.
 
     def next_cursor(self, body: Any) -> str | None:
@@ -321,9 +337,11 @@ class Exchange:
         """The parameter sets of the reads that together cover these settle currencies."""
         return [{}]
 
-    def position_by_name(self, instrument: Instrument) -> dict[str, Any]:
-        """ccxt's parameters for asking for the position of one symbol, so that a row comes back."""
-        return {}
+    async def rows_by_name(
+        self, session: Session, instrument: Instrument
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """The position rows of one symbol, asked for by name, and ccxt's reading of each."""
+        return [], []
 
     def symbol_of(self, session: Session, name: str) -> str | None:
         """The unified symbol of a name in a position row, where ccxt's table of ids lacks it."""
@@ -541,6 +559,54 @@ class Exchange:
         return ""
 
 
+def ending(
+    instrument: Instrument,
+    *,
+    record_id: Any,
+    side: Side | None,
+    size: Any,
+    ended: Any,
+    entry: Any = None,
+    price: Any = None,
+    pnl: Any = None,
+    opened: Any = None,
+    order_id: Any = "",
+    kind: FillKind = FillKind.TRADE,
+    whole: bool = True,
+) -> ClosedPosition:
+    """A record of a closed position out of a venue's own words; sizes in contracts.
+
+    Raises `MalformedReplyError` where its id, its side or its end lacks, `CannotTellError` where
+    only its size does.
+    """
+    ended_at, contracts = instant_or_none(ended), positive_or_none(size)
+    if not record_id or side is None or ended_at is None:
+        symbol = instrument.symbol
+        raise MalformedReplyError(f"the end of a position of {symbol} lacks its side or time")
+    if contracts is None:
+        raise CannotTellError(f"the end of a position of {instrument.symbol} tells no size")
+    return ClosedPosition(
+        record_id=str(record_id),
+        symbol=instrument.symbol,
+        side=side,
+        quantity=contracts * instrument.contract_size,
+        ended_at=ended_at,
+        entry_price=positive_or_none(entry),
+        exit_price=positive_or_none(price),
+        realized_pnl=decimal_or_none(pnl),
+        opened_at=instant_or_none(opened),
+        order_id=str(order_id or ""),
+        kind=kind,
+        whole=whole,
+    )
+
+
+def named_side(word: Any) -> Side | None:
+    """The side that is called long or short, in any case."""
+    text = str(word or "").lower()
+    return Side(text) if text in ("long", "short") else None
+
+
 def together(orders: list[Order]) -> Order:
     """Several orders that came of one condition as one: sizes added, the average weighted."""
     if len(orders) == 1:
@@ -557,6 +623,18 @@ def together(orders: list[Order]) -> Order:
     resting = next((order for order in orders if order.get("status") == "open"), orders[-1])
     average = str(paid / filled) if filled else None
     return {**resting, "amount": str(amount), "filled": str(filled), "average": average}
+
+
+def retry_after(written: str, now: datetime) -> datetime | None:
+    """The instant of a Retry-After header (RFC 9110, section 10.2.3): seconds, or a date."""
+    seconds = decimal_or_none(written)
+    if seconds is not None:
+        return now + timedelta(seconds=float(seconds)) if 0 <= seconds < _LONGEST_BAN else None
+    try:
+        at = parsedate_to_datetime(written)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def codes_by_kind(**kinds: str) -> dict[str, VenueErrorKind]:
@@ -592,6 +670,14 @@ def is_true(value: Any) -> bool:
     return str(value).lower() in ("true", "yes", "1")
 
 
+def parsed(
+    session: Session, instrument: Instrument, rows: list[Row]
+) -> tuple[list[Row], list[Mapping[str, Any]]]:
+    """Position rows of one symbol with ccxt's reading of each."""
+    market = session.exchange.market(instrument.symbol)
+    return rows, [session.exchange.parse_position(row, market) for row in rows]
+
+
 def raw_of(order: Order) -> Row:
     """The venue's own row of an order, with what it wraps in one more object brought up."""
     raw = order.get("info")
@@ -599,6 +685,14 @@ def raw_of(order: Order) -> Row:
         return {}
     inner = raw.get("order")
     return {**raw, **inner} if isinstance(inner, Mapping) else raw
+
+
+def told_id(source: Mapping[str, Any], name: str) -> str:
+    """An account's id, which must be there. Raises `MalformedReplyError`."""
+    written = source.get(name)
+    if written in (None, "", 0, "0") or isinstance(written, Mapping | list | bool):
+        raise MalformedReplyError(f"whose login this is, {name}, is not told")
+    return str(written)
 
 
 def rows_of(data: Any) -> list[Row]:

@@ -10,8 +10,17 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from messages.values import ZERO
-from messages.venue import FillKind, Instrument, OrderRequest, VenueErrorKind
+from messages.values import ZERO, Side
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    NotTold,
+    OrderRequest,
+    VenueErrorKind,
+)
 from venues.exchanges.base import (
     Ask,
     Exchange,
@@ -22,12 +31,14 @@ from venues.exchanges.base import (
     Session,
     Step,
     Trade,
+    ending,
+    is_true,
     raw_of,
     rows_of,
     signed_row,
 )
 from venues.numbers import decimal_or_none
-from venues.strict import CannotTellError, Place
+from venues.strict import CannotTellError, MalformedReplyError, Place, WrongAccountError
 
 _MOST_FILLS = 10_000
 _KINDS = (
@@ -71,6 +82,7 @@ class Hyperliquid(Exchange):
         triggers=(),
         wallet=True,
         fill_page=2000,
+        keeps_closed=True,
         cancels_by_kind=False,
     )
     phrases = (
@@ -93,6 +105,30 @@ class Hyperliquid(Exchange):
 
     def adjust(self, exchange: Any) -> None:
         exchange.handle_builder_fee_approval = _no_builder
+
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """`userRole`: the address itself, unless it is an agent's, or nobody's.
+
+        With such an address every read answers well, and shows an empty account.
+        """
+        address = session.settings.key.reveal().lower()
+        body = await session.exchange.publicPostInfo({"type": "userRole", "user": address})
+        role = body.get("role") if isinstance(body, Mapping) else None
+        data = body.get("data") if isinstance(body, Mapping) else None
+        data = data if isinstance(data, Mapping) else {}
+        if role == "agent":
+            whose = str(data.get("user") or "another")
+            raise WrongAccountError(f"`key` is an API wallet's address; the account's is {whose}")
+        if role == "missing":
+            raise WrongAccountError("`key` is the address of no account of the venue")
+        if role not in ("user", "subAccount", "vault"):
+            raise MalformedReplyError("what the address is, role, is not told")
+        main = str(data.get("master") or "").lower()
+        return Identity(id=address, sub_account=role == "subAccount", main_id=main)
+
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        ended = is_true(market["info"].get("isDelisted"))
+        return InstrumentStatus.DELISTING if ended else InstrumentStatus.TRADING
 
     def read_row(self, row: Row) -> RowReading | None:
         entry = row.get("position")
@@ -172,6 +208,33 @@ class Hyperliquid(Exchange):
 
     def fill_pnl(self, raw: Row) -> Decimal | None:
         return decimal_or_none(raw.get("closedPnl"))
+
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """The venue keeps none, but each fill tells what it closed, of what, and for how much."""
+        trades, following = await self.fill_page(session, instrument, ask)
+        records = []
+        for trade in trades:
+            raw = trade["info"]
+            start, closed = decimal_or_none(raw.get("startPosition")), self.fill_closed(raw)
+            if not start or not closed:
+                continue
+            records.append(
+                ending(
+                    instrument,
+                    record_id=f"{raw.get('tid')} {raw.get('oid')}",
+                    side=Side.LONG if start > 0 else Side.SHORT,
+                    size=closed,
+                    ended=raw.get("time"),
+                    price=raw.get("px"),
+                    pnl=raw.get("closedPnl"),
+                    order_id=raw.get("oid"),
+                    kind=self.fill_kind(session, raw, ""),
+                    whole=closed == abs(start),
+                )
+            )
+        return records, following
 
     def fill_fee(self, trade: Trade, raw: Row) -> tuple[Any, str | None]:
         # The fee includes the builder's, which ccxt adds once more.

@@ -12,8 +12,17 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from messages.values import ZERO
-from messages.venue import FillKind, Instrument, Kind, OrderRequest
+from messages.values import ZERO, Side
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    Kind,
+    NotTold,
+    OrderRequest,
+)
 from venues.exchanges.base import (
     Ask,
     Exchange,
@@ -25,8 +34,10 @@ from venues.exchanges.base import (
     Step,
     Trade,
     codes_by_kind,
+    ending,
     raw_of,
     signed_row,
+    told_id,
 )
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, next_token, rows_at
@@ -48,8 +59,10 @@ _KINDS = (
     ("liquidation", FillKind.LIQUIDATION),
     ("unwind", FillKind.ADL),
     ("assign", FillKind.TRANSFER),
+    ("settle", FillKind.SETTLEMENT),
 )
 """`fillType` of a fill."""
+_CLOSES = ("close", "decrease", "reverse")
 _CLIENT_IDS = ("cliOrdId", "cli_ord_id", "clientId", "clientOrderId")
 _NEVER_RESTS = frozenset({"ioc", "market", "mkt", "immediateorcancel", "fillorkill"})
 _ENDED = {
@@ -75,6 +88,7 @@ class KrakenFutures(Exchange):
         amount_fields=("quantity", "size", "unfilledSize"),
         triggers=(),
         newest_first=True,
+        keeps_closed=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="WOULDNOTREDUCEPOSITION",
@@ -91,6 +105,15 @@ class KrakenFutures(Exchange):
         other="""INVALIDORDERTYPE INVALIDSIDE SELFFILL TOOMANYSMALLORDERS MAXPOSITIONVIOLATION
             CLIENTORDERIDTOOLONG WOULDCAUSELIQUIDATION REQUIREDARGUMENTMISSING INVALIDARGUMENT""",
     )
+
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """GET /api/history/v3/account-log: `accountUid`."""
+        body = await session.exchange.historyGetAccountLog({"version": "v3", "count": 1})
+        return Identity(id=told_id(body if isinstance(body, Mapping) else {}, "accountUid"))
+
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        halted = str(market["info"].get("tradeable", "true")).lower() == "false"
+        return InstrumentStatus.HALTED if halted else InstrumentStatus.TRADING
 
     def read_row(self, row: Row) -> RowReading | None:
         reading = signed_row(row, "size", "side", ())
@@ -150,6 +173,34 @@ class KrakenFutures(Exchange):
         written = str(raw.get("fillType") or "").lower()
         return next((kind for word, kind in _KINDS if word in written), FillKind.TRADE)
 
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """GET /api/history/v3/positions: each change of a position, the newest first.
+
+        `timestamp` is when it changed; its `fillTime` is that of the opening.
+        """
+        request: dict[str, Any] = {
+            "version": "v3",
+            "tradeable": instrument.venue_id,
+            "since": ask.start_ms,
+            "sort": "desc",
+            "count": _PAGE,
+        }
+        if ask.at:
+            request["continuation_token"] = ask.at
+        rows = rows_at(await session.exchange.historyGetPositions(request), _ELEMENTS)
+        following = next_token()
+        records = []
+        for row in rows:
+            event = row.get("event")
+            update = event.get("PositionUpdate") if isinstance(event, Mapping) else None
+            if not isinstance(update, Mapping):
+                raise MalformedReplyError("the history lists something that is no change")
+            if update.get("positionChange") in _CLOSES:
+                records.append(_ended(instrument, row, update))
+        return records, following
+
     def fill_size(self, trade: Trade, raw: Row) -> Decimal | None:
         # ccxt leaves the amount of an inverse fill out; the row has it, in contracts.
         return super().fill_size(trade, raw) or positive_or_none(raw.get("size"))
@@ -157,6 +208,27 @@ class KrakenFutures(Exchange):
     def fill_fee(self, trade: Trade, raw: Row) -> tuple[Decimal | None, str | None]:
         # The row tells none; what ccxt has is its own estimate.
         return None, None
+
+
+def _ended(instrument: Instrument, row: Row, update: Row) -> ClosedPosition:
+    held, size = (decimal_or_none(update.get(name)) for name in ("oldPosition", "executionSize"))
+    if not held:
+        raise MalformedReplyError("a change of a position does not say what was held")
+    change = update.get("positionChange")
+    words = f"{update.get('tradeType')} {update.get('updateReason')}".lower()
+    return ending(
+        instrument,
+        record_id=row.get("uid") or update.get("executionUid"),
+        side=Side.LONG if held > 0 else Side.SHORT,
+        # A reversal closes all that was held, and opens with the rest.
+        size=abs(held) if size is None or change != "decrease" else size,
+        ended=update.get("timestamp") or row.get("timestamp"),
+        entry=update.get("oldAverageEntryPrice"),
+        price=update.get("executionPrice"),
+        pnl=update.get("realizedPnL"),
+        kind=next((kind for word, kind in _KINDS if word in words), FillKind.TRADE),
+        whole=change != "decrease",
+    )
 
 
 def _trigger_price(order: Row) -> Any:

@@ -7,7 +7,17 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from messages.venue import FillKind, Instrument, KeyRights, OrderRequest, OrderType
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    KeyRights,
+    NotTold,
+    OrderRequest,
+    OrderType,
+)
 from venues.exchanges.base import (
     Ask,
     Exchange,
@@ -19,13 +29,17 @@ from venues.exchanges.base import (
     Step,
     Trade,
     codes_by_kind,
+    ending,
     list_at,
+    named_side,
+    parsed,
     raw_of,
     rows_of,
     signed_row,
     together,
+    told_id,
 )
-from venues.numbers import decimal_or_none
+from venues.numbers import decimal_or_none, milliseconds, positive_or_none
 from venues.strict import MalformedReplyError, Place, rows_at
 
 _KINDS = (
@@ -39,6 +53,17 @@ _KINDS = (
 """`subType` of a fill."""
 _FILLS = Place("/api/v5/trade/fills-history", ("data",))
 
+_POSITIONS = Place("/api/v5/account/positions", ("data",))
+_CLOSED = Place("/api/v5/account/positions-history", ("data",))
+_CLOSED_PAGE = 100
+# 1 closed in part, 2 closed, 3 liquidated, 4 liquidated in part, 5 ADL in part, 6 ADL.
+_ENDS = {
+    "3": FillKind.LIQUIDATION,
+    "4": FillKind.LIQUIDATION,
+    "5": FillKind.ADL,
+    "6": FillKind.ADL,
+}
+_IN_PART = ("1", "4", "5")
 _EFFECTIVE = ("effective", "partially_effective")
 
 
@@ -51,14 +76,16 @@ class Okx(Exchange):
         exchange="okx",
         positions=("/api/v5/account/positions",),
         opened="cTime",
+        by_symbol=True,
         places=(
-            Place("/api/v5/account/positions", ("data",)),
+            _POSITIONS,
             Place("/api/v5/trade/orders-pending", ("data",)),
             Place("/api/v5/trade/orders-algo-pending", ("data",)),
             Place("/api/v5/trade/orders-history", ("data",)),
             Place("/api/v5/trade/order", ("data",)),
             Place("/api/v5/trade/fills", ("data",)),
             _FILLS,
+            _CLOSED,
             Place("/api/v5/public/instruments", ("data",)),
         ),
         success=("code", frozenset({"0"})),
@@ -74,6 +101,7 @@ class Okx(Exchange):
         fill_history=timedelta(days=90),
         late_cancel=frozenset({"51400", "51401", "51402", "51410", "51603"}),
         newest_first=True,
+        keeps_closed=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="51169 51023 51112",
@@ -93,6 +121,20 @@ class Okx(Exchange):
         other="51000 51004 51010 51025 51102 51103 51174 50014 50015 50016",
     )
 
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """GET /api/v5/account/config: `uid`, and `mainUid` of the main account."""
+        body = await session.exchange.privateGetAccountConfig()
+        rows = rows_of(list_at(body, "data"))
+        if not rows:
+            raise MalformedReplyError("whose login this is, uid, is not told")
+        own, main = told_id(rows[0], "uid"), str(rows[0].get("mainUid") or "")
+        return Identity(
+            id=own,
+            sub_account=main != own if main else None,
+            main_id=main if main != own else "",
+            label=str(rows[0].get("label") or ""),
+        )
+
     async def key_rights(self, session: Session) -> KeyRights:
         """GET /api/v5/account/config: perm is "read_only,trade,withdraw"."""
         body = await session.exchange.privateGetAccountConfig()
@@ -102,8 +144,27 @@ class Okx(Exchange):
         granted = str(rows[0]["perm"]).split(",")
         return KeyRights(read=True, trade="trade" in granted, withdraw="withdraw" in granted)
 
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        """`state`; an end that is announced stands in a swap's `expTime`."""
+        info = market["info"]
+        told = str(info.get("state") or "live")
+        ends = info.get("instType") == "SWAP" and positive_or_none(info.get("expTime")) is not None
+        if told == "expired" or ends:
+            return InstrumentStatus.DELISTING
+        return InstrumentStatus.TRADING if told == "live" else InstrumentStatus.HALTED
+
     def read_row(self, row: Row) -> RowReading | None:
         return signed_row(row, "pos", "posSide", ("net",))
+
+    async def rows_by_name(
+        self, session: Session, instrument: Instrument
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """GET /api/v5/account/positions with a symbol.
+
+        A row of size 0 comes for 30 days after the leg was closed, and none after that.
+        """
+        body = await session.exchange.privateGetAccountPositions({"instId": instrument.venue_id})
+        return parsed(session, instrument, rows_at(body, _POSITIONS))
 
     def attached_closes(self, row: Row) -> list[Row] | None:
         """What is attached stands in `closeOrderAlgo`, which ccxt leaves out."""
@@ -169,6 +230,41 @@ class Okx(Exchange):
     def tells_fill(self, raw: Row) -> bool:
         # What has not fired has no fill; whoever reads an effective one follows its orders.
         return _is_algo(raw) or super().tells_fill(raw)
+
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """GET /api/v5/account/positions-history, the last changed first, older ones by `after`."""
+        request: dict[str, Any] = {
+            "instType": "FUTURES" if instrument.expires_at else "SWAP",
+            "instId": instrument.venue_id,
+            "limit": _CLOSED_PAGE,
+        }
+        if ask.at:
+            request["after"] = ask.at
+        body = await session.exchange.privateGetAccountPositionsHistory(request)
+        rows = rows_at(body, _CLOSED)
+        records = [
+            ending(
+                instrument,
+                record_id=f"{row.get('posId')} {row.get('uTime')}",
+                side=named_side(row.get("direction")),
+                size=row.get("closeTotalPos"),
+                ended=row.get("uTime"),
+                entry=row.get("openAvgPx"),
+                price=row.get("closeAvgPx"),
+                pnl=row.get("realizedPnl"),
+                opened=row.get("cTime"),
+                kind=_ENDS.get(str(row.get("type")), FillKind.TRADE),
+                whole=str(row.get("type")) not in _IN_PART,
+            )
+            for row in rows
+        ]
+        oldest = min((record.ended_at for record in records), default=ask.start)
+        if len(rows) < _CLOSED_PAGE or oldest < ask.start:
+            return records, ""
+        # That time itself is left out of the older page, and may be that of several records.
+        return records, str(milliseconds(oldest) + 1)
 
     def closes_all(self, raw: Row) -> bool:
         return decimal_or_none(raw.get("closeFraction")) == Decimal(1)

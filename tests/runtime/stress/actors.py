@@ -210,10 +210,10 @@ class Stress(Actor[Nothing]):
                 raise ERRORS["odd"]
             if kind == "deaf":
                 await self.trial.deaf()
+            elif kind == "endless":
+                await asyncio.Event().wait()
             else:
                 await asyncio.sleep(LONG if kind == "long" else SHORT)
-            while kind == "endless":
-                await asyncio.sleep(LONG)
         return kind
 
     @handles

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-TURNS = 200_000
+TURNS = 50_000
 """Turns of the loop after which a test is taken to run in circles."""
 
 
@@ -26,7 +26,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._virtual = 0.0
         self._turns = 0
         self._rng = rng
-        self._selector = self  # type: ignore[assignment]  # asked for events by `_run_once`
+        self._selector = self  # asked for events by `_run_once`
         self.each_turn: Callable[[], object] = lambda: None
         self.failures: list[BaseException] = []
         self.set_exception_handler(self._note_failure)

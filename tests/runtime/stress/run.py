@@ -31,7 +31,7 @@ def main() -> int:
     for seed in range(options.first, options.first + options.seeds):
         try:
             events += run_trial(seed).events
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  whatever it is belongs to its seed
             broken.append(seed)
             if options.keep_going and not isinstance(error, KeyboardInterrupt):
                 print(f"seed {seed}: {type(error).__name__}: {error}")

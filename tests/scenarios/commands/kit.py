@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 from actors import paths
 from actors.ledger_client import event
@@ -69,4 +70,5 @@ async def bot_closes(guard: World, row: PositionRow) -> None:
     """The bot closes its position and its row, as bots do."""
     guard.by_hand(row.account, XRP, Side.LONG)
     book = Book(guard.ledger, row.account, now)
-    assert await book.close(row.id, exit_price=guard.price(XRP, row.account), realized_pnl=0)
+    price = guard.price(XRP, row.account)
+    assert await book.close(row.id, exit_price=price, realized_pnl=Decimal(0))
