@@ -10,6 +10,7 @@ import pytest
 from messages.ledger import PositionRow
 from messages.settings import OrphanPolicy
 from messages.values import Side
+from simulator.faults import FaultKind
 from tests.scenarios.explained.looking import (
     ACCOUNTS,
     scanned_until_alerted,
@@ -130,3 +131,21 @@ async def test_9_1_five_legs_that_were_closed_by_hand_are_ghosts_and_no_suspicio
         for row in rows:
             assert (await guard.closed(row)).exit_source == "venue_history"
         assert set(await types_of_alerts(guard)) == {"reconciliation_mismatch"}
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+@scenario
+async def test_9_1_a_read_that_fails_does_not_end_the_suspicion(
+    tmp_path: Path, account: str
+) -> None:
+    async with world(tmp_path, accounts=(account,), verdict=SETTLED_AT_ONCE) as guard:
+        await five_rows(guard, account)
+        await guard.scan("reconciliation", account)
+        lead_to_a_stranger(guard, account)
+        await scanned_until_alerted(guard, SUSPECT, account, "reconciliation")
+        guard.fault(FaultKind.STATUS, "positions", status=503, count=None)
+        for _ in range(2):
+            assert (await guard.scan("reconciliation", account)).problem
+        (alert,) = await guard.alerts(SUSPECT)
+        assert alert.resolved_at is None
+        assert guard.state(f"accounts/{account}/exchange")["suspect"]
