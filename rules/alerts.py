@@ -134,6 +134,10 @@ def result_details(result: ExecutionResult) -> dict[str, object]:
 # Ghosts
 
 
+GHOST = "ghost:"
+"""With this the dedup key of a ghost's alert begins."""
+
+
 def ghost(
     leg: LedgerLeg, exit_: Exit, reason: str, *, copied: bool, reconciled: bool
 ) -> AlertDraft:
@@ -152,7 +156,7 @@ def ghost(
         type=AlertType.RECONCILIATION_MISMATCH if reconciled else AlertType.GHOST_POSITION,
         level=AlertLevel.WARNING,
         # One ghost is one alert, whichever of the monitors sees it first.
-        dedup_key=f"ghost:{leg.key}:{','.join(map(str, leg.row_ids))}",
+        dedup_key=f"{GHOST}{leg.key}:{','.join(map(str, leg.row_ids))}",
         title=f"Ghost: {leg.key} is in the ledger and not on the exchange",
         account=leg.key.account,
         symbol=leg.key.symbol,
@@ -179,6 +183,11 @@ def ghost(
         },
         lasting=False,
     )
+
+
+def is_of_ghost(alert: Alert) -> bool:
+    """Whether it speaks of a ghost, whichever of the monitors saw it first."""
+    return alert.dedup_key.startswith(GHOST)
 
 
 def ghost_only_observed(draft: AlertDraft, reason: str) -> AlertDraft:

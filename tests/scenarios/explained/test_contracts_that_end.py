@@ -83,7 +83,7 @@ async def test_9_4_a_renamed_contract_is_told_with_its_new_name_and_closed_under
         rename(guard.market, exchange, XRP, RENAMED, venue_id="XRPLUSDT")
 
         async def told() -> bool:
-            for monitor in ("orphans", "reconciliation"):
+            for monitor in ("orphans", "reconciliation", "aged/scan"):
                 await guard.scan(monitor, account)
             return any(
                 alert.details.get("position_ids") == [row.id]
