@@ -13,7 +13,15 @@ from decimal import Decimal
 import msgspec
 
 from messages.execution import ExecutionResult
-from messages.ledger import Alert, AlertDraft, AlertLevel, AlertType, ExitSource, LedgerLeg
+from messages.ledger import (
+    Alert,
+    AlertDraft,
+    AlertLevel,
+    AlertType,
+    ExitSource,
+    LedgerLeg,
+    PositionRow,
+)
 from messages.settings import AccountSettings
 from messages.values import LegKey
 from messages.venue import VenuePosition
@@ -244,6 +252,16 @@ def orphan_found(
             "detected_at": now.isoformat(),
         },
     )
+
+
+def perhaps_renamed(draft: AlertDraft, row: PositionRow) -> AlertDraft:
+    """The same orphan, where a row of this side and size speaks of a contract that is not listed.
+
+    What is told is still an orphan: that the contract was renamed is for a person to say.
+    """
+    text = f"row {row.id} has {row.quantity} {row.symbol}, which is not listed: was it renamed?"
+    details = {**draft.details, "renamed_from": row.symbol}
+    return msgspec.structs.replace(draft, seen=f"{draft.seen}; {text}", details=details)
 
 
 def orphan_policy_failed(key: LegKey, why: str) -> AlertDraft:
