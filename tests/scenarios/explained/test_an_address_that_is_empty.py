@@ -98,8 +98,11 @@ async def test_9_1_a_row_is_not_buried_by_an_address_that_never_traded(tmp_path:
         await system.start(guard_tree(settings, ledger=ledger, venues={"hl": venue}, source=None))
         try:
 
+            path = "accounts/hl/reconciliation"
+            await until(lambda: any(n.path == path for n in system.tree()), "it is guarded")
+
             async def told() -> bool:
-                await system.ask("accounts/hl/reconciliation", ScanNow(), timeout=60.0)
+                await system.ask(path, ScanNow(), timeout=60.0)
                 return bool(await ledger.alerts(limit=10))
 
             await until(told, "people are told")
