@@ -97,7 +97,6 @@ async def test_9_1_a_row_is_not_buried_by_an_address_that_never_traded(tmp_path:
         system = System(now=now, seed=1)
         await system.start(guard_tree(settings, ledger=ledger, venues={"hl": venue}, source=None))
         try:
-
             path = "accounts/hl/reconciliation"
             await until(lambda: any(n.path == path for n in system.tree()), "it is guarded")
 
