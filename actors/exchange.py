@@ -115,6 +115,7 @@ class Exchange(Actor[ExchangeState]):
         self._account = account
         self._settings = settings
         self._markets: Markets | None = None
+        self._told_identity = ""
         self._closing: dict[LegKey, list[DeferredReply[ExecutionResult]]] = {}
         self._health = Health(self, account.name, self.state.health)
         self._reads = SharedReads(

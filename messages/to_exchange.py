@@ -11,7 +11,7 @@ from decimal import Decimal
 
 import msgspec
 
-from messages.base import Request
+from messages.base import Done, Request
 from messages.execution import ExecutionResult
 from messages.values import LegKey
 from messages.venue import (
@@ -162,6 +162,13 @@ class CleanUp(Request["CleanedUp"], frozen=True, kw_only=True):
 class CleanedUp(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+
+
+class AdoptIdentity(Request[Done | NotReady], frozen=True, kw_only=True):
+    """An operator says that the login which the venue tells of is meant to be this account's."""
+
+    by: str
+    why: str = ""
 
 
 class StreamHint(msgspec.Struct, frozen=True, kw_only=True):

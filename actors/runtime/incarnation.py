@@ -8,6 +8,7 @@ to become of the address afterwards is the supervisor's decision, not made here.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import traceback
 import types
 from collections import deque
@@ -116,8 +117,9 @@ class Incarnation:
             return result
         else:
             self._carry_plan()
-        self.task = loop.create_task(self._live(), name=self.cell.path)
-        self.task.add_done_callback(self._ended)
+        context = contextvars.copy_context()
+        self.task = loop.create_task(self._live(), name=self.cell.path, context=context)
+        self.task.add_done_callback(self._ended, context=context)
         if self.killing is not None:
             self.task.cancel()
         return self.started
@@ -197,7 +199,7 @@ class Incarnation:
         mailbox = cell.mailbox
         handlers = self.handlers
         loop = system.loop
-        clock = loop.time
+        clock = system.clock
         coroutine = types.CoroutineType
         slow = system.slow_handler
         budget = yield_every = system.yield_every
