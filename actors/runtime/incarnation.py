@@ -153,6 +153,8 @@ class Incarnation:
         self._settle(end)
         if self._has_below:
             await self._uninterrupted(self._end_below(end))
+        # Nothing of this task runs after this; a callback of its end would come a turn later.
+        self._over(end)
         return end
 
     def _end_by(self, error: BaseException) -> End:
@@ -330,7 +332,8 @@ class Incarnation:
             message, reply, own = self.in_hand
             if own is None and end.reason is not Reason.CRASHED:
                 cell.system.dead_letter(cell.path, message, f"its handler was cut off: {cause}")
-            fail(reply, crash_reply(cell.path, cause))
+            if reply is not None:
+                fail(reply, crash_reply(cell.path, cause))
         cell.last_message, self.in_hand = cell.latest, None
         deferred, self.deferred = self.deferred, {}
         for reply in deferred:
@@ -385,10 +388,7 @@ class Incarnation:
             waiting.set_result(None)
 
     def _ended(self, task: asyncio.Task[End]) -> None:
-        if self.abandoned:
-            return
-        if not task.cancelled() and task.exception() is None:
-            self._over(task.result())
+        if self.abandoned or self.gone:
             return
         # Cancelled before its first step; or settling its affairs failed, which is a crash too.
         error = None if task.cancelled() else task.exception()
