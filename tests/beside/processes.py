@@ -13,6 +13,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -53,11 +54,15 @@ class NotSeen(AssertionError):
     """What was waited for did not come."""
 
 
+given_up = threading.Event()
+"""Set where nothing is to be waited for any more."""
+
+
 def until(look: Callable[[], T], what: str, seconds: float = 60.0) -> T:
     """Wait for something true, and give it back. Raises NotSeen."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
-        if time.monotonic() > deadline:
+        if time.monotonic() > deadline or given_up.is_set():
             raise NotSeen(f"waited {seconds:.0f} s for: {what}")
         time.sleep(0.2)
     return found

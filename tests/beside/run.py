@@ -7,15 +7,17 @@ line is not as expected.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import mkdtemp
 
 from rich.console import Console
 from rich.table import Table
 
+from tests.beside.processes import given_up
 from tests.beside.script import Line, Play
 
 EXCHANGES = ("bybit", "binance")
@@ -33,6 +35,7 @@ def main() -> int:
     parser.add_argument(
         "--short", action="store_true", help="one exchange for each mode, fewer steps"
     )
+    parser.add_argument("--at-once", type=int, default=2, help="how many plays side by side")
     parser.add_argument("--keep", type=Path, help="folder for the logs and databases")
     given = parser.parse_args()
     exchanges, modes = given.exchanges.split(","), given.modes.split(",")
@@ -56,19 +59,20 @@ def main() -> int:
         for exchange in exchanges
         if not given.short or exchange == exchanges[number % len(exchanges)]
     ]
-    running = [
-        threading.Thread(
-            target=Play(
+    # Stopped from outside, the plays still end their processes.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with ThreadPoolExecutor(given.at_once) as stage:
+        playing = []
+        for exchange, mode in chosen:
+            play = Play(
                 folder / f"{exchange}-{mode}", exchange, mode, given.freqtrade.absolute(), tell
-            ).run,
-            kwargs={"short": given.short, "minutes": given.minutes},
-        )
-        for exchange, mode in chosen
-    ]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
+            )
+            playing.append(stage.submit(play.run, short=given.short, minutes=given.minutes))
+        try:
+            for each in playing:
+                each.result()
+        finally:
+            given_up.set()
     Console().print(_table(lines))
     red = [line for line in lines if not line.good]
     print(f"{len(lines)} lines, {len(red)} not as expected; logs in {folder}")

@@ -32,7 +32,7 @@ ROUND = 3.0
 IN_TIME = SETTLE + 6 * ROUND + 12
 """Seconds in which planted trouble must be found: it settles, and some rounds look at it."""
 GONE = "reconciliation_mismatch"
-"""What a row is called that is not at the venue, where reconciliation finds it (`mission.md` D1)."""
+"""A row that is not at the venue, as reconciliation calls it (`mission.md` D1)."""
 PRICES = {"BTC": 64250, "ETH": 3120, "SOL": 148.2, "XRP": 0.5321, "DOGE": 0.1211, "LINK": 13.45}
 
 
