@@ -75,11 +75,27 @@ def venue(
         Path, typer.Option(help="Where the throw-away CA is written, for `ca_file`.")
     ] = Path("var/venue-ca.pem"),
     seed: Annotated[int, typer.Option(help="The market's chance.")] = 7,
+    hedge: Annotated[bool, typer.Option("--hedge", help="Accounts are in hedge mode.")] = False,
+    limits: Annotated[
+        bool, typer.Option("--limits", help="The exchanges' own rate limits refuse.")
+    ] = False,
+    latency: Annotated[
+        str, typer.Option(help="How long each request takes, there and back: 100ms.")
+    ] = "0s",
 ) -> None:
-    """Run the simulated Bybit and Binance alone, for `run` and for tests."""
-    from console.cli.venue_command import venue_from_cli
+    """Run the simulated Bybit and Binance alone, and print a configuration that leads to them."""
+    from console.cli.venue_command import VenueOptions, venue_from_cli
 
-    raise typer.Exit(venue_from_cli(host=host, port=port, ca_file=ca_file, seed=seed))
+    options = VenueOptions(
+        host=host,
+        port=port,
+        ca_file=ca_file,
+        seed=seed,
+        hedge=hedge,
+        limits=limits,
+        latency=latency,
+    )
+    raise typer.Exit(venue_from_cli(options))
 
 
 app.add_typer(setting_up)

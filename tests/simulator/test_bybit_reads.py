@@ -22,8 +22,8 @@ FIELDS = {
         smpGroup smpOrderId createdTime updatedTime cumFeeDetail""",
     "OrderHistory": """orderId orderLinkId blockTradeId symbol price qty side positionIdx
         orderStatus cancelType rejectReason avgPrice cumExecQty cumExecValue cumExecFee timeInForce
-        orderType stopOrderType triggerPrice tpslMode slippageToleranceType slippageTolerance extraFees
-        rpiTakerAccess rpiMatchedQty createdTime updatedTime cumFeeDetail""",
+        orderType stopOrderType triggerPrice tpslMode slippageToleranceType slippageTolerance
+        extraFees rpiTakerAccess rpiMatchedQty createdTime updatedTime cumFeeDetail""",
     "PositionList": """positionIdx riskId riskLimitValue symbol side size avgPrice positionValue
         tradeMode positionStatus autoAddMargin adlRankIndicator leverage breakEvenPrice
         positionBalance markPrice liqPrice bustPrice positionMM positionMMByMp positionIM
