@@ -24,10 +24,12 @@ from console.repl.functions import Functions
 from messages.ledger import CommandState
 from messages.settings import VerdictSettings
 from messages.values import Side
+from messages.venue import Identity
 from messages.verdict import Present, Unexplained, Unknown
 from simulator.faults import FaultKind
 from tests.console.processes import command
 from tests.scenarios.world import XRP, World, scenario, until, world
+from venues.port import Venue
 
 BYBIT = "bybit-main"
 QUICK = VerdictSettings(
@@ -46,6 +48,19 @@ async def served(folder: Path, **changes: Any) -> AsyncIterator[tuple[World, Pat
         await guard.system.ask("", StartChild(spec=ChildSpec("control", control)))
         await until(path.exists, "the socket is open")
         yield guard, path
+
+
+class Telling:
+    """A gateway to a venue that says whose login it is."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._venue, name)
+
+    async def identity(self) -> Identity:
+        return Identity(id="uid 7")
 
 
 def config(folder: Path, path: Path) -> Path:
@@ -261,7 +276,7 @@ async def test_a_login_that_is_meant_to_be_another_is_adopted_by_an_operators_wo
         return guard.state("accounts/bybit-main/exchange")
 
     async with (
-        served(tmp_path, before=somebody_else) as (guard, path),
+        served(tmp_path, before=somebody_else, wrap=Telling) as (guard, path),
         ControlClient(path) as client,
     ):
         await until(lambda: bool(exchange()["wrong_identity"]), "it is noticed")
