@@ -172,8 +172,8 @@ class Exchange(Actor[ExchangeState]):
     def on_start(self) -> None:
         self.tell_self(Connect())
 
-    def _read_after(self, delay: float) -> None:
-        self.after(delay, StartRead())
+    def _read_after(self, delay: float) -> Callable[[], object]:
+        return self.after(delay, StartRead()).cancel
 
     # --- connecting -----------------------------------------------------------------------------
 
@@ -317,6 +317,8 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def start_read(self, message: StartRead) -> None:
+        if not self._reads.began():
+            return
         self.work(self._venue.fetch_positions(), WorkerCallbacks(self._on_read), name="positions")
 
     def _on_read(self, snapshot: Snapshot) -> None:

@@ -50,6 +50,10 @@ class Scan(msgspec.Struct, frozen=True):
     """Sent to itself: look for orphans and naked positions."""
 
 
+class LookHinted(msgspec.Struct, frozen=True):
+    """Sent to itself: all hints that wait are served by one look."""
+
+
 class LookAgain(msgspec.Struct, frozen=True):
     """Sent to itself: a position that was too young is old enough now."""
 
@@ -80,6 +84,7 @@ class Orphans(Actor[OrphansState]):
         self._rounds = Rounds(account.name, settings.orphans.every)
         self._first_seen = FirstSeen()
         self._due: list[datetime] = []
+        self._hinted = False
         self._again: Timer | None = None
         self._naked = NakedWatch(
             self, account.name, settings.verdict.settle, settings.verdict.confirm_after
@@ -99,8 +104,19 @@ class Orphans(Actor[OrphansState]):
         return await self._scan(self.now())
 
     @handles
-    async def look_at(self, message: LookAt) -> None:
-        """The stream says that a leg was opened or ended: scan now, by a read after that."""
+    def look_at(self, message: LookAt) -> None:
+        """The stream says that a leg was opened or ended: scan, by a read after that.
+
+        One scan serves all hints that came before it began: a bot that opens fifty positions is
+        looked at once, not fifty times.
+        """
+        if not self._hinted:
+            self._hinted = True
+            self.tell_self(LookHinted())
+
+    @handles
+    async def look_hinted(self, message: LookHinted) -> None:
+        self._hinted = False
         await self._scan(self.now())
 
     @handles
