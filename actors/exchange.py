@@ -155,6 +155,7 @@ class Exchange(Actor[ExchangeState]):
         self._account = account
         self._settings = settings
         self._markets: Markets | None = None
+        self._told_identity = ""
         self._closing: dict[LegKey, list[DeferredReply[ExecutionResult]]] = {}
         self._identity = IdentityCheck(self, venue, account)
         self._reload_due: Timer | None = None
