@@ -6,6 +6,7 @@ is worked out, and an order is sent or looked for is written once, in `venues/`,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -45,6 +46,8 @@ Order = Mapping[str, Any]
 Trade = Mapping[str, Any]
 """An execution as ccxt reads it; `info` is the exchange's own row."""
 
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:@-]{0,99}")
+_LONGEST_LABEL = 100
 _LONGEST_BAN = 30 * 86400
 """Seconds; what is longer is no wait but nonsense."""
 STABLE = ("USDT", "USDC")
@@ -529,6 +532,10 @@ class Exchange:
             raise MalformedReplyError("a full page of history shows nothing of what was asked for")
         return str(max(int(item["timestamp"]) for item in items))
 
+    def lists_whole_account(self, session: Session) -> bool:
+        """Whether a page of fills has those of all instruments together."""
+        return self.facts.account_fills
+
     def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
         """What kind of execution it is."""
         return FillKind.TRADE
@@ -720,10 +727,24 @@ def raw_of(order: Order) -> Row:
 
 def told_id(source: Mapping[str, Any], name: str) -> str:
     """An account's id, which must be there. Raises `MalformedReplyError`."""
-    written = source.get(name)
-    if written in (None, "", 0, "0") or isinstance(written, Mapping | list | bool):
+    written = other_id(source.get(name))
+    if not written:
         raise MalformedReplyError(f"whose login this is, {name}, is not told")
-    return str(written)
+    return written
+
+
+def other_id(written: Any) -> str:
+    """An account's id where one is written; "" for none, and for what cannot be one."""
+    if isinstance(written, bool) or not isinstance(written, str | int):
+        return ""
+    text = str(written)
+    return text if _ID.fullmatch(text) and text != "0" else ""
+
+
+def label_of(written: Any) -> str:
+    """A person's own words for an account or a key, as far as they can be shown."""
+    text = written if isinstance(written, str) else ""
+    return "".join(char for char in text if char.isprintable())[:_LONGEST_LABEL]
 
 
 def rows_of(data: Any) -> list[Row]:

@@ -287,6 +287,9 @@ async def _from_history(
     order = events[0][1]
     filled = max(_sizes(it, "uid")[1] for _, it in events)
     done, average = await _fills(session, instrument, str(order.get("uid")))
+    if done < filled:
+        # Other fills of the account hide some of its own: the average would be of a part.
+        average = None
     filled = max(filled, done)
     whole = max(Decimal(_whole(*_sizes(it, "uid"))) for _, it in events)
     status = next((_ENDED[name] for name, _ in events if name in _ENDED), None)

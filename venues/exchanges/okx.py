@@ -30,8 +30,10 @@ from venues.exchanges.base import (
     Trade,
     codes_by_kind,
     ending,
+    label_of,
     list_at,
     named_side,
+    other_id,
     parsed,
     raw_of,
     rows_of,
@@ -127,12 +129,12 @@ class Okx(Exchange):
         rows = rows_of(list_at(body, "data"))
         if not rows:
             raise MalformedReplyError("whose login this is, uid, is not told")
-        own, main = told_id(rows[0], "uid"), str(rows[0].get("mainUid") or "")
+        own, main = told_id(rows[0], "uid"), other_id(rows[0].get("mainUid"))
         return Identity(
             id=own,
             sub_account=main != own if main else None,
             main_id=main if main != own else "",
-            label=str(rows[0].get("label") or ""),
+            label=label_of(rows[0].get("label")),
         )
 
     async def key_rights(self, session: Session) -> KeyRights:
