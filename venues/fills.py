@@ -12,7 +12,7 @@ from typing import Any
 from messages.values import ZERO
 from messages.venue import Fill, Fills, Instrument, VenueError
 from venues.client import Client, VenueCallError
-from venues.exchanges.base import Ask, Order, Trade
+from venues.exchanges.values import Ask, Order, Trade
 from venues.numbers import instant_or_none, positive_or_none
 from venues.orders import instrument_of
 from venues.pages import read_pages, windows

@@ -22,16 +22,8 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     named_side,
@@ -41,6 +33,7 @@ from venues.exchanges.base import (
     signed_row,
     told_id,
 )
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none, positive_or_none
 from venues.strict import MalformedReplyError, Place, last_body, rows_at
 

@@ -23,10 +23,20 @@ from messages.venue import (
     OrderRequest,
     VenueErrorKind,
 )
-from venues.exchanges.base import (
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
+    codes_by_kind,
+    ending,
+    label_of,
+    list_at,
+    object_at,
+    other_id,
+    rows_of,
+    told_id,
+)
+from venues.exchanges.values import (
     STABLE,
     Ask,
-    Exchange,
     Facts,
     LegPush,
     Order,
@@ -36,14 +46,6 @@ from venues.exchanges.base import (
     Session,
     Step,
     Trade,
-    codes_by_kind,
-    ending,
-    label_of,
-    list_at,
-    object_at,
-    other_id,
-    rows_of,
-    told_id,
 )
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import Place, Reply, rows_at

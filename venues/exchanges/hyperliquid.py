@@ -21,23 +21,9 @@ from messages.venue import (
     OrderRequest,
     VenueErrorKind,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
-    ending,
-    is_true,
-    other_id,
-    raw_of,
-    rows_of,
-    signed_row,
-)
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import ending, is_true, other_id, raw_of, rows_of, signed_row
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, WrongAccountError
 

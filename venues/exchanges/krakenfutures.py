@@ -23,22 +23,9 @@ from messages.venue import (
     NotTold,
     OrderRequest,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
-    codes_by_kind,
-    ending,
-    raw_of,
-    signed_row,
-    told_id,
-)
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import codes_by_kind, ending, raw_of, signed_row, told_id
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, next_token, rows_at
 

@@ -15,16 +15,8 @@ from messages.venue import (
     NotTold,
     VenueErrorKind,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     is_true,
@@ -35,6 +27,7 @@ from venues.exchanges.base import (
     signed_row,
     told_id,
 )
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, last_body, rows_at
 

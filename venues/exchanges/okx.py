@@ -18,16 +18,8 @@ from messages.venue import (
     OrderRequest,
     OrderType,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     label_of,
@@ -41,6 +33,7 @@ from venues.exchanges.base import (
     together,
     told_id,
 )
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
 from venues.strict import MalformedReplyError, Place, rows_at
 
