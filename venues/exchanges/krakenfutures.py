@@ -318,7 +318,7 @@ async def _events(
     by_id: bool,
 ) -> list[tuple[str, Order]]:
     """The order's events since an instant, the newest first, all pages."""
-    key = "uid" if by_id else "clientId"
+    keys = ("uid",) if by_id else _CLIENT_IDS
     request: dict[str, Any] = {
         "version": "v3",
         "since": milliseconds(since),
@@ -332,7 +332,7 @@ async def _events(
         for row in rows:
             at = decimal_or_none(row.get("timestamp"))
             for name, order in _orders(row):
-                if str(order.get(key) or "").lower() == wanted.lower():
+                if wanted.lower() in (str(order.get(key) or "").lower() for key in keys):
                     if at is None:
                         raise MalformedReplyError("an event of the history has no time")
                     found.append((int(at), name, order))
