@@ -12,7 +12,7 @@ from typing import Any
 from messages.values import ZERO
 from messages.venue import Fill, Fills, Instrument, VenueError
 from venues.client import Client, VenueCallError
-from venues.exchanges.base import Ask, Order, Trade
+from venues.exchanges.values import Ask, Order, Trade
 from venues.numbers import instant_or_none, positive_or_none
 from venues.orders import instrument_of
 from venues.pages import read_pages, windows
@@ -67,7 +67,7 @@ async def _read(client: Client, instrument: Instrument, since: datetime) -> list
 def _of_instrument(client: Client, instrument: Instrument, trades: list[Trade]) -> list[Trade]:
     """Those of this instrument. Raises `MalformedReplyError` where others were not to come."""
     own = [trade for trade in trades if client.hooks.is_of(client, instrument, trade["info"])]
-    if len(own) < len(trades) and not client.facts.account_fills:
+    if len(own) < len(trades) and not client.hooks.lists_whole_account(client):
         raise MalformedReplyError(f"asked for {instrument.venue_id}, got others")
     return own
 

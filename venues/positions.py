@@ -20,7 +20,9 @@ from messages.venue import (
 )
 from venues.attached_stops import attached_stops
 from venues.client import SHAPES, Client, VenueCallError
-from venues.exchanges.base import Exchange, Row, RowReading, venue_symbol
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import venue_symbol
+from venues.exchanges.values import Row, RowReading
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import Capture, MalformedReplyError, place_of, rows_at
 

@@ -12,7 +12,7 @@ from messages.venue import VenueErrorKind
 from tests.venues.bodies import BY_EXCHANGE
 from tests.venues.canned import Answer
 from tests.venues.conftest import Opened, now, run
-from venues.exchanges.base import retry_after
+from venues.exchanges.reading import retry_after
 
 LATER = datetime(2030, 1, 1, tzinfo=UTC)
 MS = int(LATER.timestamp() * 1000)

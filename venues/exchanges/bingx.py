@@ -16,17 +16,8 @@ from messages.venue import (
     NotTold,
     VenueErrorKind,
 )
-from venues.exchanges.base import (
-    STABLE,
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     is_true,
@@ -36,6 +27,7 @@ from venues.exchanges.base import (
     signed_row,
     told_id,
 )
+from venues.exchanges.values import STABLE, Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import instant_or_none, positive_or_none
 from venues.strict import CannotTellError, Place, Reply, rows_at
 

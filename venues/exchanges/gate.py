@@ -19,16 +19,8 @@ from messages.venue import (
     OrderRequest,
     OrderType,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     is_true,
@@ -37,6 +29,7 @@ from venues.exchanges.base import (
     raw_of,
     told_id,
 )
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none, instant_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, rows_at
 

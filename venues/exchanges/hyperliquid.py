@@ -21,22 +21,9 @@ from messages.venue import (
     OrderRequest,
     VenueErrorKind,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
-    ending,
-    is_true,
-    raw_of,
-    rows_of,
-    signed_row,
-)
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import ending, is_true, other_id, raw_of, rows_of, signed_row
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, WrongAccountError
 
@@ -118,13 +105,13 @@ class Hyperliquid(Exchange):
         data = body.get("data") if isinstance(body, Mapping) else None
         data = data if isinstance(data, Mapping) else {}
         if role == "agent":
-            whose = str(data.get("user") or "another")
+            whose = other_id(data.get("user")) or "another"
             raise WrongAccountError(f"`key` is an API wallet's address; the account's is {whose}")
         if role == "missing":
             raise WrongAccountError("`key` is the address of no account of the venue")
         if role not in ("user", "subAccount", "vault"):
             raise MalformedReplyError("what the address is, role, is not told")
-        main = str(data.get("master") or "").lower()
+        main = other_id(data.get("master")).lower()
         return Identity(id=address, sub_account=role == "subAccount", main_id=main)
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:

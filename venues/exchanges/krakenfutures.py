@@ -23,22 +23,9 @@ from messages.venue import (
     NotTold,
     OrderRequest,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
-    codes_by_kind,
-    ending,
-    raw_of,
-    signed_row,
-    told_id,
-)
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import codes_by_kind, ending, raw_of, signed_row, told_id
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, next_token, rows_at
 
@@ -287,6 +274,9 @@ async def _from_history(
     order = events[0][1]
     filled = max(_sizes(it, "uid")[1] for _, it in events)
     done, average = await _fills(session, instrument, str(order.get("uid")))
+    if done < filled:
+        # Other fills of the account hide some of its own: the average would be of a part.
+        average = None
     filled = max(filled, done)
     whole = max(Decimal(_whole(*_sizes(it, "uid"))) for _, it in events)
     status = next((_ENDED[name] for name, _ in events if name in _ENDED), None)
@@ -328,7 +318,7 @@ async def _events(
     by_id: bool,
 ) -> list[tuple[str, Order]]:
     """The order's events since an instant, the newest first, all pages."""
-    key = "uid" if by_id else "clientId"
+    keys = ("uid",) if by_id else _CLIENT_IDS
     request: dict[str, Any] = {
         "version": "v3",
         "since": milliseconds(since),
@@ -342,7 +332,7 @@ async def _events(
         for row in rows:
             at = decimal_or_none(row.get("timestamp"))
             for name, order in _orders(row):
-                if str(order.get(key) or "").lower() == wanted.lower():
+                if wanted.lower() in (str(order.get(key) or "").lower() for key in keys):
                     if at is None:
                         raise MalformedReplyError("an event of the history has no time")
                     found.append((int(at), name, order))

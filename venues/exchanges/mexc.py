@@ -20,20 +20,9 @@ from messages.venue import (
     ProtectionKind,
     ProtectiveOrder,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Trade,
-    codes_by_kind,
-    ending,
-    parsed,
-    told_id,
-)
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import codes_by_kind, ending, parsed, told_id
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Trade
 from venues.numbers import decimal_or_none, positive_or_none
 from venues.strict import Place, rows_at
 
