@@ -170,22 +170,28 @@ def free_fills(account: Account) -> tuple[Fill, ...]:
 
     Of a fill that is booked in part, the rest has its share of fee and PnL.
     """
-    if account.history is None:
-        return ()
-    parts = _parts(account.booked)
+    key = account.key
     free = []
-    for fill in sorted(account.history.fills, key=lambda fill: fill.at):
-        whole = closed_by(fill, account.key.side)
-        if fill.symbol != account.key.symbol or whole <= ZERO:
+    for fill in sorted(account.history.fills if account.history else (), key=lambda one: one.at):
+        whole = closed_by(fill, key.side)
+        if fill.symbol != key.symbol or whole <= ZERO:
             continue
-        if fill.order_id in account.other_orders:
-            continue
-        rest = whole - min(parts.get(fill.fill_id, ZERO), whole)
-        if rest == whole:
-            free.append(fill)
-        elif rest > ZERO:
-            free.append(_part_of(fill, rest))
+        rest = whole - _taken_of(account, fill.fill_id, fill.order_id, whole)
+        if rest > ZERO:
+            free.append(fill if rest == whole else _part_of(fill, rest))
     return tuple(free)
+
+
+def free_records(account: Account) -> tuple[ClosedPosition, ...]:
+    """The venue's records of the leg, or the parts of them, that ended no other row."""
+    key = account.key
+    free = []
+    for record in (account.history.records if account.history else None) or ():
+        whole = record.quantity
+        rest = whole - _taken_of(account, record.record_id, record.order_id, whole)
+        if (record.symbol, record.side) == (key.symbol, key.side) and rest > ZERO:
+            free.append(msgspec.structs.replace(record, quantity=rest))
+    return tuple(sorted(free, key=lambda record: record.ended_at))
 
 
 def _part_of(fill: Fill, quantity: Decimal) -> Fill:
@@ -291,8 +297,9 @@ def _bases(
         if (begun is not None and begun > last) or (over is not None and over <= first):
             continue
         base = seen - held[number]
-        least = base + min(held[: number + 1])
-        if base >= ZERO and (_same(least, ZERO, account.step) or _same(base, ZERO, account.step)):
+        if _same(base, ZERO, account.step):
+            bases.append(ZERO)
+        elif base > ZERO and _same(base + min(held[: number + 1]), ZERO, account.step):
             bases.append(base)
     return bases
 
@@ -300,8 +307,11 @@ def _bases(
 def _since_opening(account: Account, history: History) -> Accounting | None:
     """What left the leg since its rows were opened; None where its last sight says as much."""
     rows, opening = account.rows_quantity, _opening(account)
-    if not _rows_exceed_sight(account) or rows is None or opening is None:
+    if rows is None or not _rows_exceed_sight(account):
         return None
+    if opening is None:
+        why = "its rows say more than was seen, and nobody knows when they were opened"
+        return Accounting(since=None, needed=rows, closed=ZERO, why=why)
     if history.since > opening:
         return _out_of_reach(history, opening, rows)
     counted = _counted(account, history, opening, base=ZERO, least=rows + account.closed_rows)
@@ -341,26 +351,31 @@ def _counted(
     """Count from `start`, when `base` was there. Fills of no other row must close `least`."""
     key = account.key
     fills = _of(key, history, start)
-    opened = sum((opened_by(fill, key.side) for fill in fills), ZERO)
+    opened, by_fills = _moved(account, fills)
     closing = tuple(fill for fill in fills if closed_by(fill, key.side) > ZERO)
-    by_fills = sum((closed_by(fill, key.side) for fill in closing), ZERO)
-    by_fills -= min(_opened_the_other_side(account, closing), by_fills)
     records = tuple(
         record
         for record in history.records or ()
         if (record.symbol, record.side) == (key.symbol, key.side) and record.ended_at > start
     )
     by_records = sum((record.quantity for record in records), ZERO)
-    closed = max(by_fills, by_records)
+    in_part = sum((record.quantity for record in records if not record.whole), ZERO)
+    needed = max(base + opened, least)
+    counted = max(by_fills, in_part)
+    balanced = counted > ZERO and _reaches(counted, base + opened, account.step)
+    whole = max((record.ended_at for record in records if record.whole), default=None)
+    if whole is not None and not balanced:
+        # By the venue's word nothing was left then; the record tells of the position's whole life.
+        opened_later, closed_later = _moved(account, _of(key, history, whole))
+        needed, counted = max(base + opened_later, least), by_records
+        balanced = _reaches(by_records, base, account.step) and _reaches(
+            closed_later, opened_later, account.step
+        )
+    closed = max(counted, by_fills)
     # A record tells of all closings, those that ended other rows among them.
     free = closed - _taken(account, closing, records)
-    needed = max(base + opened, least)
-    by = ExplainedBy.FILLS if by_fills >= by_records else ExplainedBy.VENUE_RECORD
-    enough = (
-        closed > ZERO
-        and _reaches(closed, base + opened, account.step)
-        and _reaches(free, least, account.step)
-    )
+    enough = closed > ZERO and balanced and _reaches(free, least, account.step)
+    by = ExplainedBy.FILLS if by_fills >= counted else ExplainedBy.VENUE_RECORD
     ends = [fill.at for fill in closing] + [record.ended_at for record in records]
     return Accounting(
         since=start,
@@ -375,6 +390,15 @@ def _counted(
     )
 
 
+def _moved(account: Account, fills: Sequence[Fill]) -> tuple[Decimal, Decimal]:
+    """How much of the leg these fills opened, and closed."""
+    side = account.key.side
+    opened = sum((opened_by(fill, side) for fill in fills), ZERO)
+    closed = sum((closed_by(fill, side) for fill in fills), ZERO)
+    closing = [fill for fill in fills if closed_by(fill, side) > ZERO]
+    return opened, closed - min(_opened_the_other_side(account, closing), closed)
+
+
 def _opened_the_other_side(account: Account, closing: Sequence[Fill]) -> Decimal:
     """How much of these fills opened what is now held on the other side, and closed nothing.
 
@@ -386,16 +410,24 @@ def _opened_the_other_side(account: Account, closing: Sequence[Fill]) -> Decimal
 
 def _taken(account: Account, closing: Sequence[Fill], records: Sequence[ClosedPosition]) -> Decimal:
     """How much of these closings belongs to other rows, by whichever telling of them is whole."""
-    parts = _parts(account.booked)
-    by_fills = ZERO
-    for fill in closing:
-        whole = closed_by(fill, account.key.side)
-        ours = fill.order_id in account.other_orders
-        by_fills += whole if ours else min(parts.get(fill.fill_id, ZERO), whole)
+    by_fills = sum(
+        (
+            _taken_of(account, fill.fill_id, fill.order_id, closed_by(fill, account.key.side))
+            for fill in closing
+        ),
+        ZERO,
+    )
     by_records = sum(
-        (min(parts.get(record.record_id, ZERO), record.quantity) for record in records), ZERO
+        (_taken_of(account, one.record_id, one.order_id, one.quantity) for one in records), ZERO
     )
     return max(by_fills, by_records)
+
+
+def _taken_of(account: Account, id_: str, order_id: str, quantity: Decimal) -> Decimal:
+    """How much of one fill or record belongs to other rows."""
+    if order_id in account.other_orders:
+        return quantity
+    return min(_parts(account.booked).get(id_, ZERO), quantity)
 
 
 def _parts(booked: Iterable[BookedFill]) -> dict[str, Decimal]:
@@ -421,7 +453,7 @@ def _rows_exceed_sight(account: Account) -> bool:
         return False
     if seen is None or seen.quantity <= ZERO:
         return True
-    return rows > seen.quantity and not _reaches(seen.quantity, rows, account.step)
+    return not _reaches(seen.quantity, rows, account.step)
 
 
 def _opening(account: Account) -> datetime | None:

@@ -109,7 +109,7 @@ def exit_of_records(
     """The exit of a leg by the venue's own records of closed positions, from `since` on.
 
     Counted from the newest back until they account for the leg; unknown where they never do, or
-    where one of them tells no price.
+    where one of them tells no price. They are booked by their own ids, as fills are.
     """
     owed, used = leg.quantity, list[tuple[ClosedPosition, Decimal]]()
     for record in sorted(records, key=lambda record: record.ended_at)[::-1]:
@@ -128,9 +128,10 @@ def exit_of_records(
         fee=ZERO,
         at=max(record.ended_at for record, _ in used),
         source=ExitSource.VENUE_HISTORY,
-        ended=ExitKind.TRADE,
+        ended=_kind({record.kind for record, _ in used}),
         entry_fee=entry_fee,
         kind=kind,
+        fills=tuple(BookedFill(fill_id=record.record_id, quantity=taken) for record, taken in used),
     )
 
 

@@ -15,7 +15,7 @@ from messages.execution import ErrorCode
 from messages.ledger import AlertType
 from messages.settings import OrderSettings
 from messages.venue import VenueError, VenueErrorKind
-from messages.verdict import Absent, Present, Unknown, Verdict
+from messages.verdict import Absent, Present, Unexplained, Unknown, Verdict
 
 _CODES = {
     VenueErrorKind.NOTHING_TO_REDUCE: ErrorCode.INSUFFICIENT_BALANCE,
@@ -156,7 +156,7 @@ def answer_refusal(
 def _balance(error: VenueError, after: Verdict | None) -> Answer:
     """A leg that is not confirmed gone, and a venue that speaks of missing balance or size."""
     if not isinstance(after, Present):
-        why = after.why if isinstance(after, Unknown) else "it was not read"
+        why = after.why if isinstance(after, Unknown | Unexplained) else "it was not read"
         return Answer(
             code=ErrorCode.UNKNOWN,
             permanent=True,

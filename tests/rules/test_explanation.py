@@ -9,7 +9,7 @@ import pytest
 
 from messages.ledger import BookedFill
 from messages.values import OrderSide, Side
-from messages.venue import Fill, FillKind
+from messages.venue import ClosedPosition, Fill, FillKind
 from messages.verdict import ExplainedBy
 from rules.explanation import (
     BEFORE_OPENING,
@@ -19,6 +19,8 @@ from rules.explanation import (
     ClosedRow,
     History,
     explain,
+    free_fills,
+    free_records,
     history_from,
     with_closed_rows,
 )
@@ -102,6 +104,7 @@ def test_all_that_was_opened_again_must_be_closed_again() -> None:
     found = explain(told(*fills))
     assert found.explained_by is ExplainedBy.FILLS
     assert (found.closed, found.opened, found.needed) == (D(2), D(1), D(2))
+    assert [one.at for one in found.fills] == [after(2), after(4)]
 
 
 def test_a_buy_that_closed_a_short_is_not_taken_for_a_reopened_long() -> None:
@@ -162,11 +165,31 @@ def test_closed_rows_are_counted_back_to_where_none_was_closed_any_more() -> Non
     def closed(opened: float, closed: float) -> ClosedRow:
         return ClosedRow(quantity=D(1), opened_at=after(opened), closed_at=after(closed))
 
-    rows = [closed(-4000, -3000), closed(-5000, -3900), closed(-9000, -5001), closed(-10, -5)]
+    rows = [closed(-4000, -3600), closed(-5000, -3900), closed(-9000, -5001), closed(-10, -5)]
     counted = with_closed_rows(told(last=None), rows)
     assert (counted.closed_rows, counted.closed_from) == (D(3), after(-5000))
     assert history_from(counted) == after(-5000) - BEFORE_OPENING
     assert with_closed_rows(told(), []).closed_from is None
+
+
+def test_rows_of_which_nobody_knows_since_when_they_are_explain_no_more_than_was_seen() -> None:
+    account = books("2", last=seen(-4), opened_at=None, history=history(fill(3)))
+    assert "nobody knows when they were opened" in explain(account).why
+    assert explained(msgspec.structs.replace(account, rows_quantity=D(1)))
+
+
+def test_a_sight_of_nothing_is_none() -> None:
+    assert explained(books(last=seen(-4, "0"), history=history(fill(-3000))))
+    assert not explained(books(last=seen(-4, "0"), history=history(fill(3, "0.5"))))
+
+
+def test_a_history_from_just_when_it_was_asked_for_is_whole() -> None:
+    for account in (books(last=seen(-4)), books(), books("2", last=seen(-4))):
+        start = history_from(account)
+        assert start is not None
+        whole = History(since=start, fills=(fill(-3000, side=BUY), fill(3, "3")))
+        found = explain(msgspec.structs.replace(account, history=whole))
+        assert found.explained_by is ExplainedBy.FILLS
 
 
 def test_a_leg_of_which_nothing_was_ever_known_is_not_explained() -> None:
@@ -216,6 +239,19 @@ def test_a_lagging_sight_that_shows_more_than_there_is_does_not_hide_the_end() -
     """Of 1 half was sold at -60; the list of -4 shows all of it still."""
     fills = (fill(-3600, side=BUY), fill(-60, "0.5"), fill(3, "0.5"))
     assert explained(told(*fills))
+
+
+def test_what_was_seen_is_not_older_than_a_list_may_be() -> None:
+    """1 was there until -700. Of the 3 that then were all are sold, and 1 is seen all the same."""
+    bought = [fill(at, side=BUY) for at in (-3600, -700, -30)]
+    assert not explained(told(*bought, fill(-20, "3")))
+
+
+def test_what_was_seen_is_compared_to_less_than_a_step() -> None:
+    fills = (fill(-3600, "1.0004", side=BUY), fill(-60, "0.5"), fill(3, "0.5004"))
+    fine = msgspec.structs.replace(told(*fills), step=D("0.001"))
+    assert explained(fine)
+    assert not explained(msgspec.structs.replace(fine, step=D("0.0004")))
 
 
 def test_fills_that_do_not_come_by_what_was_seen_tell_nothing_of_its_age() -> None:
@@ -289,11 +325,18 @@ def test_it_begins_at_the_opening_where_that_is_near_or_is_needed() -> None:
 
 
 def test_a_history_that_begins_later_explains_nothing_and_says_so() -> None:
-    for account in (books(last=seen(-4)), books(), books("2", last=seen(-4))):
+    sight, opening = after(-4.1) - REPLICA_LAG, after(-3600) - BEFORE_OPENING
+    for account, since, needed in (
+        (books(last=seen(-4)), sight, D(1)),
+        (books(), opening, D(1)),
+        (books("2", last=seen(-4)), sight, D(1)),
+        (books("2", last=seen(-4, "0")), opening, D(2)),
+    ):
         late = msgspec.structs.replace(account, history=history(fill(3, "2"), since=1))
         found = explain(late)
         assert found.explained_by is None
         assert "known only from 2026-03-01 12:00 UTC on" in found.why
+        assert (found.since, found.needed, found.closed) == (since, needed, D(0))
 
 
 def test_a_history_that_reaches_the_last_sight_but_not_the_opening_may_do() -> None:
@@ -367,6 +410,16 @@ def test_a_fill_of_an_order_of_ours_for_other_rows_does_not_count() -> None:
     assert explained(msgspec.structs.replace(account, history=history(ours, fill(4))))
 
 
+def test_of_what_left_a_leg_that_was_seen_its_own_rows_must_have_their_part() -> None:
+    """Seen with 3: our order took 2 for another row, a hand 1; the row of 2 is not ended."""
+    fills = (fill(3, "2", order_id="ours"), fill(4))
+    account = books("2", last=seen(-4, "3"), history=history(*fills))
+    account = msgspec.structs.replace(account, other_orders=frozenset({"ours"}))
+    found = explain(account)
+    assert found.explained_by is None
+    assert "closed 3, 2 of it for other rows" in found.why
+
+
 def test_what_ended_other_rows_still_left_the_leg() -> None:
     """Seen with 3: our order took the 2 of another row, and a hand the 1 of this one."""
     fills = (fill(3, "2", order_id="ours"), fill(4))
@@ -421,6 +474,74 @@ def test_a_record_that_ended_another_row_ends_no_second_one() -> None:
     assert not explained(msgspec.structs.replace(settled, booked=(booked,)))
     half = msgspec.structs.replace(settled, booked=(booked,), rows_quantity=D("0.5"))
     assert explained(half)
+
+
+def test_a_record_of_our_order_for_other_rows_does_not_count() -> None:
+    ours = msgspec.structs.replace(record(3), order_id="ours")
+    settled = books(history=history(records=(ours,)), other_orders=frozenset({"ours"}))
+    assert not explained(settled)
+    assert explained(msgspec.structs.replace(settled, other_orders=frozenset({"theirs"})))
+
+
+def test_after_the_end_of_a_whole_life_only_what_was_opened_again_is_owed() -> None:
+    """Of 7 in all 3 were sold before the sight of 2, 2 bought after it, 4 sold; then 3 bought."""
+    fills = (fill(-3600, "5", side=BUY), fill(-50, "3"), fill(3, "2", side=BUY), fill(5, "4"))
+    again = fill(9, "3", side=BUY)
+    life = record(5, "7")
+
+    def account(*fills: Fill) -> Account:
+        told = History(since=after(-DAY), fills=fills, records=(life,))
+        return books("2", last=seen(-4, "2", changed_at=-50), history=told)
+
+    assert explained(account(*fills))
+    assert not explained(account(*fills, again))
+    assert explained(account(*fills, again, fill(12, "3")))
+    only_record = books("2", last=seen(-4, "2"), history=history(again, records=(life,)))
+    assert not explained(only_record)
+    assert explained(msgspec.structs.replace(only_record, history=history(records=(life,))))
+
+
+def test_records_of_parts_count_as_fills_do() -> None:
+    """Bybit keeps one for each closing order, and the position may go on."""
+
+    def part(at: float, quantity: str) -> ClosedPosition:
+        return msgspec.structs.replace(record(at, quantity), whole=False)
+
+    account = books(last=seen(-4), history=history(records=(part(3, "0.5"),)))
+    assert not explained(account)
+    both = history(records=(part(3, "0.5"), part(4, "0.5")))
+    assert explained(msgspec.structs.replace(account, history=both))
+    again = history(fill(5, "1", side=BUY), records=both.records)
+    assert not explained(msgspec.structs.replace(account, history=again))
+
+
+def test_what_is_free_is_what_ended_no_other_row() -> None:
+    fills = (fill(9, "4", fee="0.4"), fill(3), fill(5, order_id="ours"), fill(6, side=BUY))
+    records = (record(9, "4"), record(3), record(4, key=SHORT))
+    booked = tuple(BookedFill(fill_id=f"{kind}9", quantity=D(3)) for kind in "fr")
+    account = books(
+        history=history(*fills, records=records), booked=booked, other_orders=frozenset({"ours"})
+    )
+    free = free_fills(account)
+    assert [(one.at, one.quantity, one.fee) for one in free] == [
+        (after(3), D(1), D(0)),
+        (after(9), D(1), D("0.1")),
+    ]
+    assert [(one.ended_at, one.quantity) for one in free_records(account)] == [
+        (after(3), D(1)),
+        (after(9), D(1)),
+    ]
+    assert free_fills(books()) == ()
+    assert free_records(books(history=history(*fills))) == ()
+
+
+def test_the_part_of_a_fill_has_its_share_of_the_profit() -> None:
+    won = msgspec.structs.replace(fill(9, "4"), realized_pnl=D(8))
+    booked = (BookedFill(fill_id="f9", quantity=D(3)),)
+    (rest,) = free_fills(books(history=history(won), booked=booked))
+    assert (rest.realized_pnl, rest.closed_quantity) == (D(2), D(1))
+    (whole,) = free_fills(books(history=history(won)))
+    assert whole == won
 
 
 def test_records_and_fills_are_two_tellings_of_the_same_closings_and_are_not_added() -> None:

@@ -158,9 +158,7 @@ def test_a_rung_whose_price_the_venue_called_out_of_band_is_passed_over() -> Non
     assert step.type is AGGRESSIVE
 
 
-@pytest.mark.parametrize(
-    "kind", [VenueErrorKind.KEY, VenueErrorKind.SIZE, VenueErrorKind.NOT_TRADABLE]
-)
+@pytest.mark.parametrize("kind", [VenueErrorKind.KEY, VenueErrorKind.SIZE])
 def test_a_permanent_refusal_ends_the_ladder(kind: VenueErrorKind) -> None:
     assert stopped(next_order(facts(tried(kind=kind)))).permanent
 

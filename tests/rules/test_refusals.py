@@ -18,6 +18,7 @@ from messages.verdict import (
     Evidence,
     EvidenceKind,
     Present,
+    Unexplained,
     Unknown,
     Verdict,
 )
@@ -33,6 +34,12 @@ GONE = Absent(
 )
 THERE = Present(position=position(quantity="7"), seen_at=after(0))
 NOT_KNOWN = Unknown(why="the read failed", failed=True)
+UNEXPLAINED = Unexplained(
+    why="nothing says how it ended",
+    since=after(0),
+    reads=(),
+    accounting=Accounting(since=None, needed=D(7), closed=D(0)),
+)
 
 BALANCE = [VenueErrorKind.NOTHING_TO_REDUCE, VenueErrorKind.MARGIN, VenueErrorKind.WRONG_ROUTING]
 ASKED = [*BALANCE, VenueErrorKind.REDUCE_ONLY_RESERVED, VenueErrorKind.NO_SUCH_ORDER,
@@ -82,6 +89,14 @@ def test_a_leg_that_cannot_be_read_ends_the_tries_with_an_alert(kind: VenueError
     assert "the read failed" in answer.text
 
 
+@pytest.mark.parametrize("kind", BALANCE)
+def test_an_absence_that_nothing_explains_ends_the_tries_and_says_why(kind: VenueErrorKind) -> None:
+    answer = answer_refusal(error(kind), UNEXPLAINED)
+    assert (answer.permanent, answer.alert) == (True, AlertType.CLOSE_FAILED)
+    assert answer.code is ErrorCode.UNKNOWN
+    assert "nothing says how it ended" in answer.text
+
+
 def test_a_spot_code_on_a_derivative_names_the_routing() -> None:
     assert "spot" in answer_refusal(error(VenueErrorKind.WRONG_ROUTING), THERE).text
 
@@ -114,7 +129,7 @@ def test_a_size_that_stays_reserved_is_tried_again_and_keeps_its_code() -> None:
         (VenueErrorKind.KEY, ErrorCode.AUTH),
         (VenueErrorKind.RIGHTS, ErrorCode.AUTH),
         (VenueErrorKind.SIZE, ErrorCode.MIN_SIZE),
-        (VenueErrorKind.NOT_TRADABLE, ErrorCode.NOT_TRADABLE),
+        (VenueErrorKind.UNSUPPORTED, code_of(VenueErrorKind.UNSUPPORTED)),
     ],
 )
 def test_what_only_a_person_can_mend_is_permanent(kind: VenueErrorKind, code: ErrorCode) -> None:
@@ -126,6 +141,7 @@ def test_what_only_a_person_can_mend_is_permanent(kind: VenueErrorKind, code: Er
     ("kind", "code", "alert"),
     [
         (VenueErrorKind.RATE_LIMIT, ErrorCode.RATE_LIMITED, None),
+        (VenueErrorKind.NOT_TRADABLE, ErrorCode.NOT_TRADABLE, None),
         (VenueErrorKind.MAINTENANCE, ErrorCode.NETWORK, AlertType.GUARD_DEGRADED),
         (VenueErrorKind.CLOCK, ErrorCode.AUTH, AlertType.GUARD_DEGRADED),
     ],
@@ -145,7 +161,11 @@ def test_a_duplicate_id_is_looked_up_and_never_sent_again() -> None:
     assert answer.retry_after is None
 
 
-@given(st.sampled_from(VenueErrorKind), st.sampled_from([None, GONE, THERE, NOT_KNOWN]), st.text())
+@given(
+    st.sampled_from(VenueErrorKind),
+    st.sampled_from([None, GONE, THERE, NOT_KNOWN, UNEXPLAINED]),
+    st.text(),
+)
 @prove
 def test_only_kind_and_verdict_decide_and_every_answer_says_what_comes_next(
     kind: VenueErrorKind, verdict: Verdict | None, text: str

@@ -316,3 +316,40 @@ def test_a_complete_read_that_names_no_scope_says_nothing() -> None:
 def test_an_orphans_end_needs_the_same_two_reads() -> None:
     assert isinstance(judge(facts(read(5), changed_at=None), RULE), Unknown)
     assert isinstance(judge(facts(read(5), read(7), changed_at=None), RULE), Absent)
+
+
+def test_each_unknown_says_why_and_whether_a_complete_read_did_not_show_the_leg() -> None:
+    hint = PositionHint(key=LONG, quantity=D(1), at=after(9))
+    short = position(SHORT)
+    not_shown = [
+        (facts(read(5)), "a second complete read"),
+        (replaced(facts(read(5)), order_live=True), "an order of ours"),
+        (facts(read(1), changed_at=after(-1)), "younger than settle"),
+        (replaced(facts(read(5)), hint=hint), "the stream has shown it since"),
+        (facts(read(55), now=61, changed_at=after(0)), "before settle was over"),
+        (facts(read(1), read(5), history=None), "how it ended is not read"),
+        (facts(read(1, short), history=None), "the other side is"),
+        (facts(read(1, short), history=history()), "no record says why"),
+        (replaced(facts(read(1), read(5)), can_query_symbol=True), "by name"),
+        (facts(read(1), read(5), history=history()), "not explained yet"),
+    ]
+    for one, why in not_shown:
+        verdict = unknown(judge(one, RULE))
+        assert why in verdict.why
+        assert verdict.not_shown, why
+    others = [
+        (facts(), "covers"),
+        (facts(read(1), changed_at=after(3)), "before the leg's last change"),
+        (facts(read(1), now=65), "stale"),
+        (facts(read(1, broken=True)), "failed or is incomplete"),
+        (replaced(facts(read(1)), netted=True), "both sides"),
+    ]
+    for one, why in others:
+        verdict = unknown(judge(one, RULE))
+        assert why in verdict.why
+        assert not verdict.not_shown, why
+
+
+def test_a_leg_that_waits_for_a_newer_read_is_looked_at_again_at_once() -> None:
+    hint = PositionHint(key=LONG, quantity=D(1), at=after(9))
+    assert unknown(judge(replaced(facts(read(5)), hint=hint), RULE)).look_again_at == after(10)
