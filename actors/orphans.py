@@ -35,7 +35,7 @@ from messages.to_ledger import ActiveRows, CountOrphanActions, DropOrphan, ReadO
 from messages.to_monitors import LookAt, ScanNow, ScanReport
 from messages.values import LegKey
 from messages.venue import Protection, VenueError, VenueErrorKind, VenuePosition
-from rules.alerts import orphan_found, orphan_keys
+from rules.alerts import orphan_found, orphan_keys, perhaps_renamed
 from rules.diff import same_quantity
 from rules.orphans import action_at, news_at, orphan_action
 from rules.protection import Coverage, coverage
@@ -218,7 +218,7 @@ class Orphans(Actor[OrphansState]):
                     news,
                 )
                 return 0
-            await self._announce(position, cover)
+            await self._announce(position, cover, view)
             # Before anything is done about it, so that what is done twice is done for one record.
             record = OrphanRecord(key=key, first_seen_at=sighting.first_seen_at)
             known[key] = record
@@ -328,8 +328,11 @@ class Orphans(Actor[OrphansState]):
                 self._undatable.add(key)
         return msgspec.structs.replace(position, opened_at=answer.at)
 
-    async def _announce(self, position: VenuePosition, cover: Coverage) -> None:
+    async def _announce(self, position: VenuePosition, cover: Coverage, view: AccountView) -> None:
         draft = orphan_found(position, cover, self._account, self.now())
+        row = view.ledger.unlisted_row(position.key.side, position.quantity)
+        if row is not None:
+            draft = perhaps_renamed(draft, row)
         self.log.critical("{}, {}", draft.title, draft.seen)
         await self._note("orphan_detected", position.key, **draft.details)
         self.tell(paths.ALERTS, RaiseAlert(draft=draft))

@@ -24,6 +24,7 @@ from actors.monitoring.account_view import (
     ViewUnavailable,
     wake_leg,
 )
+from actors.monitoring.observed_ghosts import end_observed_ghosts
 from actors.monitoring.rounds import Rounds
 from actors.monitoring.row_closing import RECONCILED
 from actors.monitoring.unjudged import Unjudged
@@ -230,6 +231,7 @@ class Reconciliation(Actor[ReconciliationState]):
             f"{one.leg.key}: {one.why}" for one in judged if one.outcome is Outcome.UNEXPLAINED
         )
         await self._review(found)
+        await end_observed_ghosts(self, self._account.name, view)
         await self._unjudged.review(view, judged)
         self._plan()
         return self._passed(found, judged)

@@ -108,14 +108,15 @@ class Facts:
     `opened` names the field of a position row that says when the leg was opened; empty where none
     does. `fill_window` is the longest span of history that one question may ask for, `fill_page`
     how many fills a page has, `fill_history` how long the venue keeps them (None: nobody says),
-    `newest_first` that its pages go backwards, and `nameless_fills` that a fill does not carry the
-    client order id. `stream_topics` is how many subscriptions the venue confirms before a stream
-    stands; 0: it stands with its socket. `cancels_by_kind` venues cancel trigger orders by a call
-    of their own. `keeps_closed` says that the venue keeps a record of closed positions,
-    `closed_window` how long a span of it one question may ask for. `late_cancel` are codes of a
-    refused cancel that come when the order has ended meanwhile: its record tells what became of it.
-    `by_symbol` venues can be asked for the position of one symbol, and `names_flat` ones then
-    answer with a row even where it is flat.
+    `account_fills` that it lists those of all instruments together, `newest_first` that its pages
+    go backwards (which decides between fills of one instant), and `nameless_fills` that a fill does
+    not carry the client order id. `stream_topics` is how many subscriptions the venue confirms
+    before a stream stands; 0: it stands with its socket. `cancels_by_kind` venues cancel trigger
+    orders by a call of their own. `keeps_closed` says that the venue keeps a record of closed
+    positions, `closed_window` how long a span of it one question may ask for. `late_cancel` are
+    codes of a refused cancel that come when the order has ended meanwhile: its record tells what
+    became of it. `by_symbol` venues can be asked for the position of one symbol, and `names_flat`
+    ones then answer with a row even where it is flat.
     """
 
     exchange: str
@@ -148,6 +149,7 @@ class Facts:
     fill_window: timedelta | None = None
     fill_page: int = 100
     fill_history: timedelta | None = None
+    account_fills: bool = False
     newest_first: bool = False
     nameless_fills: bool = False
     keeps_closed: bool = False
@@ -355,6 +357,17 @@ class Exchange:
         """
         return None
 
+    def is_of(self, session: Session, instrument: Instrument, row: Row) -> bool:
+        """Whether a row is of this instrument, by the name in the row itself.
+
+        ccxt takes a name that it does not know for the instrument that was asked for.
+        """
+        name = venue_symbol(row)
+        symbol = self.symbol_of(session, name)
+        if symbol is not None:
+            return symbol == instrument.symbol
+        return name.upper() == instrument.venue_id.upper()
+
     # Orders.
 
     def to_venue_id(self, canonical: str) -> str:
@@ -498,6 +511,14 @@ class Exchange:
         That is empty where the window ends. A page that may be cut is an error.
         """
         raise NotImplementedError
+
+    def trades_taken(self, session: Session, instrument: Instrument) -> list[Trade]:
+        """The executions in the venue's last answer, in the order in which they came.
+
+        ccxt sorts those of one instant by their ids, which may say nothing of which was first.
+        """
+        market = session.exchange.market(instrument.symbol)
+        return [session.exchange.parse_trade(row, market) for row in self.rows_taken()]
 
     def next_by_time(self, items: list[Mapping[str, Any]]) -> str:
         """The time of the newest item of a full page, where a history goes forward by time."""
@@ -676,6 +697,16 @@ def parsed(
     """Position rows of one symbol with ccxt's reading of each."""
     market = session.exchange.market(instrument.symbol)
     return rows, [session.exchange.parse_position(row, market) for row in rows]
+
+
+def venue_symbol(row: Row) -> str:
+    """What a row calls its instrument."""
+    inner = row.get("position")
+    at = inner if isinstance(inner, Mapping) else row
+    for key in ("symbol", "instId", "contract", "coin", "tradeable"):
+        if at.get(key):
+            return str(at[key])
+    return "?"
 
 
 def raw_of(order: Order) -> Row:

@@ -103,7 +103,7 @@ class Bingx(Exchange):
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`status`: 1 online, 25 closed to openings, 5 before its launch, 0 offline."""
-        told = str(market["info"].get("status") or "1")
+        told = str(market["info"].get("status", 1))
         if told == "0":
             return InstrumentStatus.DELISTING
         return InstrumentStatus.HALTED if told == "5" else InstrumentStatus.TRADING

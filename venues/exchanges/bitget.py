@@ -257,14 +257,15 @@ class Bitget(Exchange):
         if ask.at:
             params["cursor" if unified else "idLessThan"] = ask.at
         symbol = instrument.symbol
-        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        trades = self.trades_taken(session, instrument)
         if len(self.rows_taken()) < self.facts.fill_page:
-            return list(trades), ""
+            return trades, ""
         data = object_at(last_body(), "data")
         oldest = str(data.get("cursor" if unified else "endId") or "")
         if not oldest:
             raise MalformedReplyError("a full page of fills does not say where it ends")
-        return list(trades), oldest
+        return trades, oldest
 
     def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
         """`tradeSide`: burst_* liquidation, delivery_*, dte_sys_adl_* ADL."""

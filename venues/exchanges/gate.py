@@ -257,9 +257,10 @@ class Gate(Exchange):
         offset = int(ask.at or 0)
         params = {"limit": self.facts.fill_page, "offset": offset, "until": ask.end_ms}
         symbol = instrument.symbol
-        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        trades = self.trades_taken(session, instrument)
         count = len(self.rows_taken())
-        return list(trades), str(offset + count) if count >= self.facts.fill_page else ""
+        return trades, str(offset + count) if count >= self.facts.fill_page else ""
 
     async def closed_page(
         self, session: Session, instrument: Instrument, ask: Ask

@@ -82,6 +82,7 @@ class Hyperliquid(Exchange):
         triggers=(),
         wallet=True,
         fill_page=2000,
+        account_fills=True,
         keeps_closed=True,
         cancels_by_kind=False,
     )
@@ -185,7 +186,9 @@ class Hyperliquid(Exchange):
     ) -> tuple[list[Trade], str]:
         """`userFillsByTime`: the whole account's, from a time on, as many as fit in a reply."""
         at, before = (int(part) for part in (ask.at or f"{ask.start_ms} 0").split())
-        trades = await session.exchange.fetch_my_trades(instrument.symbol, at, None)
+        await session.exchange.fetch_my_trades(instrument.symbol, at, None)
+        # The parts of one order come as they were filled, whichever way the times go.
+        trades = sorted(self.trades_taken(session, instrument), key=lambda it: it["timestamp"])
         rows = self.rows_taken()
         read = before + len(rows)
         if read >= _MOST_FILLS:
@@ -193,10 +196,10 @@ class Hyperliquid(Exchange):
                 f"the venue keeps the last {_MOST_FILLS} fills only; older ones may be gone"
             )
         if len(rows) < self.facts.fill_page:
-            return list(trades), ""
+            return trades, ""
         times = [decimal_or_none(row.get("time")) for row in rows]
         newest = max(time for time in times if time is not None)
-        return list(trades), f"{newest} {read}"
+        return trades, f"{newest} {read}"
 
     def fill_closed(self, raw: Row) -> Decimal | None:
         """What of a fill brought `startPosition` (signed) nearer to zero."""

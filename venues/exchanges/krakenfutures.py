@@ -88,6 +88,7 @@ class KrakenFutures(Exchange):
         amount_fields=("quantity", "size", "unfilledSize"),
         triggers=(),
         newest_first=True,
+        account_fills=True,
         keeps_closed=True,
     )
     codes = codes_by_kind(
@@ -160,14 +161,15 @@ class KrakenFutures(Exchange):
     ) -> tuple[list[Trade], str]:
         """GET /fills: the last hundred of the whole account, older ones by `lastFillTime`."""
         params = {"lastFillTime": ask.at} if ask.at else {}
-        trades = await session.exchange.fetch_my_trades(instrument.symbol, None, None, params)
+        await session.exchange.fetch_my_trades(instrument.symbol, None, None, params)
+        trades = self.trades_taken(session, instrument)
         rows = self.rows_taken()
         times = [_fill_time(row) for row in rows]
         if len(rows) < self.facts.fill_page or min(times) < ask.start:
-            return list(trades), ""
+            return trades, ""
         # That time itself is left out of the older page, and may be that of several fills.
         older = min(times) + timedelta(milliseconds=1)
-        return list(trades), older.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return trades, older.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
         written = str(raw.get("fillType") or "").lower()

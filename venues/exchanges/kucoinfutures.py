@@ -231,14 +231,15 @@ class KucoinFutures(Exchange):
         page, before = (int(part) for part in (ask.at or "1 0").split())
         params = {"until": ask.end_ms, "currentPage": page, "pageSize": self.facts.fill_page}
         symbol = instrument.symbol
-        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        trades = self.trades_taken(session, instrument)
         read = before + len(self.rows_taken())
         data = object_at(last_body(), "data")
         total, pages = (decimal_or_none(data.get(key)) for key in ("totalNum", "totalPage"))
         if total is None or pages is None:
             raise MalformedReplyError("a page of fills does not say how many there are")
         if page < pages:
-            return list(trades), f"{page + 1} {read}"
+            return trades, f"{page + 1} {read}"
         if read < total:
             raise MalformedReplyError(f"the venue tells {total} fills and lists {read}")
-        return list(trades), ""
+        return trades, ""

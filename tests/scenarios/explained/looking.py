@@ -18,7 +18,14 @@ def sent(guard: World) -> list[str]:
 
 
 def lists_lie(guard: World, account: str, count: int | None) -> int:
-    """So many reads of positions, by list or by name, answer with a well-formed empty list."""
+    """So many reads of positions, by list or by name, answer with a well-formed empty list.
+
+    None: all of them answer as before the leg was opened; asked by name they say a size of zero.
+    """
+    if count is None:
+        return guard.fault(
+            FaultKind.STALE, "positions", seconds=2 * 3600, count=None, account=account
+        )
     return guard.fault(FaultKind.EMPTY_LIST, "positions", count=count, account=account)
 
 
