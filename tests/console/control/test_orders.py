@@ -21,14 +21,14 @@ from console.control import protocol as p
 from console.control.client import CommandRefusedError, ControlClient, call
 from console.control.server import Control
 from console.repl.functions import Functions
-from messages.ledger import CommandState
+from messages.ledger import Command, CommandKind, CommandState, NewCommand
 from messages.settings import VerdictSettings
-from messages.values import Side
+from messages.values import LegKey, Side
 from messages.venue import Identity
 from messages.verdict import Present, Unexplained, Unknown
 from simulator.faults import FaultKind
 from tests.console.processes import command
-from tests.scenarios.world import XRP, World, scenario, until, world
+from tests.scenarios.world import XRP, World, now, scenario, until, world
 from venues.port import Venue
 
 BYBIT = "bybit-main"
@@ -197,6 +197,54 @@ async def test_an_order_that_nobody_takes_up_expires_and_says_so(tmp_path: Path)
         assert ended.command.state is CommandState.DONE
         with pytest.raises(CommandRefusedError, match="no command has the number 99"):
             await client.call(p.GetCommand(command_id=99))
+
+
+@scenario
+async def test_what_no_actor_ends_is_ended_where_it_is_asked_for(tmp_path: Path) -> None:
+    async with served(tmp_path) as (guard, path), ControlClient(path) as client:
+        row = await guard.both(XRP, Side.LONG, "10", hours=1)
+        forgotten = NewCommand(
+            kind=CommandKind.CLOSE,
+            key=LegKey(BYBIT, XRP, Side.LONG),
+            row_ids=(row.id,),
+            expires_at=now() - timedelta(minutes=1),
+            by="ann",
+        )
+        given = await guard.ledger.store_command(forgotten)
+        found = await client.call(p.GetCommand(command_id=given.id, wait=30.0))
+        assert found.command.state is CommandState.EXPIRED
+        assert "nobody took it up in its time" in found.message
+        (event,) = await guard.events("command_ended")
+        assert event.details["by"] == "control"
+
+
+@scenario
+async def test_a_close_that_is_not_waited_for_is_only_given(tmp_path: Path) -> None:
+    async with served(tmp_path) as (guard, path):
+        row = await guard.both(XRP, Side.LONG, "10", hours=1)
+        done = await asyncio.to_thread(
+            command, "close", "XRPUSDT", "--yes", "--no-wait", config=config(tmp_path, path)
+        )
+        assert done.returncode == 0, done.stderr
+        assert "close ordered, until " in done.stdout
+        # It is carried out all the same.
+        await guard.closed(row)
+
+
+def test_a_service_that_stays_away_leaves_the_outcome_open(tmp_path: Path) -> None:
+    given = Command(
+        id=1,
+        kind=CommandKind.CLOSE,
+        key=LegKey(BYBIT, XRP, Side.LONG),
+        row_ids=(1,),
+        expires_at=now() + timedelta(minutes=1),
+        given_at=now(),
+    )
+    with pytest.raises(CommandError, match="close ordered; its outcome is not known") as gone:
+        wait_for_outcome(
+            tmp_path / "none.sock", p.Ordered(command=given, message="close ordered"), away=0.0
+        )
+    assert gone.value.code is ExitCode.PENDING
 
 
 @scenario
