@@ -311,8 +311,11 @@ class Freqtrade(Process):
         self.ask("POST", f"trades/{trade['trade_id']}/reload")
 
     def errors(self) -> list[str]:
-        """What it logged as errors."""
-        return [it for it in self.said().splitlines() if " - ERROR - " in it or "Traceback" in it]
+        """What it logged as errors, and what it did not catch."""
+        lines = self.said().splitlines()
+        return [it.partition(" - ")[2] for it in lines if " - ERROR - " in it] or [
+            it for it in lines if it.startswith("Traceback")
+        ]
 
     def _config(self) -> dict[str, Any]:
         key, secret = KEYS[self.exchange]

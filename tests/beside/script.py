@@ -325,7 +325,7 @@ class Play:
         self._line(
             "freqtrade's log is read",
             "no error but while the venue was away",
-            errors[-1][:160] if errors else "none",
+            "; ".join(errors)[:200] or "none",
             not errors,
         )
 
