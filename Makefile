@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test lint simulate worlds stress chaos bench soak docs clean
+.PHONY: setup run test lint simulate worlds stress chaos bench soak beside docs clean
 
 # Tests mostly wait for processes and venues, so more of them than cores run side by side.
 WORKERS ?= 4
@@ -49,10 +49,25 @@ bench: .venv/ready
 soak: .venv/ready
 	$(BIN)/python bench/soak.py --minutes $(MINUTES)
 
+# freqtrade in an environment of its own: its pins are not ours. One of its needs, sdnotify, has no
+# wheel; it is plain Python.
+.beside/ready: tests/beside/freqtrade.txt
+	$(PYTHON) -m venv .beside
+	.beside/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+		--no-binary sdnotify -r tests/beside/freqtrade.txt
+	touch $@
+
+# The guard beside freqtrade, live, on both simulated venues. MINUTES=60 goes on for an hour,
+# SHORT=1 plays a few steps, EXCHANGES and MODES choose.
+beside: .venv/ready .beside/ready
+	$(BIN)/python -m tests.beside.run --freqtrade .beside/bin/freqtrade \
+		$(if $(SHORT),--short) $(if $(EXCHANGES),--exchanges $(EXCHANGES)) $(if $(MODES),--modes $(MODES)) \
+		$(if $(filter command line environment,$(origin MINUTES)),--minutes $(MINUTES))
+
 # The samples of output in README.md and docs/, written anew from a real guard.
 docs: .venv/ready
 	$(BIN)/python -m tests.documents.rewrite
 	$(BIN)/python -m console.config.reference
 
 clean:
-	rm -rf .venv var build *.egg-info
+	rm -rf .venv .beside var build *.egg-info

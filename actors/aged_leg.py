@@ -239,8 +239,7 @@ class AgedLeg(Actor[AgedState]):
                 return self._wait(f"not closed: {why}")
             case Unknown(not_shown=True, why=why) as unknown:
                 if not self._commands.have_begun:
-                    nothing = f"nothing was sent, since the exchange does not show it: {why}"
-                    await self._commands.end(CommandState.FAILED, nothing)
+                    await self._commands.end(CommandState.FAILED, f"nothing was sent: {why}")
                 return self._wait(f"not closed: {why}", self._until(unknown.look_again_at))
             case Unknown(why=why):
                 await self._report_unknown(why)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -154,6 +155,7 @@ class Exchange(Actor[ExchangeState]):
         self._account = account
         self._settings = settings
         self._markets: Markets | None = None
+        self._told_identity = ""
         self._closing: dict[LegKey, list[DeferredReply[ExecutionResult]]] = {}
         self._identity = IdentityCheck(self, venue, account)
         self._reload_due: Timer | None = None
@@ -172,8 +174,8 @@ class Exchange(Actor[ExchangeState]):
     def on_start(self) -> None:
         self.tell_self(Connect())
 
-    def _read_after(self, delay: float) -> None:
-        self.after(delay, StartRead())
+    def _read_after(self, delay: float) -> Callable[[], object]:
+        return self.after(delay, StartRead()).cancel
 
     # --- connecting -----------------------------------------------------------------------------
 
@@ -317,9 +319,40 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def start_read(self, message: StartRead) -> None:
+        if not self._reads.began():
+            return
         self.work(self._venue.fetch_positions(), WorkerCallbacks(self._on_read), name="positions")
 
     def _on_read(self, snapshot: Snapshot) -> None:
+        if any(not self._lists(position.key.symbol) for position in snapshot.positions):
+            # Listed, or renamed, since the rules were read: who judges the read needs both.
+            self.work(
+                self._venue.reload_markets(),
+                WorkerCallbacks(partial(self._on_markets_of, snapshot)),
+                name="reload markets",
+            )
+            return
+        self._take(snapshot)
+
+    def _lists(self, symbol: str) -> bool:
+        return self._markets is not None and symbol in self._markets.instruments
+
+    def _on_markets_of(self, snapshot: Snapshot, answer: ListedMarkets | VenueError) -> None:
+        """The rules are read anew; what they still do not know makes the read incomplete."""
+        self._on_markets(answer)
+        listed = tuple(p for p in snapshot.positions if self._lists(p.key.symbol))
+        problems = tuple(
+            _as_error(f"{p.key.symbol} is not listed")
+            for p in snapshot.positions
+            if not self._lists(p.key.symbol)
+        )
+        self._take(
+            msgspec.structs.replace(
+                snapshot, positions=listed, problems=(*snapshot.problems, *problems)
+            )
+        )
+
+    def _take(self, snapshot: Snapshot) -> None:
         self.state.snapshots += 1
         self.state.calls = self._venue.calls()
         self.state.last_read_at = snapshot.started_at

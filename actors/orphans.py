@@ -35,7 +35,7 @@ from messages.to_ledger import ActiveRows, CountOrphanActions, DropOrphan, ReadO
 from messages.to_monitors import LookAt, ScanNow, ScanReport
 from messages.values import LegKey
 from messages.venue import Protection, VenueError, VenueErrorKind, VenuePosition
-from rules.alerts import orphan_found, orphan_keys
+from rules.alerts import orphan_found, orphan_keys, perhaps_renamed
 from rules.diff import same_quantity
 from rules.orphans import action_at, news_at, orphan_action
 from rules.protection import Coverage, coverage
@@ -48,6 +48,10 @@ LOOK_AGAIN = timedelta(seconds=5)
 
 class Scan(msgspec.Struct, frozen=True):
     """Sent to itself: look for orphans and naked positions."""
+
+
+class LookHinted(msgspec.Struct, frozen=True):
+    """Sent to itself: all hints that wait are served by one look."""
 
 
 class LookAgain(msgspec.Struct, frozen=True):
@@ -80,6 +84,7 @@ class Orphans(Actor[OrphansState]):
         self._rounds = Rounds(account.name, settings.orphans.every)
         self._first_seen = FirstSeen()
         self._due: list[datetime] = []
+        self._hinted = False
         self._again: Timer | None = None
         self._naked = NakedWatch(
             self, account.name, settings.verdict.settle, settings.verdict.confirm_after
@@ -99,8 +104,19 @@ class Orphans(Actor[OrphansState]):
         return await self._scan(self.now())
 
     @handles
-    async def look_at(self, message: LookAt) -> None:
-        """The stream says that a leg was opened or ended: scan now, by a read after that."""
+    def look_at(self, message: LookAt) -> None:
+        """The stream says that a leg was opened or ended: scan, by a read after that.
+
+        One scan serves all hints that came before it began: a bot that opens fifty positions is
+        looked at once, not fifty times.
+        """
+        if not self._hinted:
+            self._hinted = True
+            self.tell_self(LookHinted())
+
+    @handles
+    async def look_hinted(self, message: LookHinted) -> None:
+        self._hinted = False
         await self._scan(self.now())
 
     @handles
@@ -202,7 +218,7 @@ class Orphans(Actor[OrphansState]):
                     news,
                 )
                 return 0
-            await self._announce(position, cover)
+            await self._announce(position, cover, view)
             # Before anything is done about it, so that what is done twice is done for one record.
             record = OrphanRecord(key=key, first_seen_at=sighting.first_seen_at)
             known[key] = record
@@ -312,8 +328,11 @@ class Orphans(Actor[OrphansState]):
                 self._undatable.add(key)
         return msgspec.structs.replace(position, opened_at=answer.at)
 
-    async def _announce(self, position: VenuePosition, cover: Coverage) -> None:
+    async def _announce(self, position: VenuePosition, cover: Coverage, view: AccountView) -> None:
         draft = orphan_found(position, cover, self._account, self.now())
+        row = view.ledger.unlisted_row(position.key.side, position.quantity)
+        if row is not None:
+            draft = perhaps_renamed(draft, row)
         self.log.critical("{}, {}", draft.title, draft.seen)
         await self._note("orphan_detected", position.key, **draft.details)
         self.tell(paths.ALERTS, RaiseAlert(draft=draft))

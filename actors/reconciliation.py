@@ -24,6 +24,7 @@ from actors.monitoring.account_view import (
     ViewUnavailable,
     wake_leg,
 )
+from actors.monitoring.observed_ghosts import end_observed_ghosts
 from actors.monitoring.rounds import Rounds
 from actors.monitoring.row_closing import RECONCILED
 from actors.monitoring.unjudged import Unjudged
@@ -98,6 +99,7 @@ class Reconciliation(Actor[ReconciliationState]):
         self._unjudged = Unjudged(self, account.name, settings.verdict.unjudged_after)
         self._rounds = Rounds(account.name, settings.reconciliation.every)
         self._waiting: dict[LegKey, datetime] = {}
+        self._ended: set[LegKey] = set()
         self._again: Timer | None = None
 
     def on_start(self) -> None:
@@ -202,6 +204,7 @@ class Reconciliation(Actor[ReconciliationState]):
         legs = [view.legs[key] for key in keys if key in view.legs]
         for key in keys:
             self._waiting.pop(key, None)
+            self._ended.discard(key)
         judged = await self._judge(legs, view, markets, self.now())
         outcomes = {one.outcome for one in judged}
         if outcomes & {Outcome.OTHER_SIDE, Outcome.NETTED, Outcome.UNEXPLAINED}:
@@ -218,6 +221,7 @@ class Reconciliation(Actor[ReconciliationState]):
             return ScanReport(problem=found.why, errors=1)
         view = found.view
         self._waiting.clear()
+        self._ended.clear()
         judged = await self._judge(
             found.missing, view.ledger, view.markets, view.snapshot.started_at
         )
@@ -227,6 +231,7 @@ class Reconciliation(Actor[ReconciliationState]):
             f"{one.leg.key}: {one.why}" for one in judged if one.outcome is Outcome.UNEXPLAINED
         )
         await self._review(found)
+        await end_observed_ghosts(self, self._account.name, view)
         await self._unjudged.review(view, judged)
         self._plan()
         return self._passed(found, judged)
@@ -282,9 +287,9 @@ class Reconciliation(Actor[ReconciliationState]):
                 self.log.info("Auto-fixed: the rows of {} are closed ({})", one.leg.key, RECONCILED)
             if one.again_at is not None:
                 self._waiting[one.leg.key] = one.again_at
-        self.state.ended = sorted(
-            str(one.leg.key) for one in judged if one.outcome is Outcome.ENDED
-        )
+            if one.outcome is Outcome.ENDED:
+                self._ended.add(one.leg.key)
+        self.state.ended = sorted(map(str, self._ended))
         self._plan()
         return list(judged)
 

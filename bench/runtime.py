@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import gc
 import json
 import statistics
@@ -24,7 +25,7 @@ from loguru import logger
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from actors.runtime import Actor, ChildSpec, Supervisor, System, handles
+from actors.runtime import Actor, ChildSpec, StartChild, StopChild, Supervisor, System, handles
 from messages.base import Request
 
 TELLS = 20_000
@@ -32,7 +33,8 @@ ASKS = 4_000
 THREAD_TELLS = 10_000
 THREAD_ASKS = 1_000
 CRASHES = 200
-MANY = 10_000
+MANY = 100_000
+FEW_STOPS, MANY_STOPS = 1_000, 4_000
 
 
 class Count(msgspec.Struct, frozen=True):
@@ -229,23 +231,39 @@ async def thread_asks() -> float:
     return rate
 
 
-def measure_many() -> dict[str, float]:
-    """Start 10,000 supervised actors in a fresh process: seconds, and memory over idle."""
+def measure_many(count: int) -> dict[str, float]:
+    """Start so many supervised actors in this fresh process: seconds, and memory over idle.
+
+    Seconds of processor time: nothing in it waits, and what else the machine does is left out.
+    """
 
     async def main() -> dict[str, float]:
         await (await _system(10)).stop()
         gc.collect()
         idle = _resident()
-        before = time.perf_counter()
-        system = await _system(MANY)
-        seconds = time.perf_counter() - before
-        assert await system.ask(f"a{MANY - 1}", Total()) == 0
+        before = time.process_time()
+        system = await _system(count)
+        seconds = time.process_time() - before
+        assert await system.ask(f"a{count - 1}", Total()) == 0
         grown = _resident() - idle
-        before = time.perf_counter()
+        before = time.process_time()
         await system.stop()
-        return {"start": seconds, "memory": grown, "stop": time.perf_counter() - before}
+        return {"start": seconds, "memory": grown, "stop": time.process_time() - before}
 
     return asyncio.run(main())
+
+
+async def stops_one_by_one(count: int) -> float:
+    """Seconds of processor time to stop so many dynamic children, each by an order of its own."""
+    system = await _system(0)
+    for number in range(count):
+        await system.ask("", StartChild(ChildSpec(f"d{number}", Counter)))
+    before = time.process_time()
+    for number in range(count):
+        await system.ask("", StopChild(f"d{number}"))
+    seconds = time.process_time() - before
+    await system.stop()
+    return seconds
 
 
 def _resident() -> float:
@@ -257,7 +275,7 @@ def _resident() -> float:
 
 
 def measure_many_apart() -> dict[str, float]:
-    command = [sys.executable, __file__, "--many"]
+    command = [sys.executable, __file__, "--many", str(MANY)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     result: dict[str, float] = json.loads(done.stdout)
     return result
@@ -288,28 +306,30 @@ def run_all(rounds: int) -> dict[str, Any]:
                 "asks_threads": thread_asks,
                 "restart_sexton": sexton_restart,
                 "restart_bare": bare_restart,
+                "stop_one_by_one_1000": functools.partial(stops_one_by_one, FEW_STOPS),
+                "stop_one_by_one_4000": functools.partial(stops_one_by_one, MANY_STOPS),
             },
             rounds,
         )
     )
-    print("10,000 actors ...", file=sys.stderr)
+    print("100,000 actors ...", file=sys.stderr)
     many = [measure_many_apart() for _ in range(rounds)]
-    figures["start_10000"] = statistics.median(run["start"] for run in many)
-    figures["memory_10000"] = statistics.median(run["memory"] for run in many)
-    figures["stop_10000"] = statistics.median(run["stop"] for run in many)
+    figures["start_100000"] = statistics.median(run["start"] for run in many)
+    figures["memory_100000"] = statistics.median(run["memory"] for run in many)
+    figures["stop_100000"] = statistics.median(run["stop"] for run in many)
+    stops = figures["stop_one_by_one_4000"] / figures["stop_one_by_one_1000"]
     goals = [
-        _at_least(
-            "tells, times pykka's threads", figures["tells_sexton"] / figures["tells_threads"], 4
-        ),
-        _at_least(
-            "asks, times pykka's threads", figures["asks_sexton"] / figures["asks_threads"], 8
-        ),
-        _at_least("asks, times bare asyncio", figures["asks_sexton"] / figures["asks_bare"], 0.6),
-        _at_most("start of 10,000 supervised actors, s", figures["start_10000"], 2.0),
-        _at_most("memory of 10,000 over idle, MB", figures["memory_10000"], 100.0),
+        _at_least("asks, times bare asyncio", figures["asks_sexton"] / figures["asks_bare"], 0.8),
         _at_most(
-            "restart, times a bare task's", figures["restart_sexton"] / figures["restart_bare"], 4.0
+            "restart, times a bare task's", figures["restart_sexton"] / figures["restart_bare"], 2.0
         ),
+        _at_least(
+            "tells, times pykka's threads", figures["tells_sexton"] / figures["tells_threads"], 8
+        ),
+        _at_most("start of 100,000 supervised actors, s", figures["start_100000"], 6.0),
+        _at_most("memory of 100,000 over idle, MB", figures["memory_100000"], 400.0),
+        # Linear is 4; a search among the children at each stop would make it 16.
+        _at_most("stops of 4,000 one by one, times 1,000's", stops, 6.0),
     ]
     return {"figures": figures, "goals": goals}
 
@@ -334,9 +354,12 @@ def show(result: dict[str, Any]) -> None:
         shown = ["-" if cell is None else format(cell * scale, form) for cell in cells]
         print(f"{label:26}{shown[0]:>12}{shown[1]:>14}{shown[2]:>15}")
     print(
-        f"10,000 supervised actors: start {figures['start_10000']:.2f} s, "
-        f"stop {figures['stop_10000']:.2f} s, {figures['memory_10000']:.0f} MB over idle\n"
+        f"100,000 supervised actors: start {figures['start_100000']:.2f} s, "
+        f"stop {figures['stop_100000']:.2f} s, {figures['memory_100000']:.0f} MB over idle"
     )
+    # No goal: the threads' figure moves by three with the machine.
+    asks = figures["asks_sexton"] / figures["asks_threads"]
+    print(f"asks are {asks:.1f} times pykka's threads'\n")
     for goal in result["goals"]:
         mark = "met" if goal["met"] else "NOT MET"
         print(f"{goal['name']:42}{goal['value']:>8.2f}   {goal['goal']:>8}   {mark}")
@@ -346,13 +369,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--rounds", type=int, default=5, help="rounds to take the median of")
-    parser.add_argument("--many", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--many", type=int, default=0, help=argparse.SUPPRESS)
     options = parser.parse_args()
     # Reports of the crashes that are timed here would go to the terminal and be timed as well.
     logger.remove()
     logger.add(lambda _: None, level="ERROR")
     if options.many:
-        print(json.dumps(measure_many()))
+        print(json.dumps(measure_many(options.many)))
         return 0
     result = run_all(options.rounds)
     if options.json:

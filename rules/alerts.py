@@ -13,7 +13,15 @@ from decimal import Decimal
 import msgspec
 
 from messages.execution import ExecutionResult
-from messages.ledger import Alert, AlertDraft, AlertLevel, AlertType, ExitSource, LedgerLeg
+from messages.ledger import (
+    Alert,
+    AlertDraft,
+    AlertLevel,
+    AlertType,
+    ExitSource,
+    LedgerLeg,
+    PositionRow,
+)
 from messages.settings import AccountSettings
 from messages.values import LegKey
 from messages.venue import VenuePosition
@@ -134,6 +142,10 @@ def result_details(result: ExecutionResult) -> dict[str, object]:
 # Ghosts
 
 
+GHOST = "ghost:"
+"""With this the dedup key of a ghost's alert begins."""
+
+
 def ghost(
     leg: LedgerLeg, exit_: Exit, reason: str, *, copied: bool, reconciled: bool
 ) -> AlertDraft:
@@ -152,7 +164,7 @@ def ghost(
         type=AlertType.RECONCILIATION_MISMATCH if reconciled else AlertType.GHOST_POSITION,
         level=AlertLevel.WARNING,
         # One ghost is one alert, whichever of the monitors sees it first.
-        dedup_key=f"ghost:{leg.key}:{','.join(map(str, leg.row_ids))}",
+        dedup_key=f"{GHOST}{leg.key}:{','.join(map(str, leg.row_ids))}",
         title=f"Ghost: {leg.key} is in the ledger and not on the exchange",
         account=leg.key.account,
         symbol=leg.key.symbol,
@@ -179,6 +191,11 @@ def ghost(
         },
         lasting=False,
     )
+
+
+def is_of_ghost(alert: Alert) -> bool:
+    """Whether it speaks of a ghost, whichever of the monitors saw it first."""
+    return alert.dedup_key.startswith(GHOST)
 
 
 def ghost_only_observed(draft: AlertDraft, reason: str) -> AlertDraft:
@@ -235,6 +252,16 @@ def orphan_found(
             "detected_at": now.isoformat(),
         },
     )
+
+
+def perhaps_renamed(draft: AlertDraft, row: PositionRow) -> AlertDraft:
+    """The same orphan, where a row of this side and size speaks of a contract that is not listed.
+
+    What is told is still an orphan: that the contract was renamed is for a person to say.
+    """
+    text = f"row {row.id} has {row.quantity} {row.symbol}, which is not listed: was it renamed?"
+    details = {**draft.details, "renamed_from": row.symbol}
+    return msgspec.structs.replace(draft, seen=f"{draft.seen}; {text}", details=details)
 
 
 def orphan_policy_failed(key: LegKey, why: str) -> AlertDraft:

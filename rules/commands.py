@@ -43,10 +43,7 @@ def outcome_of(
     `rows` are those of them that are known to be closed, `by_guard` the ids that the guard closed.
     """
     if not rows:
-        return (
-            CommandState.WITHDRAWN,
-            f"{_rows(command.row_ids)} can no longer be closed: not there",
-        )
+        return CommandState.WITHDRAWN, f"{_rows(command.row_ids)}: no longer in the ledger's legs"
     if not by_guard:
         reason = rows[-1].exit_reason or "no reason given"
         said = f"closed in the ledger by somebody else meanwhile ({reason})"
@@ -96,7 +93,7 @@ def _others(leg: LedgerLeg, seen: Collection[int]) -> tuple[int, ...]:
 
 
 def _rows(ids: Sequence[int]) -> str:
-    return f"row {', '.join(map(str, ids))}"
+    return f"row{'s' if len(ids) > 1 else ''} {', '.join(map(str, ids))}"
 
 
 def _plain(value: Decimal) -> str:

@@ -314,7 +314,21 @@ def _since_opening(account: Account, history: History) -> Accounting | None:
         return Accounting(since=None, needed=rows, closed=ZERO, why=why)
     if history.since > opening:
         return _out_of_reach(history, opening, rows)
-    return _counted(account, history, opening, base=ZERO, least=rows + account.closed_rows)
+    counted = _counted(account, history, opening, base=ZERO, least=rows + account.closed_rows)
+    seen = account.last_seen
+    if counted.explained_by is None and seen is not None and _began_empty(account, history, seen):
+        # No more was ever there than was seen: it is the rows that say too much.
+        least = min(rows, seen.quantity) + account.closed_rows
+        return _counted(account, history, history.since, base=ZERO, least=least)
+    return counted
+
+
+def _began_empty(account: Account, history: History, seen: LastSeen) -> bool:
+    """Whether the executions, from nothing on, come by exactly what was seen."""
+    if seen.quantity <= ZERO:
+        return False
+    bases = _bases(account, history, seen.quantity, *_sight(seen))
+    return bool(bases) and all(_same(base, ZERO, account.step) for base in bases)
 
 
 def _out_of_reach(history: History, start: datetime, needed: Decimal) -> Accounting:

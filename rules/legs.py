@@ -45,6 +45,11 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
         opposite = LegKey(key.account, key.symbol, key.side.opposite)
         return opposite in self.legs or opposite in self.unclear_legs
 
+    def unlisted_row(self, side: Side, quantity: Decimal) -> PositionRow | None:
+        """A row of this side and size (base units) for a symbol that the venue does not list."""
+        rows = (bad.row for bad in self.unusable if bad.key is None)
+        return next((r for r in rows if side_of(r) is side and r.quantity == quantity), None)
+
     @property
     def has_unidentified_row(self) -> bool:
         """Whether an unusable row speaks of a leg that nobody can name."""

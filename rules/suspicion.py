@@ -16,7 +16,8 @@ MANY = 2
 class LegsJudged(msgspec.Struct, frozen=True, kw_only=True):
     """How many legs of the ledger one complete read showed, and how the others came out.
 
-    `undecided` may still be explained, or turn out to be there.
+    `undecided` may still be explained, or turn out to be there; so may all that an incomplete
+    read does not show.
     """
 
     shown: int = 0
@@ -48,6 +49,17 @@ def suspicion(legs: LegsJudged) -> str:
             "how: whose key is this?"
         )
     return ""
+
+
+def may_be_suspect(legs: LegsJudged) -> bool:
+    """Whether it is suspect if none of the undecided legs is there or explained.
+
+    As long as it may be, a suspicion stands: a read that fails is no evidence against it.
+    """
+    worst = msgspec.structs.replace(
+        legs, unexplained=legs.unexplained + legs.undecided, undecided=0
+    )
+    return bool(suspicion(worst))
 
 
 def may_be_another_account(*, missing: int, shown: int) -> bool:

@@ -195,8 +195,16 @@ def _confirmed(
         ),
         # A list may have left the leg out before it ended, so the record's word counts; by a clock
         # that is ahead of ours it is no later than now.
-        due_at=None if ours or ended is None else min(ended, facts.now) + settings.settle,
+        due_at=None
+        if ended is None or ours or _by_us(facts.account, accounting)
+        else min(ended, facts.now) + settings.settle,
     )
+
+
+def _by_us(account: Account, accounting: Accounting) -> bool:
+    """Whether all closings that were counted are of orders of ours: no bot will write that end."""
+    ours = {one.order_id for one in account.own if one.order_id}
+    return bool(accounting.fills) and all(fill.order_id in ours for fill in accounting.fills)
 
 
 def accepted(verdict: Unexplained) -> Absent:

@@ -19,7 +19,8 @@ SMALL: dict[str, tuple[str, list[str]]] = {
     "ledger": ("ROUNDS, SERIAL, TOGETHER, BATCH, HISTORY, POSITIONS = 1, 5, 5, 5, 200, 50", []),
     "reconcile": ("SIZES, ROUNDS, CLOSES = (100, 1_000), 1, 1", []),
     "runtime": (
-        "TELLS, ASKS, THREAD_TELLS, THREAD_ASKS, CRASHES, MANY = 50, 50, 50, 50, 5, 50",
+        "TELLS, ASKS, THREAD_TELLS, THREAD_ASKS, CRASHES, MANY, FEW_STOPS, MANY_STOPS = "
+        "50, 50, 50, 50, 5, 50, 10, 40",
         ["--rounds", "1"],
     ),
     "soak": ("ACCOUNTS, SYMBOLS, WARM_ROUNDS = 2, 2, 1", ["--minutes", "0.15", "--interval", "1"]),

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO, Side
-from venues.exchanges.base import Row
+from venues.exchanges.values import Row
 from venues.numbers import decimal_or_none, positive_or_none
 
 

@@ -24,7 +24,8 @@ from messages.venue import Instrument, VenueError, VenueErrorKind
 from venues.bans import ban_of, note_ban
 from venues.errors import classify
 from venues.exchanges import EXCHANGES
-from venues.exchanges.base import Exchange, Facts
+from venues.exchanges.base import Exchange
+from venues.exchanges.values import Facts
 from venues.markets import read_instruments
 from venues.strict import (
     BannedError,

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from messages.venue import ClosedPosition, ClosedPositions, NotTold, VenueError
 from venues.client import Client, VenueCallError
-from venues.exchanges.base import Ask
+from venues.exchanges.values import Ask
 from venues.orders import instrument_of
 from venues.pages import read_pages, windows
 

@@ -12,7 +12,7 @@ from typing import Any
 from messages.values import ZERO
 from messages.venue import Fill, Fills, Instrument, VenueError
 from venues.client import Client, VenueCallError
-from venues.exchanges.base import Ask, Order, Trade
+from venues.exchanges.values import Ask, Order, Trade
 from venues.numbers import instant_or_none, positive_or_none
 from venues.orders import instrument_of
 from venues.pages import read_pages, windows
@@ -50,17 +50,34 @@ def _key(fill: Fill) -> tuple[str, str, str]:
 
 async def _read(client: Client, instrument: Instrument, since: datetime) -> list[Fill]:
     async def page(ask: Ask) -> tuple[list[Trade], str]:
-        return await client.hooks.fill_page(client, instrument, ask)
+        trades, following = await client.hooks.fill_page(client, instrument, ask)
+        return _of_instrument(client, instrument, trades), following
 
     trades: list[Trade] = []
     for start, end in windows(client.now(), since, client.facts.fill_window):
         found = await read_pages(page, start, end, _trade_key)
         # Of fills of one instant, the order in which they came decides.
-        trades += reversed(found) if client.facts.newest_first else found
+        trades += reversed(found) if _backwards(client, found) else found
     names: dict[str, str] = {}
     if trades and client.facts.nameless_fills:
         names = await _client_ids(client, instrument, since - _OLDER_ORDERS)
     return [_fill(client, instrument, trade, names) for trade in trades]
+
+
+def _of_instrument(client: Client, instrument: Instrument, trades: list[Trade]) -> list[Trade]:
+    """Those of this instrument. Raises `MalformedReplyError` where others were not to come."""
+    own = [trade for trade in trades if client.hooks.is_of(client, instrument, trade["info"])]
+    if len(own) < len(trades) and not client.hooks.lists_whole_account(client):
+        raise MalformedReplyError(f"asked for {instrument.venue_id}, got others")
+    return own
+
+
+def _backwards(client: Client, trades: list[Trade]) -> bool:
+    """Whether the newest came first: by their times, or as the venue documents it."""
+    times = [at for trade in trades if (at := instant_or_none(trade.get("timestamp")))]
+    if times and times[0] != times[-1]:
+        return times[0] > times[-1]
+    return client.facts.newest_first
 
 
 def _trade_key(trade: Trade) -> str:

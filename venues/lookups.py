@@ -11,7 +11,7 @@ from typing import Any
 
 from messages.venue import Instrument, OrderRecord, VenueErrorKind
 from venues.client import Client, VenueCallError
-from venues.exchanges.base import Order
+from venues.exchanges.values import Order
 from venues.order_records import read_record
 from venues.strict import MalformedReplyError, last_body
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from messages.venue import Instrument, OrderRecord, OrderStatus
 from venues.client import Client
-from venues.exchanges.base import Facts, names_one_of, raw_of
+from venues.exchanges.reading import names_one_of, raw_of
+from venues.exchanges.values import Facts
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import MalformedReplyError
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from venues.exchanges.base import Ask
+from venues.exchanges.values import Ask
 from venues.strict import MalformedReplyError
 
 Item = TypeVar("Item")

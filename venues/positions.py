@@ -20,7 +20,9 @@ from messages.venue import (
 )
 from venues.attached_stops import attached_stops
 from venues.client import SHAPES, Client, VenueCallError
-from venues.exchanges.base import Exchange, Row, RowReading
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import venue_symbol
+from venues.exchanges.values import Row, RowReading
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import Capture, MalformedReplyError, place_of, rows_at
 
@@ -156,7 +158,7 @@ def _after(hooks: Exchange, last: Row, rows: list[Row]) -> list[Row]:
 
 
 def _leg_of(hooks: Exchange, row: Row) -> tuple[str, str, RowReading | None]:
-    return _venue_symbol(row), str(row.get("mode")), hooks.read_row(row)
+    return venue_symbol(row), str(row.get("mode")), hooks.read_row(row)
 
 
 async def _as_ccxt_reads(
@@ -181,7 +183,7 @@ async def _read_by_symbol(client: Client, instrument: Instrument, read: _Read) -
     try:
         async with client.call("fetch_position"):
             rows, parsed = await client.hooks.rows_by_name(client, instrument)
-            strays = [row for row in rows if _venue_symbol(row) != instrument.venue_id]
+            strays = [row for row in rows if venue_symbol(row) != instrument.venue_id]
             if strays or (not rows and client.facts.names_flat):
                 got = "others" if strays else "no row"
                 raise MalformedReplyError(f"asked for {instrument.venue_id}, got {got}")
@@ -221,7 +223,7 @@ def _take(client: Client, rows: list[Row], parsed: list[Mapping[str, Any]], read
         reading = client.hooks.read_row(row)
         if reading is None:
             read.problems.append(
-                _problem(f"a position of {_venue_symbol(row)} has no readable size")
+                _problem(f"a position of {venue_symbol(row)} has no readable size")
             )
             continue
         position = by_row.get(id(row), {})
@@ -234,27 +236,18 @@ def _take(client: Client, rows: list[Row], parsed: list[Mapping[str, Any]], read
         if reading.size == ZERO:
             continue
         if instrument is None:
-            read.unmapped.append(_venue_symbol(row))
+            read.unmapped.append(venue_symbol(row))
         else:
             found = _position(client, instrument, reading, position, row)
             read.positions.append(found)
             client.margin[found.key] = _margin(position)
 
 
-def _venue_symbol(row: Row) -> str:
-    inner = row.get("position")
-    at = inner if isinstance(inner, Mapping) else row
-    for key in ("symbol", "instId", "contract", "coin", "tradeable"):
-        if at.get(key):
-            return str(at[key])
-    return "?"
-
-
 def _instrument(client: Client, symbol: Any, row: Row) -> Instrument | None:
     if symbol in client.instruments:
         return client.instruments[str(symbol)]
     # Where ccxt dropped the row, the venue's own name leads to the market.
-    name = _venue_symbol(row)
+    name = venue_symbol(row)
     named = client.hooks.symbol_of(client, name)
     return client.by_venue_id(name) if named is None else client.instruments.get(named)
 

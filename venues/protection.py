@@ -21,7 +21,9 @@ from messages.venue import (
     VenueErrorKind,
 )
 from venues.client import Client, VenueCallError
-from venues.exchanges.base import Exchange, Order, is_true
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import is_true
+from venues.exchanges.values import Order
 from venues.lookups import open_pages
 from venues.numbers import decimal_or_none, positive_or_none
 from venues.order_records import STATUSES

@@ -12,7 +12,7 @@ from typing import Any
 from messages.values import ZERO, LegKey, Side
 from messages.venue import Hint, OrderHint, OrderStatus, PositionHint
 from venues.client import Client
-from venues.exchanges.base import LegPush, OrderPush, Row
+from venues.exchanges.values import LegPush, OrderPush, Row
 from venues.numbers import decimal_or_none
 from venues.order_records import STATUSES, judged
 

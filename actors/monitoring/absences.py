@@ -30,7 +30,7 @@ from rules.absence_alerts import (
     unexplained_key,
 )
 from rules.diff import same_quantity
-from rules.suspicion import LegsJudged, suspicion
+from rules.suspicion import LegsJudged, may_be_suspect, suspicion
 from rules.verdict import accepted
 
 
@@ -42,7 +42,6 @@ class Absences:
         self._account = account
         self._settings = settings
         self._told: dict[str, LegKey] | None = None
-        self._was_suspect = False
         self.suspect = ""
 
     async def review(self, view: AccountView, judged: Sequence[Judged], markets: Markets) -> None:
@@ -50,7 +49,10 @@ class Absences:
         if self._told is None:
             await self._recall()
         unexplained = {one.leg.key: one for one in judged if one.unexplained is not None}
-        suspect = suspicion(_counted(view, judged))
+        legs = _counted(view, judged)
+        suspect = suspicion(legs)
+        if not suspect and self.suspect and may_be_suspect(legs):
+            suspect = self.suspect
         await self._set_suspect(suspect, tuple(unexplained))
         now: dict[str, LegKey] = {}
         for one in unexplained.values():
@@ -58,10 +60,17 @@ class Absences:
                 continue
             if await self._accept_if_old(one.leg, one.unexplained, markets):
                 continue
-            now[unexplained_key(one.leg)] = one.leg.key
-            if not suspect and unexplained_key(one.leg) not in (self._told or {}):
+            told = unexplained_key(one.leg) in (self._told or {})
+            if not (suspect or told):
+                if may_be_suspect(legs) and self._is_new(one.unexplained):
+                    continue
                 await self._tell(one.leg, one.unexplained, view)
+            now[unexplained_key(one.leg)] = one.leg.key
         self._resolve(now, view, judged)
+
+    def _is_new(self, verdict: Unexplained) -> bool:
+        """Whether the other legs have time yet to be judged: it may be the account's trouble."""
+        return self._context.now() - verdict.since < 2 * self._settings.verdict.settle
 
     async def accept(
         self, leg: LedgerLeg, verdict: Unexplained, markets: Markets, *, reason: str = ACCEPTED
@@ -84,7 +93,9 @@ class Absences:
             self._context, FindAlerts(open_only=True, account=self._account, limit=1000)
         )
         self._told = {a.dedup_key: _leg_of(a) for a in alerts if is_unexplained(a)}
-        self._was_suspect = any(a.dedup_key == suspect_key(self._account) for a in alerts)
+        self.suspect = next(
+            (a.seen for a in alerts if a.dedup_key == suspect_key(self._account)), ""
+        )
 
     async def _set_suspect(self, why: str, legs: Sequence[LegKey]) -> None:
         """Tell the exchange actor whether it may do more than read, and people once."""
@@ -94,7 +105,7 @@ class Absences:
             self._context.tell(
                 paths.ALERTS, RaiseAlert(draft=account_suspect(self._account, why, legs))
             )
-        if not why and (self.suspect or self._was_suspect):
+        if not why and self.suspect:
             self._context.tell(
                 paths.ALERTS,
                 ResolveAlert(
@@ -102,7 +113,6 @@ class Absences:
                     resolution="the venue shows the ledger's legs, or records explain their ends",
                 ),
             )
-        self._was_suspect = bool(why)
         self.suspect = why
 
     async def _accept_if_old(self, leg: LedgerLeg, verdict: Unexplained, markets: Markets) -> bool:
@@ -141,7 +151,10 @@ class Absences:
 
 
 def _counted(view: AccountView, judged: Sequence[Judged]) -> LegsJudged:
-    """How the ledger's legs came out in one pass, as far as its read covers them."""
+    """How the ledger's legs came out in one pass, as far as its read covers them.
+
+    Of what an incomplete read does not show, nothing came out.
+    """
     outcomes = [one.outcome for one in judged]
     explained = outcomes.count(Outcome.CLOSED) + outcomes.count(Outcome.ENDED)
     unexplained = outcomes.count(Outcome.UNEXPLAINED)
@@ -151,7 +164,9 @@ def _counted(view: AccountView, judged: Sequence[Judged]) -> LegsJudged:
         shown=shown,
         explained=explained,
         unexplained=unexplained,
-        undecided=len(outcomes) - explained - unexplained,
+        undecided=(len(outcomes) if view.snapshot.complete else len(view.ledger.legs) - shown)
+        - explained
+        - unexplained,
     )
 
 

@@ -37,17 +37,18 @@ async def ask(
     if from_handler and life is not None:
         _look_for_cycle(life.cell, cell, request)
         life.cell.asking = (cell, reply)
-    timer = loop.call_later(timeout, _expire, cell, reply, request, timeout)
+    waiting = system.expiry.waiting(timeout)
+    waiting[reply] = (loop.time() + timeout, cell, request)
     try:
         cell.accept(request, reply)
         return await reply
     finally:
-        timer.cancel()
+        waiting.pop(reply, None)
         if from_handler and life is not None:
             life.cell.asking = None
 
 
-def _expire(cell: Address, reply: Reply, request: object, timeout: float) -> None:
+def expire(cell: Address, reply: Reply, request: object, timeout: float) -> None:
     what = type(request).__name__
     fail(reply, AskTimeout(cell.path, f"{cell.shown} did not answer {what} within {timeout:g} s"))
 

@@ -7,7 +7,6 @@ from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from actors.runtime.checks import check_count, check_type
 from actors.runtime.deferred import fail
 from actors.runtime.ends import End
 from actors.runtime.errors import AskError, MailboxFull, NoSuchActor
@@ -155,8 +154,6 @@ class Cell:
 
     def open(self, bound: int, overflow: Overflow) -> None:
         """Accept messages, up to a bound."""
-        check_count(self.shown, "mailbox_bound", bound, 1)
-        check_type(self.shown, "overflow", overflow, Overflow)
         self.bound = self.limit = bound
         self.overflow = overflow
 

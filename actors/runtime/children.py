@@ -9,6 +9,7 @@ import msgspec
 
 from actors.runtime.actor import Actor
 from actors.runtime.cell import Cell, Status
+from actors.runtime.checks import check_count
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import StartFailed, in_words
 from actors.runtime.events import ChildStarted, ChildStartFailed
@@ -87,6 +88,8 @@ def _made_by(spec: ChildSpec) -> Actor[object]:
             f"the factory of {spec.name!r} returned an actor that has been started before; "
             "it must return a new one each time"
         )
+    if "mailbox_bound" in actor.__dict__:  # an instance's own; the class's has been checked
+        check_count(spec.name, "mailbox_bound", actor.mailbox_bound, 1)
     if "state" not in actor.__dict__:
         raise TypeError(f"{type(actor).__name__}.__init__ did not call super().__init__(state)")
     return actor

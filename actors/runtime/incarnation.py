@@ -8,6 +8,7 @@ to become of the address afterwards is the supervisor's decision, not made here.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import traceback
 import types
 from collections import deque
@@ -116,8 +117,9 @@ class Incarnation:
             return result
         else:
             self._carry_plan()
-        self.task = loop.create_task(self._live(), name=self.cell.path)
-        self.task.add_done_callback(self._ended)
+        context = contextvars.copy_context()
+        self.task = loop.create_task(self._live(), name=self.cell.path, context=context)
+        self.task.add_done_callback(self._ended, context=context)
         if self.killing is not None:
             self.task.cancel()
         return self.started
@@ -151,6 +153,8 @@ class Incarnation:
         self._settle(end)
         if self._has_below:
             await self._uninterrupted(self._end_below(end))
+        # Nothing of this task runs after this; a callback of its end would come a turn later.
+        self._over(end)
         return end
 
     def _end_by(self, error: BaseException) -> End:
@@ -197,7 +201,7 @@ class Incarnation:
         mailbox = cell.mailbox
         handlers = self.handlers
         loop = system.loop
-        clock = loop.time
+        clock = system.clock
         coroutine = types.CoroutineType
         slow = system.slow_handler
         budget = yield_every = system.yield_every
@@ -328,7 +332,8 @@ class Incarnation:
             message, reply, own = self.in_hand
             if own is None and end.reason is not Reason.CRASHED:
                 cell.system.dead_letter(cell.path, message, f"its handler was cut off: {cause}")
-            fail(reply, crash_reply(cell.path, cause))
+            if reply is not None:
+                fail(reply, crash_reply(cell.path, cause))
         cell.last_message, self.in_hand = cell.latest, None
         deferred, self.deferred = self.deferred, {}
         for reply in deferred:
@@ -383,10 +388,7 @@ class Incarnation:
             waiting.set_result(None)
 
     def _ended(self, task: asyncio.Task[End]) -> None:
-        if self.abandoned:
-            return
-        if not task.cancelled() and task.exception() is None:
-            self._over(task.result())
+        if self.abandoned or self.gone:
             return
         # Cancelled before its first step; or settling its affairs failed, which is a crash too.
         error = None if task.cancelled() else task.exception()

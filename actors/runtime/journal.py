@@ -78,7 +78,9 @@ class Journal:
                 made = event if isinstance(event, SupervisionEvent) else event()
                 if self._on_event is not None:
                     self._on_event(made)
-            except Exception as error:  # noqa: BLE001  a listener's bug must not stop the tree
+            except BaseException as error:  # a listener's bug must not stop the tree
+                if isinstance(error, SystemExit | KeyboardInterrupt):
+                    raise
                 kind = type(error).__name__
                 self.logger.error("an event could not be told of: {} in {!r}", kind, self._on_event)
 

@@ -166,6 +166,12 @@ class HandlerWatch(Protocol):
     def was_slow(self, cell: Address, handler: Any, seconds: float) -> None: ...
 
 
+class AskExpiry(Protocol):
+    """Who ends the asks that wait too long (`Expiry`)."""
+
+    def waiting(self, timeout: float) -> dict[Reply, tuple[float, Address, object]]: ...
+
+
 class DeadLetterBox(Protocol):
     """Messages that nobody took (`DeadLetters`)."""
 
@@ -191,6 +197,12 @@ class Host(Protocol):
 
     @property
     def watchdog(self) -> HandlerWatch: ...
+
+    @property
+    def expiry(self) -> AskExpiry: ...
+
+    @property
+    def clock(self) -> Callable[[], float]: ...
 
     @property
     def dead_letters(self) -> DeadLetterBox: ...

@@ -19,6 +19,7 @@ class Standing(StrEnum):
     IGNORED = "ignored"
 
 
+_WANTED = frozenset((Standing.RUNNING, Standing.WAITING))
 _SHOWN = {Standing.RUNNING: Status.RUNNING, Standing.WAITING: Status.WAITING}
 
 
@@ -53,7 +54,7 @@ class Child:
     @property
     def wanted(self) -> bool:
         """Whether it runs or is to run again."""
-        return self.standing in (Standing.RUNNING, Standing.WAITING)
+        return self.standing in _WANTED
 
     def cancel_timers(self) -> None:
         for timer in (self.timer, self.quarantine_timer):
@@ -88,12 +89,11 @@ class Roster:
         return child
 
     def stand(self, child: Child, standing: Standing) -> None:
-        was = child.wanted
+        self.wanted += (standing in _WANTED) - (child.standing in _WANTED)
         child.standing = standing
-        self.wanted += child.wanted - was
         child.cell.status = _SHOWN.get(standing, Status.STOPPED)
         if child.name in self._children:
-            self._shown[child.name] = str(standing)
+            self._shown[child.name] = standing.value
 
     def over(self, child: Child) -> None:
         """The child does not come back: forgotten, or kept as stopped if it is static."""

@@ -31,6 +31,9 @@ class Phases:
             except TimeoutError:
                 self.failed.append(name)
                 self._logger.error("shutdown phase {} is not done after {:g} s", name, timeout)
-            except Exception as error:  # noqa: BLE001  the next phase must run whatever this one did
+            except BaseException as error:  # the next one must run whatever this one did
+                task = asyncio.current_task()
+                if isinstance(error, asyncio.CancelledError) and task and task.cancelling():
+                    raise
                 self.failed.append(name)
                 self._logger.error("shutdown phase {} failed: {!r}", name, error)

@@ -137,12 +137,12 @@ class Supervisor(Actor[SupervisorState]):
         child.life = None
         if comes_back(child.spec.restart, message.end):
             ran = self.system.loop.time() - message.life.started_at
-            await self._failed(child, str(message.end), ran=ran, outage=message.end.outage)
+            await self._failed(child, message.end, ran=ran, outage=message.end.outage)
         else:
             self._roster.over(child)
             self._end_with_significant(child)
 
-    async def _failed(self, child: Child, why: str, *, ran: float, outage: bool) -> None:
+    async def _failed(self, child: Child, why: object, *, ran: float, outage: bool) -> None:
         """A child has to come back: at once, after a wait, or not at all because it is too much."""
         wait = self._wait_for(child, ran=ran, outage=outage)
         if wait is None:
@@ -217,13 +217,14 @@ class Supervisor(Actor[SupervisorState]):
         now, rng = self.system.loop.time(), self.system.rng
         return self._limits.wait_for(child.failures, ran=ran, outage=outage, now=now, rng=rng)
 
-    def _restart_after(self, wait: float, child: Child, why: str) -> None:
+    def _restart_after(self, wait: float, child: Child, cause: object) -> None:
         """Plan the return of a child, and of all that wait with it; tell why it is needed."""
         child.due = RestartDue(child.name)
         child.timer = self.after(wait, child.due)
         if wait == 0:
             return
-        failures, path, why = child.failures, child.cell.path, self.system.scrubber.text(why)
+        failures, path = child.failures, child.cell.path
+        why = self.system.scrubber.text(str(cause))
         loud = failures.quarantined or failures.in_a_row >= self._limits.policy(failures).loud_after
         child.cell.log.log(
             "ERROR" if loud else "WARNING",
@@ -248,9 +249,9 @@ class Supervisor(Actor[SupervisorState]):
 
     # The supervisor's own end
 
-    def _give_up(self, child: Child, why: str) -> None:
+    def _give_up(self, child: Child, cause: object) -> None:
         """Stop all children and end with `shutdown`, for the parent to decide."""
-        why = self.system.scrubber.text(why)
+        why = self.system.scrubber.text(str(cause))
         self.state.gave_up = f"{child.name}: {why}"
         self.log.error("gives up because of {}: {}", child.name, why)
         event = SupervisorGaveUp(

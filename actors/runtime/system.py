@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Awaitable, Callable, Iterable
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,13 +18,14 @@ import msgspec
 
 from actors.runtime import pykka_adapter, running
 from actors.runtime.actor import Actor
-from actors.runtime.asking import ask
+from actors.runtime.asking import ask, expire
 from actors.runtime.cell import Cell, Overflow
 from actors.runtime.checks import check_count, check_seconds
 from actors.runtime.children import ChildEnded, start_life, stop_lives
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import AskError, AskFailed, NoSuchActor, StartFailed
 from actors.runtime.events import SupervisionEvent
+from actors.runtime.expiry import Expiry
 from actors.runtime.handlers import table_of
 from actors.runtime.incarnation import Incarnation
 from actors.runtime.introspection import NodeInfo, dump_all, dump_of, tree_of
@@ -73,6 +75,8 @@ class System:
         self.scrubber = self.journal.scrubber
         self.dead_letters: DeadLetters = self.journal.dead_letters
         self.loop: asyncio.AbstractEventLoop
+        self.clock: Callable[[], float]
+        self.expiry: Expiry
         self.cells: dict[str, Cell] = {}
         self.now = now
         self.rng = random.Random(seed)  # noqa: S311  jitter, not cryptography
@@ -99,8 +103,12 @@ class System:
         """
         if self._root is not None:
             raise RuntimeError("this system was started before; make a new one")
-        self.loop = self.journal.loop = asyncio.get_running_loop()
-        self._ended = self.loop.create_future()
+        loop = self.loop = self.journal.loop = asyncio.get_running_loop()
+        # asyncio's `time` is this function in a method of Python's; a simulated loop has its own.
+        own = getattr(type(loop), "time", None) is not asyncio.BaseEventLoop.time
+        self.clock = loop.time if own else time.monotonic
+        self.expiry = Expiry(loop, expire)
+        self._ended = loop.create_future()
         self._root = add_cell(self, None, root)
         running.join(self)
         pykka_adapter.join_registry()
@@ -154,6 +162,7 @@ class System:
 
     def _over(self) -> None:
         self.watchdog.close()
+        self.expiry.close()
         if self._guard is not None:
             self._guard.stop()
         if self._root is not None:
@@ -173,9 +182,11 @@ class System:
         else:
             cell.accept(message)
 
-    async def ask(self, path: str, request: Request[R], *, timeout: float = 30.0) -> R:
+    def ask(
+        self, path: str, request: Request[R], *, timeout: float = 30.0
+    ) -> Coroutine[Any, Any, R]:
         """Send a request and await its reply. Raises `AskError`."""
-        return await ask(self, None, path, request, timeout)
+        return ask(self, None, path, request, timeout)
 
     async def attempt(
         self, path: str, request: Request[R], *, timeout: float = 30.0

@@ -6,14 +6,18 @@ import msgspec
 
 from console.cli import tables
 from venues.exchanges import EXCHANGES
-from venues.exchanges.base import Facts
+from venues.exchanges.values import Facts
 
 TRIED = frozenset({"bybit", "binanceusdm"})
 """Tried end to end on the simulated venue; the others were fed documented replies only."""
 
 
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
-    """One exchange. `opened`: whether a position row tells when its leg was opened."""
+    """One exchange.
+
+    `opened`: whether a position row tells when its leg was opened; `ends`: whether the exchange
+    keeps a record of closed positions.
+    """
 
     exchange: str
     pages: str
@@ -21,6 +25,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool
     stops: bool
     opened: bool
+    ends: bool
     tried: bool
 
 
@@ -37,6 +42,7 @@ def _of(facts: Facts) -> Abilities:
         stream=facts.streams,
         stops=facts.stops,
         opened=bool(facts.opened),
+        ends=facts.keeps_closed,
         tried=facts.exchange in TRIED,
     )
 
@@ -47,7 +53,9 @@ def list_venues(*, as_json: bool) -> None:
     if as_json:
         tables.print_json(found)
         return
-    table = tables.table_of("exchange", "pages", "asked by name", "stream", "stops", "opening")
+    table = tables.table_of(
+        "exchange", "pages", "asked by name", "stream", "stops", "opening", "ends"
+    )
     table.add_column("tried on", header_style="dim")
     for one in found:
         table.add_row(
@@ -57,6 +65,7 @@ def list_venues(*, as_json: bool) -> None:
             _yes(one.stream),
             "placed" if one.stops else "read only",
             "told" if one.opened else "from fills",
+            "recorded" if one.ends else "-",
             "simulated venue" if one.tried else "documented replies",
         )
     tables.console_out().print(table)

@@ -34,6 +34,7 @@ from console.top.dialogs import HELP, Confirm, Page
 from console.top.look import Look, look_at
 from messages.ledger import CommandState, PositionRow
 from messages.values import Side
+from rules.symbols import may_be_one
 
 R = TypeVar("R", bound=p.Reply)
 
@@ -312,7 +313,11 @@ class Top(App[None]):
     async def _close(self, row: PositionRow) -> None:
         """Order the close, say that it is, and say what became of it."""
         command = p.CloseNow(
-            symbol=row.symbol, side=_side_of(row), account=row.account, by=getpass.getuser()
+            symbol=row.symbol,
+            side=_side_of(row),
+            account=row.account,
+            row_ids=self._shown_with(row),
+            by=getpass.getuser(),
         )
         ordered = await self._asked(command)
         said = None
@@ -324,6 +329,18 @@ class Top(App[None]):
             if ordered.command.state.final:
                 break
             ordered = await self._asked(p.GetCommand(command_id=ordered.command.id, wait=10.0))
+
+    def _shown_with(self, row: PositionRow) -> tuple[int, ...]:
+        """The rows of a leg as the person sees them; none where not all rows have room."""
+        seen = self._look.seen if self._look is not None else None
+        if seen is None or len(seen.rows) < seen.row_count:
+            return ()
+        return tuple(
+            other.id
+            for other in seen.rows
+            if (other.account, other.side) == (row.account, row.side)
+            and may_be_one(row.symbol, other.symbol)
+        )
 
     async def _scan(self) -> None:
         if scanned := await self._asked(p.Scan()):

@@ -31,6 +31,9 @@ COMMANDS = (
     p.GetFigures(),
     p.Why(symbol="BTC/USDT:USDT"),
     p.CloseNow(symbol="BTC/USDT:USDT", side=Side.LONG, account="a"),
+    p.Accept(symbol="BTC/USDT:USDT", row_ids=(1, 2), reason="closed at the desk"),
+    p.GetCommand(command_id=1),
+    p.AdoptIdentity(account="a", by="me"),
     p.Hold(symbol="BTC/USDT:USDT"),
     p.Acknowledge(alert_id=1, by="me"),
 )
@@ -75,6 +78,7 @@ def test_every_damaged_command_is_answered_and_none_ends_the_service(tmp_path: P
     ("command", "field"),
     [
         (p.Acknowledge(alert_id=1, by="me"), "alert_id"),
+        (p.GetCommand(command_id=1), "command_id"),
         (p.GetEvents(), "limit"),
         (p.GetEvents(), "after_seq"),
         (p.GetAlerts(), "limit"),

@@ -22,10 +22,14 @@ from messages.values import LegKey, Side
 from messages.venue import (
     Accepted,
     Canceled,
+    ClosedPositions,
     Connected,
     Fills,
+    Identity,
     KeyRights,
+    Markets,
     NoSuchOrder,
+    NotTold,
     OpenOrders,
     OrderLookup,
     OrderRequest,
@@ -148,6 +152,9 @@ CALLS: dict[str, UnionType | type[Any]] = {
     "fetch_fills": Fills | VenueError,
     "server_time": datetime | VenueError,
     "key_rights": KeyRights | VenueError,
+    "closed_positions": ClosedPositions | NotTold | VenueError,
+    "identity": Identity | NotTold | VenueError,
+    "reload_markets": Markets | VenueError,
 }
 
 
@@ -208,5 +215,8 @@ def called(
         "fetch_fills": lambda: venue.fetch_fills(symbol, ago(1)),
         "server_time": venue.server_time,
         "key_rights": venue.key_rights,
+        "closed_positions": lambda: venue.closed_positions(symbol, ago(1)),
+        "identity": venue.identity,
+        "reload_markets": venue.reload_markets,
     }
     return calls[method]()

@@ -360,3 +360,14 @@ def test_an_explained_row_that_is_younger_than_settle_is_not_judged() -> None:
     found = unknown(verdict(young, read(5), by_name(6), changed_at=after(-29)))
     assert found.look_again_at == after(-30) + RULE.settle
     assert RULE.settle > timedelta(seconds=40)
+
+
+def test_an_end_by_orders_of_ours_need_not_wait_for_a_bot_to_write_it() -> None:
+    """Seen between their intent and their end, they explain it only by their executions."""
+    ours = told(fill(3, "5", order_id="ours"))
+    ours = msgspec.structs.replace(ours, own=(own(-75, "5", order_id="ours"),))
+    found = absent(verdict(ours, read(5), read(9), by_name(9)))
+    assert found.evidence.accounting.explained_by is ExplainedBy.FILLS
+    assert found.due_at is None
+    others = msgspec.structs.replace(ours, own=(own(-75, "5", order_id="another"),))
+    assert absent(verdict(others, read(5), read(9), by_name(9))).due_at is not None

@@ -266,6 +266,21 @@ def test_a_leg_that_was_empty_in_between_is_known_from_there_on() -> None:
     assert not explained(told(*fills[:2]))
 
 
+# Rows that say more than was ever there.
+
+
+def test_rows_that_say_more_than_was_ever_bought_are_no_part_of_it() -> None:
+    bought = fill(-3600, side=BUY)
+    assert explained(told(bought, fill(3), rows="2"))
+    assert not explained(told(bought, rows="2"))
+    assert not explained(told(bought, fill(3, "0.5"), rows="2"))
+
+
+def test_where_the_executions_do_not_show_how_it_was_opened_the_rows_are_believed() -> None:
+    assert not explained(told(fill(3), rows="2"))
+    assert explained(told(fill(-5), fill(3), rows="2"))
+
+
 # A net position that is on the other side now.
 
 

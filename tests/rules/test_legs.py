@@ -122,6 +122,17 @@ def test_a_row_of_an_unknown_symbol_or_side_is_nameless(bad: PositionRow) -> Non
     assert not view.unclear_legs
 
 
+def test_a_row_of_an_unlisted_symbol_is_found_by_side_and_size() -> None:
+    view = ledger_legs([row(symbol="WHAT", quantity="3")], "main", INDEX)
+    found = view.unlisted_row(Side.LONG, Decimal(3))
+    assert found is not None
+    assert found.symbol == "WHAT"
+    assert view.unlisted_row(Side.SHORT, Decimal(3)) is None
+    assert view.unlisted_row(Side.LONG, Decimal(4)) is None
+    known = ledger_legs([row(quantity="3", entry=None)], "main", INDEX)
+    assert known.unlisted_row(Side.LONG, Decimal(3)) is None, "its leg has a name"
+
+
 def test_every_reason_is_told() -> None:
     why = ledger_legs([row(symbol="WHAT", side="?", quantity=None)], "main", INDEX).unusable[0].why
     assert "'WHAT'" in why

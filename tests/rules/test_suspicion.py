@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rules.suspicion import LegsJudged, may_be_another_account, suspicion
+from rules.suspicion import LegsJudged, may_be_another_account, may_be_suspect, suspicion
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,11 @@ def test_nothing_is_done_to_what_a_read_shows_that_leaves_most_legs_out(
     missing: int, shown: int, doubt: bool
 ) -> None:
     assert may_be_another_account(missing=missing, shown=shown) is doubt
+
+
+def test_a_suspicion_may_stand_while_legs_are_undecided() -> None:
+    """All of them are, where a read fails."""
+    assert may_be_suspect(LegsJudged(undecided=5))
+    assert may_be_suspect(LegsJudged(unexplained=1, undecided=1))
+    assert not may_be_suspect(LegsJudged(shown=3, undecided=2))
+    assert not may_be_suspect(LegsJudged(unexplained=1))

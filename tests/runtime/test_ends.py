@@ -398,6 +398,24 @@ async def test_two_stops_at_once_are_one_stop() -> None:
     assert world.take_diary() == ["one", "two", "-a", "after"]
 
 
+@simulated
+async def test_a_phase_that_raises_what_is_no_exception_blocks_no_other_and_not_the_stop() -> None:
+    world = World()
+    await world.up(world.probes("a"))
+
+    def failing(error: BaseException) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def job() -> None:
+            raise error
+
+        return job
+
+    for error in BASE_EXCEPTIONS:
+        world.system.at_stop(type(error).__name__, failing(error))
+    await world.down()
+    assert world.diary == ["+a", "-a"]
+    assert world.system.cells == {}
+
+
 class FailsInPykkasHook(Probe):
     def on_failure(self, kind: Any, error: Any, traceback: Any) -> None:
         raise RuntimeError("and this fails as well")

@@ -15,7 +15,7 @@ from messages.values import Side
 from messages.verdict import Evidence, ExplainedBy
 from simulator.faults import FaultKind
 from simulator.instruments import Exchange
-from tests.scenarios.world import SETTLED_AT_ONCE, XRP, World, scenario, until, world
+from tests.scenarios.world import SETTLED_AT_ONCE, XRP, World, ago, scenario, until, world
 
 LEG = "accounts/bybit-main/aged/XRPUSDT.long"
 
@@ -300,3 +300,20 @@ async def test_in_hedge_mode_only_the_leg_that_is_gone_is_a_ghost(
         assert closed.exit_reason == "reconciliation: position not found on exchange"
         assert await guard.same(short)
         assert guard.held(XRP, Side.SHORT, account) == 10
+
+
+@pytest.mark.parametrize("account", ["bybit-main", "binance-main"])
+@scenario
+async def test_a_row_that_says_more_than_was_ever_bought_ends_with_our_close(
+    tmp_path: Path, account: str
+) -> None:
+    async with world(tmp_path, accounts=(account,)) as guard:
+        price = guard.price(XRP, account)
+        guard.market.open_position(account, XRP, Side.LONG, Decimal(50), price, ago(40))
+        row = await guard.row(XRP, Side.LONG, "100", account=account)
+        await guard.scan("reconciliation", account)
+        await guard.scan("aged/scan", account)
+        closed = await guard.closed(row)
+        assert (closed.exit_source, closed.exit_reason) == ("fill", "aged_close_market")
+        assert len(guard.orders(account)) == 1
+        assert await guard.alerts("unexplained_absence") == ()

@@ -89,8 +89,8 @@ class SimVenue(MemoryVenue):
             world.happened["request twice"] += 1
             first, second = await super().place(order), await super().place(order)
             refused = isinstance(second, Refused) and not _duplicate(second)
-            # A refusal of one says nothing of the other, which may still be on its way.
-            return first if refused and isinstance(first, OutcomeUnknown) else second
+            # A refusal of the second copy says nothing of the first, which may have been taken.
+            return first if refused and not isinstance(first, Refused) else second
         return await super().place(order)
 
     async def watch(

@@ -63,6 +63,7 @@ class Answer:
     text: str | None = None
     status: int = 200
     cut: bool = False
+    headers: dict[str, str] = field(default_factory=dict)
 
     @property
     def written(self) -> str:
@@ -140,7 +141,10 @@ class CannedVenue:
             request.transport.close()
             return response
         return web.Response(
-            status=answer.status, text=answer.written, content_type="application/json"
+            status=answer.status,
+            text=answer.written,
+            content_type="application/json",
+            headers=answer.headers,
         )
 
     def _find(self, seen: Seen) -> Answer:

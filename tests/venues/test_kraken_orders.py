@@ -255,6 +255,55 @@ def test_a_stop_that_was_cancelled_is_found_among_the_triggers(opened: Opened) -
     run(scenario())
 
 
+@pytest.mark.parametrize(
+    "told",
+    [{"triggerPrice": "49000"}, {"triggerOptions": {"triggerPrice": "49000"}}],
+    ids=["in the order", "among its options"],
+)
+def test_a_stop_that_was_cancelled_keeps_its_price(told: dict[str, Any], opened: Opened) -> None:
+    async def scenario() -> None:
+        row = event("OrderTriggerCancelled", "0.5", "0", **told)
+        record = await look(opened, Places(triggers=[row]))
+        assert isinstance(record, OrderRecord), record
+        assert record.trigger_price == Decimal(49000)
+        options = {"triggerPrice": 49000, "triggerSide": "trigger_below"}
+        recent = status_row("CANCELLED", "0.5", "0")
+        recent["order"] |= {"type": "TRIGGER_ORDER", "priceTriggerOptions": options}
+        just_ended = await look(opened, Places(status=[recent]))
+        assert isinstance(just_ended, OrderRecord), just_ended
+        assert just_ended.trigger_price == Decimal(49000)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("spelling", ["cliOrdId", "cli_ord_id", "clientId", "clientOrderId"])
+def test_an_ended_order_is_found_under_each_spelling_of_our_id(
+    spelling: str, opened: Opened
+) -> None:
+    async def scenario() -> None:
+        row = event("OrderCancelled", "0.5", "0")
+        order = row["event"]["OrderCancelled"]["order"]
+        order[spelling] = order.pop("clientId")
+        record = await look(opened, Places(pages=[[row]]))
+        assert isinstance(record, OrderRecord), record
+        assert record.client_order_id == ID
+
+    run(scenario())
+
+
+def test_an_average_is_never_that_of_a_part(opened: Opened) -> None:
+    async def scenario() -> None:
+        ended = event("OrderCancelled", "0", "0.5")
+        whole = await look(opened, Places(pages=[[ended]], fills=[fill(0.5, 50600)]))
+        assert isinstance(whole, OrderRecord)
+        assert whole.average == Decimal(50600)
+        part = await look(opened, Places(pages=[[ended]], fills=[fill(0.2, 50000)]))
+        assert isinstance(part, OrderRecord)
+        assert (part.filled, part.average) == (Decimal("0.5"), None)
+
+    run(scenario())
+
+
 def test_an_order_that_nobody_saw_end_is_not_called_absent(opened: Opened) -> None:
     async def scenario() -> None:
         placed = Places(pages=[[event("OrderPlaced", "0.5", "0")]])

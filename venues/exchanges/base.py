@@ -6,15 +6,13 @@ is worked out, and an order is sent or looked for is written once, in `venues/`,
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 from messages.settings import AccountSettings
-from messages.values import ZERO, OrderSide, Side
+from messages.values import OrderSide, Side
 from messages.venue import (
     ClosedPosition,
     FillKind,
@@ -29,186 +27,22 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
-from venues.numbers import (
-    decimal_or_none,
-    instant_or_none,
-    milliseconds,
-    plain,
-    positive_or_none,
+from venues.exchanges.reading import names_one_of, retry_after, venue_symbol
+from venues.exchanges.values import (
+    LIMITS,
+    Ask,
+    Facts,
+    LegPush,
+    Order,
+    OrderPush,
+    Row,
+    RowReading,
+    Session,
+    Step,
+    Trade,
 )
-from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, rows_taken
-
-Row = Mapping[str, Any]
-"""A position, order or fill as the exchange itself wrote it."""
-Order = Mapping[str, Any]
-"""An order as ccxt reads it; `info` is the exchange's own row."""
-Trade = Mapping[str, Any]
-"""An execution as ccxt reads it; `info` is the exchange's own row."""
-
-_LONGEST_BAN = 30 * 86400
-"""Seconds; what is longer is no wait but nonsense."""
-STABLE = ("USDT", "USDC")
-LIMITS = (OrderType.LIMIT_AGGRESSIVE, OrderType.LIMIT_MAKER)
-
-
-class Session(Protocol):
-    """What an exchange's hooks may see of the client of an account."""
-
-    settings: AccountSettings
-
-    @property
-    def exchange(self) -> Any:
-        """The ccxt instance."""
-
-    @property
-    def instruments(self) -> Mapping[str, Instrument]:
-        """The listed derivatives by unified symbol."""
-
-    @property
-    def sent_at(self) -> Mapping[str, datetime]:
-        """When each of our own client order ids left."""
-
-    def now(self) -> datetime:
-        """The account's clock, aware UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowReading:
-    """A position row as the venue wrote it. `size` is unsigned and in the venue's own unit.
-
-    `side` None goes with a size of zero only; `hedged` tells a leg of its own from a net one.
-    """
-
-    size: Decimal
-    side: Side | None
-    hedged: bool
-
-    def flat_sides(self) -> tuple[Side, ...]:
-        """The sides that this row says are flat: in one-way mode each but the one it holds."""
-        if not self.hedged:
-            return tuple(side for side in Side if self.size == ZERO or side is not self.side)
-        return (self.side,) if self.size == ZERO and self.side is not None else ()
-
-
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What can be said of an exchange without code.
-
-    `success` is the envelope's key and the values that mean a good answer. `one_call_scope` says
-    that one call covers all that the venue's markets settle in, `settles` that no others are
-    covered at all, `listed_only` that a read says nothing of symbols outside the loaded markets.
-    `page` names how pages of positions go on: by `cursor`, by `offset`, or not at all.
-    `size_in_base` venues write base units, not contracts. Of `filled_fields` and `amount_fields` an
-    order record must have one each, since ccxt works out what lacks; `conditional_fields` are what
-    only rows of conditional orders have. `triggers` are the parameter sets under which resting
-    trigger orders are listed, `trigger_page` how many of them at most (0: all), `order_page` the
-    size of a page of open orders that go on by cursor (0: one call has all). `falling` says for one
-    field of a trigger order which words mean a falling price. `amount_as_float` is the type in
-    which ccxt takes an amount without rounding it; `stops` whether its stop parameter makes a stop.
-    `opened` names the field of a position row that says when the leg was opened; empty where none
-    does. `fill_window` is the longest span of history that one question may ask for, `fill_page`
-    how many fills a page has, `fill_history` how long the venue keeps them (None: nobody says),
-    `newest_first` that its pages go backwards, and `nameless_fills` that a fill does not carry the
-    client order id. `stream_topics` is how many subscriptions the venue confirms before a stream
-    stands; 0: it stands with its socket. `cancels_by_kind` venues cancel trigger orders by a call
-    of their own. `keeps_closed` says that the venue keeps a record of closed positions,
-    `closed_window` how long a span of it one question may ask for. `late_cancel` are codes of a
-    refused cancel that come when the order has ended meanwhile: its record tells what became of it.
-    `by_symbol` venues can be asked for the position of one symbol, and `names_flat` ones then
-    answer with a row even where it is flat.
-    """
-
-    exchange: str
-    positions: tuple[str, ...]
-    places: tuple[Place, ...]
-    success: tuple[str, frozenset[str]] | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-    one_call_scope: bool = True
-    settles: frozenset[str] | None = None
-    listed_only: bool = False
-    page: str = ""
-    page_size: int = 0
-    size_in_base: bool = False
-    filled_fields: tuple[str, ...] = ()
-    amount_fields: tuple[str, ...] = ()
-    conditional_fields: tuple[str, ...] = ()
-    market_params: Mapping[str, Any] = field(default_factory=dict)
-    triggers: tuple[Mapping[str, Any], ...] = ({"trigger": True},)
-    trigger_page: int = 0
-    order_page: int = 0
-    falling: tuple[str, Mapping[str, bool]] = ("", {})
-    amount_as_float: bool = False
-    stops: bool = True
-    wallet: bool = False
-    streams: bool = False
-    stream_topics: int = 0
-    by_symbol: bool = False
-    names_flat: bool = False
-    opened: str = ""
-    fill_window: timedelta | None = None
-    fill_page: int = 100
-    fill_history: timedelta | None = None
-    newest_first: bool = False
-    nameless_fills: bool = False
-    keeps_closed: bool = False
-    closed_window: timedelta | None = None
-    late_cancel: frozenset[str] = frozenset()
-    cancels_by_kind: bool = True
-
-
-class Step:
-    """One place to look for an order. `trigger` tells which kind it holds; None: both."""
-
-    def __init__(
-        self, read: Callable[[], Awaitable[list[Order]]], *, trigger: bool | None = None
-    ) -> None:
-        self.read = read
-        self.trigger = trigger
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """Which page of a history is wanted: a window, and what the page before it said of the next.
-
-    `at` is empty for the window's first page.
-    """
-
-    start: datetime
-    end: datetime
-    at: str = ""
-
-    @property
-    def start_ms(self) -> int:
-        return milliseconds(self.start)
-
-    @property
-    def end_ms(self) -> int:
-        return milliseconds(self.end)
-
-
-@dataclass(frozen=True, slots=True)
-class LegPush:
-    """A stream's word of a position, in the names of the venue's REST row."""
-
-    row: Row
-
-
-@dataclass(frozen=True, slots=True)
-class OrderPush:
-    """A stream's word of an order; sizes in contracts, each as the venue wrote it.
-
-    A `conditional` order that rests has no fill to tell. `resting` says that the order rests,
-    whatever ccxt makes of `status`.
-    """
-
-    symbol: Any
-    order_id: Any
-    client_id: Any
-    status: Any
-    amount: Any
-    filled: Any
-    conditional: bool = False
-    resting: bool = False
+from venues.numbers import decimal_or_none, plain, positive_or_none
+from venues.strict import MalformedReplyError, Reply, rows_taken
 
 
 class Exchange:
@@ -355,6 +189,17 @@ class Exchange:
         """
         return None
 
+    def is_of(self, session: Session, instrument: Instrument, row: Row) -> bool:
+        """Whether a row is of this instrument, by the name in the row itself.
+
+        ccxt takes a name that it does not know for the instrument that was asked for.
+        """
+        name = venue_symbol(row)
+        symbol = self.symbol_of(session, name)
+        if symbol is not None:
+            return symbol == instrument.symbol
+        return name.upper() == instrument.venue_id.upper()
+
     # Orders.
 
     def to_venue_id(self, canonical: str) -> str:
@@ -499,6 +344,14 @@ class Exchange:
         """
         raise NotImplementedError
 
+    def trades_taken(self, session: Session, instrument: Instrument) -> list[Trade]:
+        """The executions in the venue's last answer, in the order in which they came.
+
+        ccxt sorts those of one instant by their ids, which may say nothing of which was first.
+        """
+        market = session.exchange.market(instrument.symbol)
+        return [session.exchange.parse_trade(row, market) for row in self.rows_taken()]
+
     def next_by_time(self, items: list[Mapping[str, Any]]) -> str:
         """The time of the newest item of a full page, where a history goes forward by time."""
         # What ccxt filtered out still filled the page.
@@ -507,6 +360,10 @@ class Exchange:
         if not items:
             raise MalformedReplyError("a full page of history shows nothing of what was asked for")
         return str(max(int(item["timestamp"]) for item in items))
+
+    def lists_whole_account(self, session: Session) -> bool:
+        """Whether a page of fills has those of all instruments together."""
+        return self.facts.account_fills
 
     def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
         """What kind of execution it is."""
@@ -557,158 +414,3 @@ class Exchange:
     def ends_stream(self, message: Mapping[str, Any]) -> str:
         """Why nothing more will come on a socket that stays open; "" where more will."""
         return ""
-
-
-def ending(
-    instrument: Instrument,
-    *,
-    record_id: Any,
-    side: Side | None,
-    size: Any,
-    ended: Any,
-    entry: Any = None,
-    price: Any = None,
-    pnl: Any = None,
-    opened: Any = None,
-    order_id: Any = "",
-    kind: FillKind = FillKind.TRADE,
-    whole: bool = True,
-) -> ClosedPosition:
-    """A record of a closed position out of a venue's own words; sizes in contracts.
-
-    Raises `MalformedReplyError` where its id, its side or its end lacks, `CannotTellError` where
-    only its size does.
-    """
-    ended_at, contracts = instant_or_none(ended), positive_or_none(size)
-    if not record_id or side is None or ended_at is None:
-        symbol = instrument.symbol
-        raise MalformedReplyError(f"the end of a position of {symbol} lacks its side or time")
-    if contracts is None:
-        raise CannotTellError(f"the end of a position of {instrument.symbol} tells no size")
-    return ClosedPosition(
-        record_id=str(record_id),
-        symbol=instrument.symbol,
-        side=side,
-        quantity=contracts * instrument.contract_size,
-        ended_at=ended_at,
-        entry_price=positive_or_none(entry),
-        exit_price=positive_or_none(price),
-        realized_pnl=decimal_or_none(pnl),
-        opened_at=instant_or_none(opened),
-        order_id=str(order_id or ""),
-        kind=kind,
-        whole=whole,
-    )
-
-
-def named_side(word: Any) -> Side | None:
-    """The side that is called long or short, in any case."""
-    text = str(word or "").lower()
-    return Side(text) if text in ("long", "short") else None
-
-
-def together(orders: list[Order]) -> Order:
-    """Several orders that came of one condition as one: sizes added, the average weighted."""
-    if len(orders) == 1:
-        return orders[0]
-    amount = filled = paid = ZERO
-    for order in orders:
-        size, done = decimal_or_none(order.get("amount")), decimal_or_none(order.get("filled"))
-        if size is None or done is None:
-            raise MalformedReplyError(f"order {order.get('id')!r} lacks its size or its fill")
-        price = decimal_or_none(order.get("average"))
-        if done and price is None:
-            raise MalformedReplyError(f"order {order.get('id')!r} has a fill without a price")
-        amount, filled, paid = amount + size, filled + done, paid + done * (price or ZERO)
-    resting = next((order for order in orders if order.get("status") == "open"), orders[-1])
-    average = str(paid / filled) if filled else None
-    return {**resting, "amount": str(amount), "filled": str(filled), "average": average}
-
-
-def retry_after(written: str, now: datetime) -> datetime | None:
-    """The instant of a Retry-After header (RFC 9110, section 10.2.3): seconds, or a date."""
-    seconds = decimal_or_none(written)
-    if seconds is not None:
-        return now + timedelta(seconds=float(seconds)) if 0 <= seconds < _LONGEST_BAN else None
-    try:
-        at = parsedate_to_datetime(written)
-    except ValueError:
-        return None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def codes_by_kind(**kinds: str) -> dict[str, VenueErrorKind]:
-    """A table of codes, written by kind: `margin="110007 110012"`."""
-    return {code: VenueErrorKind(kind) for kind, codes in kinds.items() for code in codes.split()}
-
-
-def signed_row(row: Row, size_key: str, side_key: str, net: tuple[str, ...]) -> RowReading | None:
-    """A row whose size is signed, or whose side is named; `net` are the names of no leg at all."""
-    size = decimal_or_none(row.get(size_key))
-    if size is None:
-        return None
-    named = str(row.get(side_key) or "").lower()
-    hedged = bool(named) and named not in net
-    if size == ZERO:
-        # A flat leg of its own is known by its name only.
-        side = Side(named) if hedged and named in ("long", "short") else None
-        return RowReading(ZERO, side, hedged)
-    if hedged:
-        if named not in ("long", "short"):
-            return None
-        return RowReading(abs(size), Side(named), True)
-    return RowReading(abs(size), Side.LONG if size > 0 else Side.SHORT, False)
-
-
-def names_one_of(fields: tuple[str, ...], raw: Row) -> bool:
-    """Whether a row has one of these fields with something in it; true where none is asked for."""
-    return not fields or any(raw.get(name) not in (None, "") for name in fields)
-
-
-def is_true(value: Any) -> bool:
-    """Whether a venue's word for yes."""
-    return str(value).lower() in ("true", "yes", "1")
-
-
-def parsed(
-    session: Session, instrument: Instrument, rows: list[Row]
-) -> tuple[list[Row], list[Mapping[str, Any]]]:
-    """Position rows of one symbol with ccxt's reading of each."""
-    market = session.exchange.market(instrument.symbol)
-    return rows, [session.exchange.parse_position(row, market) for row in rows]
-
-
-def raw_of(order: Order) -> Row:
-    """The venue's own row of an order, with what it wraps in one more object brought up."""
-    raw = order.get("info")
-    if not isinstance(raw, Mapping):
-        return {}
-    inner = raw.get("order")
-    return {**raw, **inner} if isinstance(inner, Mapping) else raw
-
-
-def told_id(source: Mapping[str, Any], name: str) -> str:
-    """An account's id, which must be there. Raises `MalformedReplyError`."""
-    written = source.get(name)
-    if written in (None, "", 0, "0") or isinstance(written, Mapping | list | bool):
-        raise MalformedReplyError(f"whose login this is, {name}, is not told")
-    return str(written)
-
-
-def rows_of(data: Any) -> list[Row]:
-    """The objects of a list, if it is one."""
-    return [row for row in data if isinstance(row, Mapping)] if isinstance(data, list) else []
-
-
-def object_at(body: Any, key: str) -> Mapping[str, Any]:
-    """An object that must be there. Raises `MalformedReplyError`."""
-    found = body.get(key) if isinstance(body, Mapping) else None
-    if not isinstance(found, Mapping):
-        raise MalformedReplyError(f"{key} is not told")
-    return found
-
-
-def list_at(body: Mapping[str, Any], key: str) -> list[Any]:
-    """A list, empty where there is none."""
-    found = body.get(key)
-    return found if isinstance(found, list) else []

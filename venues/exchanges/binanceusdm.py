@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from messages.venue import FillKind, Identity, Instrument, InstrumentStatus, KeyRights, NotTold
-from venues.exchanges.base import (
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import codes_by_kind, rows_of, signed_row, told_id
+from venues.exchanges.values import (
     Ask,
-    Exchange,
     Facts,
     LegPush,
     Order,
@@ -21,10 +22,6 @@ from venues.exchanges.base import (
     Session,
     Step,
     Trade,
-    codes_by_kind,
-    rows_of,
-    signed_row,
-    told_id,
 )
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import MalformedReplyError, Place, Reply, rows_at

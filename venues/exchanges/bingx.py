@@ -16,17 +16,8 @@ from messages.venue import (
     NotTold,
     VenueErrorKind,
 )
-from venues.exchanges.base import (
-    STABLE,
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     is_true,
@@ -36,6 +27,7 @@ from venues.exchanges.base import (
     signed_row,
     told_id,
 )
+from venues.exchanges.values import STABLE, Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import instant_or_none, positive_or_none
 from venues.strict import CannotTellError, Place, Reply, rows_at
 
@@ -103,7 +95,7 @@ class Bingx(Exchange):
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`status`: 1 online, 25 closed to openings, 5 before its launch, 0 offline."""
-        told = str(market["info"].get("status") or "1")
+        told = str(market["info"].get("status", 1))
         if told == "0":
             return InstrumentStatus.DELISTING
         return InstrumentStatus.HALTED if told == "5" else InstrumentStatus.TRADING

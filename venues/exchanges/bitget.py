@@ -22,24 +22,18 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     named_side,
     object_at,
+    other_id,
     parsed,
     signed_row,
     told_id,
 )
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none, positive_or_none
 from venues.strict import MalformedReplyError, Place, last_body, rows_at
 
@@ -144,8 +138,8 @@ class Bitget(Exchange):
             body = await exchange.privateSpotGetV2SpotAccountInfo()
         data = object_at(body, "data")
         own = told_id(data, "uid" if unified else "userId")
-        parent = str(data.get("parentId") or "")
-        below = parent not in ("", "0", own)
+        parent = other_id(data.get("parentId"))
+        below = parent not in ("", own)
         return Identity(id=own, sub_account=below, main_id=parent if below else "")
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
@@ -257,14 +251,19 @@ class Bitget(Exchange):
         if ask.at:
             params["cursor" if unified else "idLessThan"] = ask.at
         symbol = instrument.symbol
-        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        trades = self.trades_taken(session, instrument)
         if len(self.rows_taken()) < self.facts.fill_page:
-            return list(trades), ""
+            return trades, ""
         data = object_at(last_body(), "data")
         oldest = str(data.get("cursor" if unified else "endId") or "")
         if not oldest:
             raise MalformedReplyError("a full page of fills does not say where it ends")
-        return list(trades), oldest
+        return trades, oldest
+
+    def lists_whole_account(self, session: Session) -> bool:
+        # A unified account's fills can be asked for by category only.
+        return bool(session.exchange.options.get("uta"))
 
     def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
         """`tradeSide`: burst_* liquidation, delivery_*, dte_sys_adl_* ADL."""

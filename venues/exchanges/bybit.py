@@ -23,10 +23,20 @@ from messages.venue import (
     OrderRequest,
     VenueErrorKind,
 )
-from venues.exchanges.base import (
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
+    codes_by_kind,
+    ending,
+    label_of,
+    list_at,
+    object_at,
+    other_id,
+    rows_of,
+    told_id,
+)
+from venues.exchanges.values import (
     STABLE,
     Ask,
-    Exchange,
     Facts,
     LegPush,
     Order,
@@ -36,12 +46,6 @@ from venues.exchanges.base import (
     Session,
     Step,
     Trade,
-    codes_by_kind,
-    ending,
-    list_at,
-    object_at,
-    rows_of,
-    told_id,
 )
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import Place, Reply, rows_at
@@ -137,12 +141,12 @@ class Bybit(Exchange):
         """GET /v5/user/query-api: `userID`; a sub-account has a `parentUid`."""
         body = await session.exchange.privateGetV5UserQueryApi()
         result = object_at(body, "result")
-        parent = str(result.get("parentUid") or "0")
+        parent = other_id(result.get("parentUid"))
         return Identity(
             id=told_id(result, "userID"),
-            sub_account=None if "parentUid" not in result else parent != "0",
-            main_id="" if parent == "0" else parent,
-            label=str(result.get("note") or ""),
+            sub_account=None if "parentUid" not in result else bool(parent),
+            main_id=parent,
+            label=label_of(result.get("note")),
         )
 
     async def key_rights(self, session: Session) -> KeyRights:

@@ -19,16 +19,8 @@ from messages.venue import (
     OrderRequest,
     OrderType,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     is_true,
@@ -37,6 +29,7 @@ from venues.exchanges.base import (
     raw_of,
     told_id,
 )
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none, instant_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, rows_at
 
@@ -257,9 +250,10 @@ class Gate(Exchange):
         offset = int(ask.at or 0)
         params = {"limit": self.facts.fill_page, "offset": offset, "until": ask.end_ms}
         symbol = instrument.symbol
-        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        trades = self.trades_taken(session, instrument)
         count = len(self.rows_taken())
-        return list(trades), str(offset + count) if count >= self.facts.fill_page else ""
+        return trades, str(offset + count) if count >= self.facts.fill_page else ""
 
     async def closed_page(
         self, session: Session, instrument: Instrument, ask: Ask

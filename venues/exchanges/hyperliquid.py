@@ -21,22 +21,9 @@ from messages.venue import (
     OrderRequest,
     VenueErrorKind,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
-    ending,
-    is_true,
-    raw_of,
-    rows_of,
-    signed_row,
-)
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import ending, is_true, other_id, raw_of, rows_of, signed_row
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, WrongAccountError
 
@@ -82,6 +69,7 @@ class Hyperliquid(Exchange):
         triggers=(),
         wallet=True,
         fill_page=2000,
+        account_fills=True,
         keeps_closed=True,
         cancels_by_kind=False,
     )
@@ -117,13 +105,13 @@ class Hyperliquid(Exchange):
         data = body.get("data") if isinstance(body, Mapping) else None
         data = data if isinstance(data, Mapping) else {}
         if role == "agent":
-            whose = str(data.get("user") or "another")
+            whose = other_id(data.get("user")) or "another"
             raise WrongAccountError(f"`key` is an API wallet's address; the account's is {whose}")
         if role == "missing":
             raise WrongAccountError("`key` is the address of no account of the venue")
         if role not in ("user", "subAccount", "vault"):
             raise MalformedReplyError("what the address is, role, is not told")
-        main = str(data.get("master") or "").lower()
+        main = other_id(data.get("master")).lower()
         return Identity(id=address, sub_account=role == "subAccount", main_id=main)
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
@@ -185,7 +173,9 @@ class Hyperliquid(Exchange):
     ) -> tuple[list[Trade], str]:
         """`userFillsByTime`: the whole account's, from a time on, as many as fit in a reply."""
         at, before = (int(part) for part in (ask.at or f"{ask.start_ms} 0").split())
-        trades = await session.exchange.fetch_my_trades(instrument.symbol, at, None)
+        await session.exchange.fetch_my_trades(instrument.symbol, at, None)
+        # The parts of one order come as they were filled, whichever way the times go.
+        trades = sorted(self.trades_taken(session, instrument), key=lambda it: it["timestamp"])
         rows = self.rows_taken()
         read = before + len(rows)
         if read >= _MOST_FILLS:
@@ -193,10 +183,10 @@ class Hyperliquid(Exchange):
                 f"the venue keeps the last {_MOST_FILLS} fills only; older ones may be gone"
             )
         if len(rows) < self.facts.fill_page:
-            return list(trades), ""
+            return trades, ""
         times = [decimal_or_none(row.get("time")) for row in rows]
         newest = max(time for time in times if time is not None)
-        return list(trades), f"{newest} {read}"
+        return trades, f"{newest} {read}"
 
     def fill_closed(self, raw: Row) -> Decimal | None:
         """What of a fill brought `startPosition` (signed) nearer to zero."""

@@ -23,22 +23,9 @@ from messages.venue import (
     NotTold,
     OrderRequest,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
-    codes_by_kind,
-    ending,
-    raw_of,
-    signed_row,
-    told_id,
-)
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import codes_by_kind, ending, raw_of, signed_row, told_id
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, next_token, rows_at
 
@@ -88,6 +75,7 @@ class KrakenFutures(Exchange):
         amount_fields=("quantity", "size", "unfilledSize"),
         triggers=(),
         newest_first=True,
+        account_fills=True,
         keeps_closed=True,
     )
     codes = codes_by_kind(
@@ -160,14 +148,15 @@ class KrakenFutures(Exchange):
     ) -> tuple[list[Trade], str]:
         """GET /fills: the last hundred of the whole account, older ones by `lastFillTime`."""
         params = {"lastFillTime": ask.at} if ask.at else {}
-        trades = await session.exchange.fetch_my_trades(instrument.symbol, None, None, params)
+        await session.exchange.fetch_my_trades(instrument.symbol, None, None, params)
+        trades = self.trades_taken(session, instrument)
         rows = self.rows_taken()
         times = [_fill_time(row) for row in rows]
         if len(rows) < self.facts.fill_page or min(times) < ask.start:
-            return list(trades), ""
+            return trades, ""
         # That time itself is left out of the older page, and may be that of several fills.
         older = min(times) + timedelta(milliseconds=1)
-        return list(trades), older.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return trades, older.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
     def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
         written = str(raw.get("fillType") or "").lower()
@@ -285,6 +274,9 @@ async def _from_history(
     order = events[0][1]
     filled = max(_sizes(it, "uid")[1] for _, it in events)
     done, average = await _fills(session, instrument, str(order.get("uid")))
+    if done < filled:
+        # Other fills of the account hide some of its own: the average would be of a part.
+        average = None
     filled = max(filled, done)
     whole = max(Decimal(_whole(*_sizes(it, "uid"))) for _, it in events)
     status = next((_ENDED[name] for name, _ in events if name in _ENDED), None)
@@ -326,7 +318,7 @@ async def _events(
     by_id: bool,
 ) -> list[tuple[str, Order]]:
     """The order's events since an instant, the newest first, all pages."""
-    key = "uid" if by_id else "clientId"
+    keys = ("uid",) if by_id else _CLIENT_IDS
     request: dict[str, Any] = {
         "version": "v3",
         "since": milliseconds(since),
@@ -340,7 +332,7 @@ async def _events(
         for row in rows:
             at = decimal_or_none(row.get("timestamp"))
             for name, order in _orders(row):
-                if str(order.get(key) or "").lower() == wanted.lower():
+                if wanted.lower() in (str(order.get(key) or "").lower() for key in keys):
                     if at is None:
                         raise MalformedReplyError("an event of the history has no time")
                     found.append((int(at), name, order))

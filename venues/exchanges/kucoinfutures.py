@@ -15,25 +15,19 @@ from messages.venue import (
     NotTold,
     VenueErrorKind,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     is_true,
+    label_of,
     named_side,
     object_at,
     parsed,
     signed_row,
     told_id,
 )
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, last_body, rows_at
 
@@ -46,6 +40,7 @@ _ENDS = {
 }
 _KINDS = {
     "trade": FillKind.TRADE,
+    "normal": FillKind.TRADE,
     "cancel": FillKind.TRADE,
     "liquid": FillKind.LIQUIDATION,
     "liquidation": FillKind.LIQUIDATION,
@@ -66,6 +61,7 @@ class KucoinFutures(Exchange):
             Place("/api/v1/orders", ("data", "items")),
             Place("/api/v1/stopOrders", ("data", "items")),
             Place("/api/v1/fills", ("data", "items")),
+            Place("/order/execution", ("data", "items")),
             _CLOSED,
             Place("/api/v1/contracts/active", ("data",)),
         ),
@@ -133,7 +129,7 @@ class KucoinFutures(Exchange):
         return Identity(
             id=told_id(data, "uid"),
             sub_account=not is_true(master) if master is not None else None,
-            label=str(data.get("subName") or data.get("remark") or ""),
+            label=label_of(data.get("subName") or data.get("remark")),
         )
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
@@ -174,6 +170,22 @@ class KucoinFutures(Exchange):
             return list(await exchange.fetch_open_orders(symbol, None, None, {"trigger": True}))
 
         return [Step(one, trigger=False), Step(triggers, trigger=True)]
+
+    async def _unified_fills(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /api/ua/v1/unified/order/execution: the newest first, older ones by `lastId`."""
+        params: dict[str, Any] = {"until": ask.end_ms, "pageSize": self.facts.fill_page}
+        if ask.at:
+            params["lastId"] = ask.at
+        await session.exchange.fetch_my_trades(instrument.symbol, ask.start_ms, None, params)
+        trades = self.trades_taken(session, instrument)
+        if len(trades) < self.facts.fill_page:
+            return trades, ""
+        last = str(object_at(last_body(), "data").get("lastId") or "")
+        if not last:
+            raise MalformedReplyError("a full page of fills does not say where it ends")
+        return trades, last
 
     async def closed_page(
         self, session: Session, instrument: Instrument, ask: Ask
@@ -217,7 +229,7 @@ class KucoinFutures(Exchange):
         return str(raw.get("closeOrder", "")).lower() == "true"
 
     def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
-        named = str(raw.get("tradeType") or "").lower()
+        named = str(raw.get("tradeType") or raw.get("fillType") or "").lower()
         return _KINDS.get(named, FillKind.OTHER if named else FillKind.TRADE)
 
     async def fill_page(
@@ -228,17 +240,20 @@ class KucoinFutures(Exchange):
         A question without an end means 24 hours, and one for more than seven days is cut in
         silence: both ends are always given, and the rows are compared with the venue's own total.
         """
+        if session.exchange.options.get("uta"):
+            return await self._unified_fills(session, instrument, ask)
         page, before = (int(part) for part in (ask.at or "1 0").split())
         params = {"until": ask.end_ms, "currentPage": page, "pageSize": self.facts.fill_page}
         symbol = instrument.symbol
-        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        trades = self.trades_taken(session, instrument)
         read = before + len(self.rows_taken())
         data = object_at(last_body(), "data")
         total, pages = (decimal_or_none(data.get(key)) for key in ("totalNum", "totalPage"))
         if total is None or pages is None:
             raise MalformedReplyError("a page of fills does not say how many there are")
         if page < pages:
-            return list(trades), f"{page + 1} {read}"
+            return trades, f"{page + 1} {read}"
         if read < total:
             raise MalformedReplyError(f"the venue tells {total} fills and lists {read}")
-        return list(trades), ""
+        return trades, ""

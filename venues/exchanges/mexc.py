@@ -20,22 +20,11 @@ from messages.venue import (
     ProtectionKind,
     ProtectiveOrder,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Trade,
-    codes_by_kind,
-    ending,
-    parsed,
-    told_id,
-)
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import codes_by_kind, ending, parsed, told_id
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Trade
 from venues.numbers import decimal_or_none, positive_or_none
-from venues.strict import MalformedReplyError, Place, rows_at
+from venues.strict import Place, rows_at
 
 _POSITIONS = Place("/position/open_positions", ("data",))
 _DEALS = Place("/order/list/order_deals", ("data",))
@@ -107,7 +96,7 @@ class Mexc(Exchange):
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`state`: 0 enabled, 1 delivery, 2 delivered, 3 offline, 4 paused."""
-        told = str(market["info"].get("state") or "0")
+        told = str(market["info"].get("state", 0))
         if told in ("1", "2", "3"):
             return InstrumentStatus.DELISTING
         return InstrumentStatus.TRADING if told == "0" else InstrumentStatus.HALTED
@@ -210,8 +199,6 @@ class Mexc(Exchange):
         rows = rows_at(body, _DEALS)
         trades: list[Trade] = []
         for row in rows:
-            if row.get("symbol") != instrument.venue_id:
-                raise MalformedReplyError(f"asked for {instrument.venue_id}, got others")
             trades.append(
                 {
                     "id": row.get("id"),

@@ -18,20 +18,14 @@ from messages.venue import (
     OrderRequest,
     OrderType,
 )
-from venues.exchanges.base import (
-    Ask,
-    Exchange,
-    Facts,
-    Order,
-    Row,
-    RowReading,
-    Session,
-    Step,
-    Trade,
+from venues.exchanges.base import Exchange
+from venues.exchanges.reading import (
     codes_by_kind,
     ending,
+    label_of,
     list_at,
     named_side,
+    other_id,
     parsed,
     raw_of,
     rows_of,
@@ -39,6 +33,7 @@ from venues.exchanges.base import (
     together,
     told_id,
 )
+from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
 from venues.strict import MalformedReplyError, Place, rows_at
 
@@ -127,12 +122,12 @@ class Okx(Exchange):
         rows = rows_of(list_at(body, "data"))
         if not rows:
             raise MalformedReplyError("whose login this is, uid, is not told")
-        own, main = told_id(rows[0], "uid"), str(rows[0].get("mainUid") or "")
+        own, main = told_id(rows[0], "uid"), other_id(rows[0].get("mainUid"))
         return Identity(
             id=own,
             sub_account=main != own if main else None,
             main_id=main if main != own else "",
-            label=str(rows[0].get("label") or ""),
+            label=label_of(rows[0].get("label")),
         )
 
     async def key_rights(self, session: Session) -> KeyRights:

@@ -24,10 +24,10 @@ pytestmark = pytest.mark.usefixtures("demo")
 NOT_HERE = {"run", "demo", "venue", "top"}
 """Commands that stay: each has its own tests."""
 
-EXPECTED = {"ack": 1, "init": 1, "close": 6, "accept": 6, "adopt-identity": 1}
+EXPECTED = {"ack": 1, "init": 1, "close": 6, "accept": 6}
 """No alert has the example's number, and `init` writes over no file.
 
-An observing guard carries nothing out, and this venue has not said whose login it is.
+An observing guard carries nothing out.
 """
 
 

@@ -21,13 +21,15 @@ from console.control import protocol as p
 from console.control.client import CommandRefusedError, ControlClient, call
 from console.control.server import Control
 from console.repl.functions import Functions
-from messages.ledger import CommandState
+from messages.ledger import Command, CommandKind, CommandState, NewCommand
 from messages.settings import VerdictSettings
-from messages.values import Side
+from messages.values import LegKey, Side
+from messages.venue import Identity
 from messages.verdict import Present, Unexplained, Unknown
 from simulator.faults import FaultKind
 from tests.console.processes import command
-from tests.scenarios.world import XRP, World, scenario, until, world
+from tests.scenarios.world import XRP, World, now, scenario, until, world
+from venues.port import Venue
 
 BYBIT = "bybit-main"
 QUICK = VerdictSettings(
@@ -46,6 +48,19 @@ async def served(folder: Path, **changes: Any) -> AsyncIterator[tuple[World, Pat
         await guard.system.ask("", StartChild(spec=ChildSpec("control", control)))
         await until(path.exists, "the socket is open")
         yield guard, path
+
+
+class Telling:
+    """A gateway to a venue that says whose login it is."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._venue, name)
+
+    async def identity(self) -> Identity:
+        return Identity(id="uid 7")
 
 
 def config(folder: Path, path: Path) -> Path:
@@ -185,6 +200,54 @@ async def test_an_order_that_nobody_takes_up_expires_and_says_so(tmp_path: Path)
 
 
 @scenario
+async def test_what_no_actor_ends_is_ended_where_it_is_asked_for(tmp_path: Path) -> None:
+    async with served(tmp_path) as (guard, path), ControlClient(path) as client:
+        row = await guard.both(XRP, Side.LONG, "10", hours=1)
+        forgotten = NewCommand(
+            kind=CommandKind.CLOSE,
+            key=LegKey(BYBIT, XRP, Side.LONG),
+            row_ids=(row.id,),
+            expires_at=now() - timedelta(minutes=1),
+            by="ann",
+        )
+        given = await guard.ledger.store_command(forgotten)
+        found = await client.call(p.GetCommand(command_id=given.id, wait=30.0))
+        assert found.command.state is CommandState.EXPIRED
+        assert "nobody took it up in its time" in found.message
+        (event,) = await guard.events("command_ended")
+        assert event.details["by"] == "control"
+
+
+@scenario
+async def test_a_close_that_is_not_waited_for_is_only_given(tmp_path: Path) -> None:
+    async with served(tmp_path) as (guard, path):
+        row = await guard.both(XRP, Side.LONG, "10", hours=1)
+        done = await asyncio.to_thread(
+            command, "close", "XRPUSDT", "--yes", "--no-wait", config=config(tmp_path, path)
+        )
+        assert done.returncode == 0, done.stderr
+        assert "close ordered, until " in done.stdout
+        # It is carried out all the same.
+        await guard.closed(row)
+
+
+def test_a_service_that_stays_away_leaves_the_outcome_open(tmp_path: Path) -> None:
+    given = Command(
+        id=1,
+        kind=CommandKind.CLOSE,
+        key=LegKey(BYBIT, XRP, Side.LONG),
+        row_ids=(1,),
+        expires_at=now() + timedelta(minutes=1),
+        given_at=now(),
+    )
+    with pytest.raises(CommandError, match="close ordered; its outcome is not known") as gone:
+        wait_for_outcome(
+            tmp_path / "none.sock", p.Ordered(command=given, message="close ordered"), away=0.0
+        )
+    assert gone.value.code is ExitCode.PENDING
+
+
+@scenario
 async def test_accept_over_the_socket_closes_what_nothing_explains(tmp_path: Path) -> None:
     async with served(tmp_path, verdict=QUICK) as (guard, path):
         row = await guard.row(XRP, Side.LONG, "10", hours=1)
@@ -254,17 +317,17 @@ async def test_why_shows_what_was_seen_asked_and_answered(
 async def test_a_login_that_is_meant_to_be_another_is_adopted_by_an_operators_word(
     tmp_path: Path,
 ) -> None:
-    async def somebody_else(guard: World) -> None:
-        await guard.ledger.store_identity(BYBIT, "bybit", "somebody else")
-
-    def exchange() -> dict[str, Any]:
+    def exchange(guard: World) -> dict[str, Any]:
         return guard.state("accounts/bybit-main/exchange")
 
     async with (
-        served(tmp_path, before=somebody_else) as (guard, path),
+        served(tmp_path, wrap=Telling) as (guard, path),
         ControlClient(path) as client,
     ):
-        await until(lambda: bool(exchange()["wrong_identity"]), "it is noticed")
+        # The account was another login's, as the ledger has it; asked anew, that is noticed.
+        await guard.ledger.store_identity(BYBIT, "bybit", "somebody else", replace=True)
+        guard.system.kill("accounts/bybit-main/exchange")
+        await until(lambda: bool(exchange(guard).get("wrong_identity")), "it is noticed")
         await guard.both(XRP, Side.LONG, "10", hours=1)
         refused = await told(path, p.CloseNow(symbol="XRPUSDT"))
         assert refused.command.state is CommandState.FAILED

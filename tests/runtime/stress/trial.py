@@ -344,7 +344,8 @@ class Trial:
 
     def ask(self, path: str, request: Any) -> None:
         job = self.system.attempt(path, request, timeout=1e9)
-        self.asked.append(asyncio.get_running_loop().create_task(job))
+        name = f"{type(request).__name__} to {path!r}"
+        self.asked.append(asyncio.get_running_loop().create_task(job, name=name))
 
     # The end
 
@@ -423,7 +424,7 @@ class Trial:
     def books(self) -> None:
         for task in self.asked:
             if not task.done():
-                raise self.broken_by(f"an ask was never answered: {task}")
+                raise self.broken_by(f"an ask was never answered: {task.get_name()}")
             answer = task.result()
             if isinstance(answer, AskFailed) and answer.why is AskFailure.TIMED_OUT:
                 raise self.broken_by(f"an ask was answered by its time-out: {answer}")

@@ -381,7 +381,7 @@ async def test_a_supervisor_keeps_the_specifications_of_all_but_temporary_childr
             for name in ("child3", "child2", "child1"):
                 if how == "supervisor":
                     await stop(world, name)
-                elif world.status(f"sup/{name}") == "running":
+                elif world.system.cells[f"sup/{name}"].life is not None:
                     await ends(world, f"sup/{name}", how)
             await passing(1.0)
             for name, restart_type in (("child1", None), ("child2", Restart.TRANSIENT)):

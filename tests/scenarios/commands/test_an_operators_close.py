@@ -297,3 +297,24 @@ async def test_9_9_a_position_that_has_ended_already_is_said_to_have(tmp_path: P
         assert "it has ended; its bot has until" in ended.outcome
         assert guard.held(XRP, Side.LONG) == 0
         assert await guard.same(row)
+
+
+@pytest.mark.parametrize("crash", [False, True])
+@scenario
+async def test_9_9_a_round_that_has_begun_is_finished_after_the_end_and_none_begins(
+    tmp_path: Path, crash: bool
+) -> None:
+    """The reply to the order comes after the command's end, to this life of the leg or the next."""
+    async with world(tmp_path) as guard:
+        row = await guard.both(XRP, Side.LONG, "10", hours=1)
+        guard.fault(FaultKind.DELAY_REPLY, "order.create", seconds=4, count=1)
+        given = await order_close(guard, row, expires_at=now() + timedelta(seconds=3))
+        await until(lambda: len(guard.orders()) == 1, "the order has left")
+        if crash:
+            guard.system.kill(LEG)
+        ended = await outcome(guard, given)
+        assert ended.state is CommandState.DONE, ended.outcome
+        assert ended.ended_at is not None
+        assert ended.ended_at > given.expires_at or crash
+        assert len(guard.orders()) == 1
+        assert (await guard.closed(row)).exit_source == "fill"
