@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test lint simulate chaos bench soak beside docs clean
+.PHONY: setup run test lint simulate worlds stress chaos bench soak beside docs clean
 
 # Tests mostly wait for processes and venues, so more of them than cores run side by side.
 WORKERS ?= 4
 SEEDS ?= 2000
 MINUTES ?= 10
+EVENTS ?= 7
 
 setup: .venv/ready
 
@@ -31,6 +32,13 @@ lint: .venv/ready
 
 simulate: .venv/ready
 	$(BIN)/python -m tests.simulation.run --seeds $(SEEDS)
+
+# Every world of at most so many events, and what the rule of absence makes of it: an hour or two.
+worlds: .venv/ready
+	$(BIN)/python -m tests.rules.worlds --events $(EVENTS)
+
+stress: .venv/ready
+	$(BIN)/python -m tests.runtime.stress.run --seeds $(SEEDS)
 
 chaos: .venv/ready
 	$(BIN)/python -m tests.chaos.long --minutes $(MINUTES)

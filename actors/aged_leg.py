@@ -1,9 +1,9 @@
 """The life of one aged position, from the scan that found it to the row that is closed.
 
 A leg's actor looks, decides by the rules, validates at the exchange, and has the exchange actor
-close. It remembers nothing that matters: each look reads the ledger again, so a new incarnation
-goes on where the old one stopped. It ends with the leg closed, found to be a ghost, or gone from
-the ledger; until an operator answers, a leg that needs one stays, visibly.
+close. Each look reads the ledger again, so a new incarnation continues where the old one stopped.
+The actor ends when the leg is closed, was a ghost, or has left the ledger. A leg that needs an
+operator keeps its actor, so that everybody sees it.
 """
 
 from __future__ import annotations
@@ -15,25 +15,35 @@ from decimal import Decimal
 import msgspec
 
 from actors import paths
-from actors.aged_alerts import close_failed, insufficient_balance, operator_needed, told
-from actors.execution.evidence import seen
+from actors.backoff import backoff
+from actors.commands import CloseCommands
+from actors.execution.evidence import verdict_text
 from actors.ledger_client import ask_ledger, note
-from actors.monitoring.account_view import Blind, ledger_view, markets_of
-from actors.monitoring.row_closing import AGED_GHOST, Ended, NotEnded, end_leg
-from actors.monitoring.verdicts import judge
-from actors.runtime import Actor, AskFailed, handles
+from actors.monitoring.account_view import AccountReader, LedgerLegs, ViewUnavailable
+from actors.monitoring.row_closing import AGED_GHOST, RowsClosed, RowsLeft, close_rows_of
+from actors.monitoring.verdicts import ask_verdict
+from actors.runtime import Actor, AskFailed, Timer, handles
 from messages.base import Done
 from messages.execution import ErrorCode, ExecutionResult
-from messages.ledger import AgedRecord, AlertDraft, LedgerLeg
+from messages.ledger import AgedRecord, AlertDraft, AlertType, CommandState, LedgerLeg
 from messages.settings import Mode, OnUnknown, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
-from messages.to_exchange import CloseLeg, Markets, ReadQuote
-from messages.to_ledger import Count, DropAged, ReadAged, SaveAged
-from messages.to_monitors import CloseByOrder, LookAt, Release
-from messages.values import LegKey
+from messages.to_exchange import CloseLeg, Judgement, Markets, ReadQuote
+from messages.to_ledger import Count, DropAged, FindIntents, ReadAged, SaveAged
+from messages.to_monitors import CommandStored, LookAt, Release
+from messages.values import ZERO, LegKey
 from messages.venue import Quote
-from messages.verdict import Absent, Present, Unknown
+from messages.verdict import Absent, Present, Unexplained, Unknown
+from rules.alerts import (
+    aged_key,
+    aged_keys,
+    close_failed,
+    insufficient_balance,
+    operator_needed,
+    result_details,
+)
 from rules.diff import same_quantity
+from rules.legs import LedgerView
 from rules.phases import AgedFacts, CloseNow, Hold, LeaveAlone, NotYet, Phase, decide
 
 PURPOSE = "close"
@@ -42,6 +52,19 @@ ROUNDS = 8
 
 CLOSE_TIMEOUT = 900.0
 """Seconds: above the sum of the ladder's waits, so that only a lost exchange actor reaches it."""
+
+SOON = timedelta(seconds=1)
+"""How soon to look again at what is about to change."""
+
+RETRY_LAST = timedelta(minutes=5)
+MOST_PAUSES = 32
+"""The longest wait after failures: this many regular pauses, and never above `RETRY_LAST`."""
+
+ORDERED_RETRY = timedelta(seconds=10)
+"""The same while an operator waits for his command's outcome."""
+
+CONFIRM_WITHIN = timedelta(minutes=5)
+"""How long after a command's end its own fills may take to show in what the venue reads."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -67,9 +90,9 @@ class AgedState(msgspec.Struct):
 
 
 class AgedLeg(Actor[AgedState]):
-    """One aged leg's close lifecycle. `ordered`: an operator wants it closed, aged or not.
+    """One leg's close lifecycle: it is aged, or an operator has ordered its close.
 
-    `judged` is told how many seconds each validation before a close took, and of which account.
+    `judged` is called with the account and the seconds that each validation before a close took.
     """
 
     def __init__(
@@ -77,152 +100,242 @@ class AgedLeg(Actor[AgedState]):
         key: LegKey,
         settings: Settings,
         on_unknown: OnUnknown,
+        legs: LedgerLegs,
         *,
-        ordered: bool = False,
         judged: Callable[[str, float], None] | None = None,
     ) -> None:
         super().__init__(AgedState(key=key))
-        self._judged = judged
         self._key = key
         self._settings = settings
         self._on_unknown = on_unknown
+        self._commands = CloseCommands(self, key)
+        self._judged = judged
+        self._reader = AccountReader(self, key.account, legs)
+        self._pause = settings.aged.check_every
         self._recalled = False
-        self._ordered = ordered
+        self._next: Timer | None = None
+
+    # --- starting, and what others send it ------------------------------------------------------
 
     def on_start(self) -> None:
         self.tell_self(Look())
 
     @handles
     async def look(self, message: Look) -> None:
-        again = await self._look()
-        if again is not None:
-            self.after(again, Look())
+        await self._look_and_plan()
 
     @handles
     async def look_at(self, message: LookAt) -> None:
-        await self._look()
+        await self._look_and_plan()
 
     @handles
-    async def by_order(self, message: CloseByOrder) -> Done:
-        """An operator's order: close at market, whatever the phase."""
-        self._ordered = True
-        self.state.operator_needed = ""
+    async def commanded(self, message: CommandStored) -> Done:
+        """An operator's command: close at market, whatever the phase."""
+        await self._commands.read(again=True)
         self.tell_self(LookAt(key=self._key))
         return Done()
 
     @handles
     async def release(self, message: Release) -> None:
+        """An operator lets the guard go on."""
+        await self._go_on(f"released by {message.by}")
+        self.tell_self(LookAt(key=self._key))
+
+    async def _go_on(self, why: str) -> None:
+        """No operator is needed any more."""
         self.state.operator_needed = ""
         self.state.failures = 0
         await self._remember()
-        self.tell(
-            paths.ALERTS,
-            ResolveAlert(dedup_key=f"operator:{self._key}", resolution=f"released by {message.by}"),
-        )
-        self.tell_self(LookAt(key=self._key))
+        dedup_key = aged_key(AlertType.OPERATOR_NEEDED, self._key)
+        self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=why))
 
     # --- looking and deciding -------------------------------------------------------------------
 
+    async def _look_and_plan(self) -> None:
+        """One look; the next when something may have changed, or when a command ends."""
+        await self._commands.read()
+        await self._commands.expire(self.state.status)
+        stood = self._commands.stand
+        again = await self._look()
+        if again is None:
+            return
+        await self._commands.expire(self.state.status)
+        end_at = self._commands.end_at
+        if stood and not self._commands.stand:
+            again = min(again, SOON)
+        elif end_at is not None:
+            again = min(again, max(end_at - self.now(), timedelta(milliseconds=1)))
+        if self._next is not None:
+            self._next.cancel()
+        self._next = self.after(again, Look())
+
     async def _look(self) -> timedelta | None:
-        """One look at the leg. Returns when to look again; None when the life has ended."""
-        pause = self._settings.aged.check_every
-        markets = await markets_of(self, self._key.account)
-        if isinstance(markets, Blind):
-            self.state.status = f"waiting: {markets.why}"
-            return pause
-        view = await ledger_view(self, self._key.account, markets)
+        """One look at the leg. Returns when to look again; None when the actor has ended."""
+        markets = await self._reader.markets()
+        if isinstance(markets, ViewUnavailable):
+            return self._wait(f"waiting: {markets.why}")
+        view = await self._reader.ledger(markets)
         leg = view.legs.get(self._key)
+        await self._commands.review(leg)
         if leg is None:
             await self._end("its row is no longer active")
             return None
         await self._recall(leg)
         self._show(leg)
+        if self._commands.stand and self.state.operator_needed:
+            await self._go_on("an operator has ordered its close")
         if self.state.operator_needed:
-            self.state.status = f"operator needed: {self.state.operator_needed}"
-            return pause
+            return self._wait(f"operator needed: {self.state.operator_needed}")
+        decision = await self._decide(leg)
+        match decision:
+            case NotYet(until=until):
+                await self._end(f"not aged before {until:%Y-%m-%d %H:%M} UTC")
+                return None
+            case LeaveAlone(why=why):
+                return self._wait(f"left alone: {why}")
+            case Hold():
+                self._show_decision(decision)
+                until_change = decision.next_change_at - self.now()
+                pause = max(min(self._pause, until_change), timedelta(milliseconds=1))
+                return self._wait(f"holding for {decision.target}", pause)
+            case CloseNow():
+                self._show_decision(decision)
+                return await self._close(leg, view, markets, decision)
+
+    async def _decide(self, leg: LedgerLeg) -> NotYet | LeaveAlone | Hold | CloseNow:
+        """The rules' decision at the current price, or the operator's order."""
+        if self._commands.stand:
+            return _as_ordered(leg)
         quote = await self.attempt(
             paths.exchange(self._key.account), ReadQuote(symbol=self._key.symbol)
         )
         facts = AgedFacts(
             leg=leg, now=self.now(), quote=quote if isinstance(quote, Quote) else None
         )
-        # Who holds a leg after ordering its close has thought again.
-        self._ordered = self._ordered and not leg.held
-        decision = _ordered(leg) if self._ordered else decide(facts, self._settings.aged)
-        match decision:
-            case NotYet(until=until):
-                await self._end(f"not aged before {until:%Y-%m-%d %H:%M} UTC")
-                return None
-            case LeaveAlone(why=why):
-                self.state.status = f"left alone: {why}"
-                return pause
-            case Hold():
-                self._show_decision(decision)
-                self.state.status = f"holding for {decision.target}"
-                until_change = decision.next_change_at - self.now()
-                return max(min(pause, until_change), timedelta(milliseconds=1))
-            case CloseNow():
-                self._show_decision(decision)
-                return await self._close(leg, markets, decision, pause)
+        return decide(facts, self._settings.aged)
 
     # --- closing --------------------------------------------------------------------------------
 
     async def _close(
-        self, leg: LedgerLeg, markets: Markets, decision: CloseNow, pause: timedelta
+        self, leg: LedgerLeg, view: LedgerView, markets: Markets, decision: CloseNow
     ) -> timedelta | None:
         """Validate at the exchange, then close what is really there."""
-        self.state.status = "validating"
-        judgement = await judge(self, leg)
+        before, self.state.status = self.state.status, "validating"
+        judgement = await ask_verdict(self, leg, view)
         if self._judged is not None:
             self._judged(self._key.account, judgement.seconds)
-        verdict = judgement.verdict
-        self.state.verdict = seen(verdict)
-        match verdict:
-            case Absent(evidence=evidence):
-                ended = await end_leg(
-                    self,
-                    self._settings,
-                    leg,
-                    evidence,
-                    judgement.fills,
-                    instrument=markets.instruments[self._key.symbol],
-                    ghost_reason=AGED_GHOST,
+        self.state.verdict = verdict_text(judgement.verdict)
+        match judgement.verdict:
+            case Absent() as absent:
+                return await self._close_rows(leg, markets, absent, judgement)
+            case Unexplained(why=why):
+                await self._commands.end(
+                    CommandState.FAILED, f"not closed: it is gone, and nothing says how: {why}"
                 )
-                return await self._ended(ended, pause)
-            case Unknown(other_side=True, why=why):
+                return self._wait_for_a_person(why, before)
+            case Unknown(other_side=True, why=why) | Unknown(netted=True, why=why):
                 # A mismatch of sides is for a person, whom reconciliation alerts (D2).
-                self.state.status = f"not closed: {why}"
-                return pause
+                await self._commands.end(CommandState.FAILED, f"not closed: {why}")
+                return self._wait(f"not closed: {why}")
+            case Unknown(not_shown=True, why=why) as unknown:
+                if not self._commands.have_begun:
+                    nothing = f"nothing was sent, since the exchange does not show it: {why}"
+                    await self._commands.end(CommandState.FAILED, nothing)
+                return self._wait(f"not closed: {why}", self._until(unknown.look_again_at))
             case Unknown(why=why):
-                self.log.warning("Position validation FAILED for {}: {}", self._key, why)
-                self._count("position_validation_failures")
-                await self._note("position_validation_failed", why=why)
+                await self._report_unknown(why)
                 if self._on_unknown is OnUnknown.WAIT:
-                    self.state.status = f"waiting for a verdict: {why}"
-                    return pause
+                    return self._wait(f"waiting for a verdict: {why}")
             case Present(quantity=quantity):
-                self.log.info(
-                    "Position validated on exchange: {} {} in {:.3f} s",
-                    self._key,
-                    quantity,
-                    judgement.seconds,
-                )
-                if not same_quantity(leg.quantity, quantity, markets.instruments[self._key.symbol]):
-                    self.log.warning(
-                        "Quantity MISMATCH detected for {}: ledger {}, exchange {}",
-                        self._key,
-                        leg.quantity,
-                        quantity,
-                    )
-                    self._count("quantity_mismatches")
-                    await self._note("quantity_mismatch", ledger=leg.quantity, exchange=quantity)
+                await self._report_present(leg, markets, quantity, judgement.seconds)
         if self._settings.mode is Mode.OBSERVE:
-            return await self._would_close(leg, decision, pause)
-        return await self._execute(leg, decision, pause)
+            await self._commands.end(
+                CommandState.FAILED,
+                f"in observe mode nothing is sent; it would have closed {leg.quantity}",
+            )
+            return await self._say_what_would_close(leg, decision)
+        if self._commands.are_over:
+            return await self._after_its_end(leg, judgement.verdict)
+        return await self._execute(leg, view, decision)
+
+    async def _after_its_end(self, leg: LedgerLeg, verdict: Present | Unknown) -> timedelta:
+        """No order leaves for a command whose end has come; what it has filled may still show."""
+        filled = await self._filled(leg)
+        shown = verdict.quantity if isinstance(verdict, Present) else None
+        late = self._commands.over_for() > CONFIRM_WITHIN
+        if not late and (shown is None or (filled > ZERO and shown > leg.quantity - filled)):
+            return self._wait(f"closed {filled}, not yet confirmed: {verdict_text(verdict)}", SOON)
+        why = self.state.last_error or "it was interrupted"
+        await self._commands.end(
+            CommandState.FAILED,
+            f"not closed in its time: {why}; {filled} of {leg.quantity} are closed, "
+            f"and now it is {verdict_text(verdict)}",
+        )
+        return self._wait("the operator's command has failed", SOON)
+
+    async def _filled(self, leg: LedgerLeg) -> Decimal:
+        """What orders of ours have filled for these rows, in base units."""
+        intents = await ask_ledger(
+            self, FindIntents(account=self._key.account, key=self._key, unbooked_only=True)
+        )
+        rows = set(leg.row_ids)
+        return sum((i.filled for i in intents if rows.intersection(i.row_ids)), ZERO)
+
+    def _wait_for_a_person(self, why: str, before: str) -> timedelta:
+        """Gone, and nothing says how: reconciliation tells people, and nothing is sent."""
+        status = f"gone, and nothing says how: {why}"
+        if before != status:
+            self.tell(paths.reconciliation(self._key.account), LookAt(key=self._key))
+        return self._wait(status, RETRY_LAST)
+
+    def _until(self, at: datetime | None) -> timedelta:
+        """The regular pause, or the longer wait for what is known to come at an instant."""
+        return self._pause if at is None else max(at - self.now(), self._pause)
+
+    async def _report_unknown(self, why: str) -> None:
+        self.log.warning("Position validation FAILED for {}: {}", self._key, why)
+        self._count("position_validation_failures")
+        await self._note("position_validation_failed", why=why)
+
+    async def _report_present(
+        self, leg: LedgerLeg, markets: Markets, quantity: Decimal, seconds: float
+    ) -> None:
+        self.log.info(
+            "Position validated on exchange: {} {} in {:.3f} s", self._key, quantity, seconds
+        )
+        if same_quantity(leg.quantity, quantity, markets.instruments[self._key.symbol]):
+            return
+        self.log.warning(
+            "Quantity MISMATCH detected for {}: ledger {}, exchange {}",
+            self._key,
+            leg.quantity,
+            quantity,
+        )
+        self._count("quantity_mismatches")
+        await self._note("quantity_mismatch", ledger=leg.quantity, exchange=quantity)
+
+    async def _say_what_would_close(self, leg: LedgerLeg, decision: CloseNow) -> timedelta:
+        """Observe mode sends nothing; it records once a phase what it would have done."""
+        pause = self._wait(f"observe: would close ({decision.why})")
+        rows = ",".join(map(str, leg.row_ids))
+        await note(
+            self,
+            "would_close",
+            self._key,
+            event_id=f"would-close:{self._key.account}:{rows}:{decision.phase.value}",
+            phase=decision.phase.value,
+            why=decision.why,
+            target=decision.target,
+            price=decision.price,
+        )
+        return pause
 
     async def _execute(
-        self, leg: LedgerLeg, decision: CloseNow, pause: timedelta
+        self, leg: LedgerLeg, view: LedgerView, decision: CloseNow
     ) -> timedelta | None:
+        """Have the exchange actor close the leg, and see what came of it."""
+        if self._commands.stand and not await self._commands.begin():
+            return self._wait("the operator's command has ended", SOON)
         self.state.status = "closing"
         await self._note(
             "close_decided",
@@ -242,64 +355,92 @@ class AgedLeg(Actor[AgedState]):
                 purpose=PURPOSE,
                 phase=decision.phase.value,
                 worst_price=decision.worst_price,
+                opposite_rows=view.has_opposite(self._key),
             ),
             timeout=CLOSE_TIMEOUT,
         )
         if isinstance(result, AskFailed):
             self.state.last_error = result.why
-            self.state.status = f"the close has no answer: {result.why}"
-            return pause
-        await self._note("close_result", **told(result))
+            return self._wait(f"the close has no answer: {result.why}")
+        await self._note("close_result", **result_details(result))
         if result.success or result.error_code is ErrorCode.POSITION_NOT_FOUND:
-            # The rows are closed on confirmed absence, by the same path as any ghost: our own
-            # fills are found there and make it a close of ours.
-            return await self._confirm_gone(pause)
-        return await self._failed(result, pause)
+            return await self._confirm_gone()
+        return await self._failed(result)
 
-    async def _confirm_gone(self, pause: timedelta) -> timedelta | None:
-        markets = await markets_of(self, self._key.account)
-        if isinstance(markets, Blind):
-            return pause
-        leg = (await ledger_view(self, self._key.account, markets)).legs.get(self._key)
+    # --- ending ---------------------------------------------------------------------------------
+
+    async def _confirm_gone(self) -> timedelta | None:
+        """Close the rows on confirmed absence, by the same path as any ghost's.
+
+        Our own fills are found there and make it a close of ours.
+        """
+        markets = await self._reader.markets()
+        if isinstance(markets, ViewUnavailable):
+            return self._pause
+        view = await self._reader.ledger(markets)
+        leg = view.legs.get(self._key)
         if leg is None:
             await self._end("closed")
             return None
-        judgement = await judge(self, leg)
+        judgement = await ask_verdict(self, leg, view)
         if isinstance(judgement.verdict, Absent):
-            ended = await end_leg(
-                self,
-                self._settings,
-                leg,
-                judgement.verdict.evidence,
-                judgement.fills,
-                instrument=markets.instruments[self._key.symbol],
-                ghost_reason=AGED_GHOST,
-            )
-            return await self._ended(ended, pause)
-        self.state.status = "closed by the order's record, not yet seen flat"
-        return timedelta(seconds=1)
+            return await self._close_rows(leg, markets, judgement.verdict, judgement)
+        return self._wait("closed by the order's record, not yet seen flat", SOON)
 
-    async def _ended(self, ended: Ended | NotEnded, pause: timedelta) -> timedelta | None:
-        match ended:
-            case NotEnded(why=why):
-                self.state.status = why
-                return pause
-            case Ended():
-                what = "ghost" if ended.ghost else "closed"
-                await self._end(what if ended.by_us else "another actor closed its row")
+    async def _close_rows(
+        self, leg: LedgerLeg, markets: Markets, verdict: Absent, judgement: Judgement
+    ) -> timedelta | None:
+        """The leg is absent: close its rows and end."""
+        closed = await close_rows_of(
+            self,
+            self._settings,
+            leg,
+            verdict,
+            judgement,
+            instrument=markets.instruments[self._key.symbol],
+            ghost_reason=AGED_GHOST,
+        )
+        match closed:
+            case RowsLeft(why=why):
+                if closed.again_at is not None:
+                    await self._commands.end(CommandState.DONE, why)
+                elif self._settings.mode is Mode.OBSERVE:
+                    await self._commands.end(CommandState.FAILED, why)
+                return self._wait(why, self._until(closed.again_at))
+            case RowsClosed():
+                what = "ghost" if closed.ghost else "closed"
+                await self._end(what if closed.by_us else "another actor closed its row")
                 return None
+
+    async def _end(self, why: str) -> None:
+        await self._commands.review(None)
+        self.state.status = f"ended: {why}"
+        await self._forget(f"the leg ended: {why}")
+        self.log.info("{} has ended: {}", self._key, why)
+        self.stop()
 
     # --- failing --------------------------------------------------------------------------------
 
-    async def _failed(self, result: ExecutionResult, pause: timedelta) -> timedelta | None:
+    async def _failed(self, result: ExecutionResult) -> timedelta:
+        """Try again after ever longer waits, until a person must look."""
         code = result.error_code or ErrorCode.UNKNOWN
         if code is ErrorCode.PRICE_BAND and result.attempts == 0:
             # The price left the target before an order could go out: nothing failed.
-            self.state.status = result.error_message
-            return pause
+            return self._wait(result.error_message)
+        if code is ErrorCode.ACCOUNT_SUSPECT:
+            # Nothing was sent, and people have been told why.
+            await self._commands.end(CommandState.FAILED, result.error_message)
+            return self._wait(result.error_message, self._pause * MOST_PAUSES)
         if code is ErrorCode.ROW_CHANGED:
-            self.state.status = result.error_message
-            return timedelta(seconds=1)
+            return self._wait(result.error_message, SOON)
+        if code is ErrorCode.RATE_LIMITED:
+            # Known unsent: it waits for the venue, and no person can help.
+            return self._wait(f"waiting for the venue's limit: {result.error_message}")
+        if code is ErrorCode.NOT_TRADABLE and not result.permanent:
+            # A halt ends by itself; people are told that the leg waits for that.
+            self.state.last_error = f"{code}: {result.error_message}"
+            self._alert(close_failed(self._key, self.state.row_ids, result))
+            return self._wait(f"waiting for trading to go on: {result.error_message}")
         self.state.failures += 1
         self.state.last_error = f"{code}: {result.error_message}"
         self._count("failed_closes")
@@ -312,35 +453,26 @@ class AgedLeg(Actor[AgedState]):
             self.state.status = f"operator needed: {self.state.operator_needed}"
             await self._remember()
             self._alert(operator_needed(self._key, self.state.row_ids, result))
-            return pause
+            await self._commands.end(CommandState.FAILED, f"not closed: {self.state.last_error}")
+            return self._pause
         self._alert(close_failed(self._key, self.state.row_ids, result))
         await self._remember()
-        self.state.status = f"trying again after {self.state.last_error}"
-        longer = 1 << min(self.state.failures, 5)
-        return min(pause * longer, timedelta(minutes=5))
-
-    def _alert(self, draft: AlertDraft) -> None:
-        self.tell(paths.ALERTS, RaiseAlert(draft=draft))
-
-    async def _would_close(self, leg: LedgerLeg, decision: CloseNow, pause: timedelta) -> timedelta:
-        self.state.status = f"observe: would close ({decision.why})"
-        rows = ",".join(map(str, leg.row_ids))
-        await note(
-            self,
-            "would_close",
-            self._key,
-            event_id=f"would-close:{self._key.account}:{rows}:{decision.phase.value}",
-            phase=decision.phase.value,
-            why=decision.why,
-            target=decision.target,
-            price=decision.price,
-        )
-        return pause
+        first, longest = self._pause * 2, min(self._pause * MOST_PAUSES, RETRY_LAST)
+        if self._commands.stand:
+            first, longest = min(first, SOON), ORDERED_RETRY
+        pause = backoff(self.state.failures, first, longest)
+        return self._wait(f"trying again after {self.state.last_error}", pause)
 
     # --- memory ---------------------------------------------------------------------------------
 
     async def _recall(self, leg: LedgerLeg) -> None:
-        """A new incarnation reads back what its forerunner knew of these rows."""
+        """A new incarnation reads back what an earlier one knew of these rows.
+
+        Other rows of the leg are another position, which nobody knows anything of yet.
+        """
+        if self.state.row_ids and not set(self.state.row_ids) & set(leg.row_ids):
+            await self._forget("its rows are others now")
+            self.state = AgedState(key=self._key)
         if self._recalled:
             return
         record = await ask_ledger(self, ReadAged(key=self._key))
@@ -366,20 +498,18 @@ class AgedLeg(Actor[AgedState]):
             ),
         )
 
-    async def _end(self, why: str) -> None:
-        self.state.status = f"ended: {why}"
-        await self._forget(f"the leg ended: {why}")
-        self.log.info("{} has ended: {}", self._key, why)
-        self.stop()
-
     async def _forget(self, why: str) -> None:
-        """Nobody needs what is remembered of the leg, or what was alerted of it."""
+        """Drop the leg's record and resolve its alerts."""
         await ask_ledger(self, DropAged(key=self._key))
-        for kind in ("operator", "close_failed", "insufficient"):
-            self.tell(
-                paths.ALERTS,
-                ResolveAlert(dedup_key=f"{kind}:{self._key}", resolution=why),
-            )
+        for dedup_key in aged_keys(self._key):
+            self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=why))
+
+    # --- telling --------------------------------------------------------------------------------
+
+    def _wait(self, status: str, pause: timedelta | None = None) -> timedelta:
+        """Show why the leg waits. Without `pause` it waits for the next regular look."""
+        self.state.status = status
+        return self._pause if pause is None else pause
 
     def _show(self, leg: LedgerLeg) -> None:
         self.state.row_ids = leg.row_ids
@@ -394,6 +524,9 @@ class AgedLeg(Actor[AgedState]):
         self.state.target = decision.target
         self.state.price = decision.price
 
+    def _alert(self, draft: AlertDraft) -> None:
+        self.tell(paths.ALERTS, RaiseAlert(draft=draft))
+
     def _count(self, name: str) -> None:
         self.tell(paths.LEDGER, Count(account=self._key.account, counters={name: 1}))
 
@@ -401,7 +534,7 @@ class AgedLeg(Actor[AgedState]):
         await note(self, kind, self._key, details)
 
 
-def _ordered(leg: LedgerLeg) -> CloseNow:
+def _as_ordered(leg: LedgerLeg) -> CloseNow:
     """An operator's order to close, whatever age and price."""
     return CloseNow(
         phase=Phase.MARKET,

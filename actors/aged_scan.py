@@ -1,50 +1,61 @@
 """Finds aged legs and starts one actor for each; validates them all from one read.
 
-The scan starts what is old enough; periodic validation looks whether what the ledger calls aged
-is still at the venue. Neither closes a position: that is the leg's own actor. What is remembered
-of legs that ended while nobody looked is forgotten by the first scan.
+The scan starts an actor for each leg that is old enough; periodic validation checks that the aged
+legs of the ledger are still at the venue. Neither closes a position: the leg's own actor does. The
+first scan drops the records of legs that ended while no guard ran.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 
 import msgspec
 
 from actors import paths
 from actors.aged_leg import AgedLeg
-from actors.monitoring.account_view import Blind, ledger_view, look, markets_of
+from actors.commands import end_by_rows, give
+from actors.ledger_client import ask_ledger
+from actors.monitoring.account_view import (
+    AccountReader,
+    LedgerLegs,
+    ViewUnavailable,
+    wake_leg,
+)
 from actors.monitoring.aged_cleanup import forget_the_ended
-from actors.monitoring.rounds import first_wait
+from actors.monitoring.rounds import Rounds, initial_delay
 from actors.monitoring.row_closing import PERIODIC_GHOST
-from actors.monitoring.suspects import Suspect, bury_if_gone
+from actors.monitoring.verdicts import MissingLegs, Outcome
 from actors.runtime import (
     Actor,
     AlreadyThere,
     AskFailed,
+    AskFailure,
     ChildSpec,
     Restart,
     StartChild,
     handles,
 )
-from messages.base import Done
-from messages.ledger import AlertDraft, AlertLevel, AlertType, LedgerLeg
+from messages.ledger import CommandKind, LedgerLeg
 from messages.settings import AccountSettings, Settings
 from messages.to_alerts import RaiseAlert
-from messages.to_exchange import NotReady
-from messages.to_ledger import Count
-from messages.to_monitors import CloseByOrder, ScanNow, ScanReport
+from messages.to_exchange import NotReady, RefreshMarkets
+from messages.to_ledger import Count, FindCommands
+from messages.to_monitors import CloseByOrder, CommandStored, Ordered, ScanNow, ScanReport
+from messages.values import LegKey
+from rules.alerts import unusable_row
+from rules.commands import refusal
 from rules.legs import LedgerView
 from rules.phases import AgedFacts, LeaveAlone, NotYet, decide
 
-LEG_STOP = 3.0
-"""Seconds that a leg may take to stop; a close that is under way goes on after the next start."""
+HANDOVERS = 3
+HANDOVER_WITHIN = 3.0
+"""Seconds that a leg's actor may take to read a command; one in the middle of a close takes longer.
+"""
 
-NOT_READY_RETRY = timedelta(seconds=1)
-"""How soon a scan is tried again while the account is still connecting."""
+LEG_STOP = 3.0
+"""Seconds that a leg may take to stop; a close under way continues after the next start."""
 
 
 class Scan(msgspec.Struct, frozen=True):
@@ -74,6 +85,7 @@ class AgedScan(Actor[AgedScanState]):
         self,
         account: AccountSettings,
         settings: Settings,
+        legs: LedgerLegs,
         judged: Callable[[str, float], None] | None = None,
     ) -> None:
         super().__init__(AgedScanState(account=account.name))
@@ -82,24 +94,22 @@ class AgedScan(Actor[AgedScanState]):
         self._settings = settings
         self._known: frozenset[str] = frozenset()
         self._unusable: frozenset[int] = frozenset()
-        self._went_round = False
+        self._legs = legs
+        self._reader = AccountReader(self, account.name, legs)
+        self._missing = MissingLegs(self, settings, self._wake)
+        self._rounds = Rounds(account.name, settings.aged.scan_every)
         self._tidied = False
 
     def on_start(self) -> None:
         self.tell_self(Scan())
         every = self._settings.aged.validate_every
         if every is not None:
-            self.after(first_wait(self._account.name, every), Validate())
+            self.after(initial_delay(self._account.name, every), Validate())
 
     @handles
     async def scan(self, message: Scan) -> None:
         report = await self._scan()
-        every = self._settings.aged.scan_every
-        if report.problem:
-            self.after(min(NOT_READY_RETRY, every), Scan())
-            return
-        self.after(every if self._went_round else first_wait(self._account.name, every), Scan())
-        self._went_round = True
+        self.after(self._rounds.next_in(ready=not report.problem), Scan())
 
     @handles
     async def scan_now(self, message: ScanNow) -> ScanReport:
@@ -113,32 +123,60 @@ class AgedScan(Actor[AgedScanState]):
             self.after(every, Validate())
 
     @handles
-    async def close_by_order(self, message: CloseByOrder) -> Done | NotReady:
-        """An operator wants a leg closed, aged or not."""
-        markets = await markets_of(self, self._account.name)
-        if isinstance(markets, Blind):
+    async def close_by_order(self, message: CloseByOrder) -> Ordered | NotReady:
+        """An operator wants a leg closed, aged or not: stored before anything is done about it."""
+        markets = await self._reader.markets()
+        if isinstance(markets, ViewUnavailable):
             return NotReady(why=markets.why)
-        view = await ledger_view(self, self._account.name, markets)
+        view = await self._reader.ledger(markets)
         leg = view.legs.get(message.key)
         if leg is None:
             return NotReady(why=f"the ledger has no usable active row for {message.key}")
-        if await self._start(leg, ordered=True):
-            return Done()
-        answer = await self.attempt(paths.aged_leg(message.key), message)
-        return NotReady(why=answer.why) if isinstance(answer, AskFailed) else Done()
+        if why := refusal(leg, message.row_ids):
+            return NotReady(why=why)
+        if message.expires_at is not None and message.expires_at <= self.now():
+            return NotReady(why="the command came too late: it has expired")
+        command = await give(self, CommandKind.CLOSE, message, leg)
+        await self._hand_over(leg)
+        return Ordered(command=command)
+
+    async def _hand_over(self, leg: LedgerLeg) -> None:
+        """Let the leg's actor read the command: a new one does by itself."""
+        for _ in range(HANDOVERS):
+            if await self._start(leg):
+                return
+            told = await self.attempt(
+                paths.aged_leg(leg.key), CommandStored(), timeout=HANDOVER_WITHIN
+            )
+            # One that is busy finds the message after what it does; one that has ended never.
+            if not isinstance(told, AskFailed) or told.why is AskFailure.TIMED_OUT:
+                return
+
+    async def _resume(self, view: LedgerView) -> None:
+        """Take up what operators have ordered and nobody has ended."""
+        found = await ask_ledger(self, FindCommands(account=self._account.name, open_only=True))
+        for command in found:
+            if command.kind is not CommandKind.CLOSE:
+                continue
+            leg = view.legs.get(command.key)
+            if leg is None:
+                await end_by_rows(self, command)
+            else:
+                await self._start(leg)
 
     # --- the scan -------------------------------------------------------------------------------
 
     async def _scan(self) -> ScanReport:
-        markets = await markets_of(self, self._account.name)
-        if isinstance(markets, Blind):
+        markets = await self._reader.markets()
+        if isinstance(markets, ViewUnavailable):
             self.state.last_problem = markets.why
             return ScanReport(problem=markets.why)
-        view = await ledger_view(self, self._account.name, markets)
+        view = await self._reader.ledger(markets)
         self._report_unusable(view)
         if not self._tidied:
             await forget_the_ended(self, self._account.name, view)
             self._tidied = True
+        await self._resume(view)
         aged = self._aged(view)
         started = 0
         for leg in aged:
@@ -173,7 +211,7 @@ class AgedScan(Actor[AgedScanState]):
             )
         )
 
-    async def _start(self, leg: LedgerLeg, *, ordered: bool = False) -> int:
+    async def _start(self, leg: LedgerLeg) -> int:
         """Start the leg's actor. Returns 0 where it was there already."""
         answer = await self.ask(
             paths.aged(self._account.name),
@@ -185,7 +223,7 @@ class AgedScan(Actor[AgedScanState]):
                         leg.key,
                         self._settings,
                         self._account.on_unknown,
-                        ordered=ordered,
+                        self._legs,
                         judged=self._judged,
                     ),
                     restart=Restart.TRANSIENT,
@@ -201,33 +239,25 @@ class AgedScan(Actor[AgedScanState]):
             if entry.row.id in self._unusable:
                 continue
             self.log.warning("Unusable ledger row {}: {}", entry.row.id, entry.why)
-            self.tell(
-                paths.ALERTS,
-                RaiseAlert(
-                    draft=AlertDraft(
-                        type=AlertType.UNUSABLE_ROW,
-                        level=AlertLevel.WARNING,
-                        dedup_key=f"unusable:{self._account.name}:{entry.row.id}",
-                        title=f"Ledger row {entry.row.id} cannot be used",
-                        account=self._account.name,
-                        symbol=entry.row.symbol,
-                        side=entry.row.side,
-                        seen=entry.why,
-                        done="the row is left as it is; nothing else is held up by it",
-                        next_step=f"correct or close row {entry.row.id} in the ledger",
-                        details={"position_id": entry.row.id},
-                    )
-                ),
-            )
+            if entry.key is None:
+                # Perhaps it was listed since the markets were read.
+                self.tell(
+                    paths.exchange(self._account.name), RefreshMarkets(symbol=entry.row.symbol)
+                )
+            draft = unusable_row(self._account.name, entry)
+            self.tell(paths.ALERTS, RaiseAlert(draft=draft))
         self._unusable = bad
+
+    def _wake(self, key: LegKey) -> None:
+        wake_leg(self.system, key)
 
     # --- periodic validation --------------------------------------------------------------------
 
     async def _validate(self) -> ScanReport:
-        """Judge all aged legs of the account from one read; bury those that are gone."""
-        view = await look(self, self._account.name)
+        """Judge all aged legs of the account from one read; close the rows of absent ones."""
+        view = await self._reader.look()
         self.state.validations += 1
-        if isinstance(view, Blind):
+        if isinstance(view, ViewUnavailable):
             return self._validated(errors=1, problem=view.why)
         aged = {leg.key: leg for leg in self._aged(view.ledger)}
         if not aged:
@@ -235,12 +265,11 @@ class AgedScan(Actor[AgedScanState]):
         unseen = [key for key in view.comparison.unknown if key in aged]
         suspects = [leg for leg in view.comparison.missing if leg.key in aged]
         # Side by side, so that all of them are judged by the same read.
-        outcomes = await asyncio.gather(
+        judged = await asyncio.gather(
             *(
-                bury_if_gone(
-                    self,
-                    self._settings,
+                self._missing.close_if_absent(
                     leg,
+                    view.ledger,
                     view.markets,
                     reason=PERIODIC_GHOST,
                     not_before=view.snapshot.started_at,
@@ -248,8 +277,9 @@ class AgedScan(Actor[AgedScanState]):
                 for leg in suspects
             )
         )
-        ghosts = outcomes.count(Suspect.BURIED)
-        errors = outcomes.count(Suspect.NOT_JUDGED)
+        outcomes = [one.outcome for one in judged]
+        ghosts = outcomes.count(Outcome.CLOSED)
+        errors = outcomes.count(Outcome.UNKNOWN)
         if unseen:
             errors += 1
             self.log.warning(

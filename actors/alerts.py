@@ -1,7 +1,7 @@
 """The alerts actor: stores, says once, reminds, resolves.
 
-An alert is in the ledger before anybody hears of it, and with it a notice for each channel, so
-that a restart loses none. Leaves sending the notices to `actors.delivery`.
+An alert is stored before anybody hears of it, together with a notice for each channel, so that a
+restart loses none. `actors.delivery` sends the notices.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class AlertsState(msgspec.Struct):
 class Alerts(Actor[AlertsState]):
     """Everything that a person should hear of goes through here.
 
-    `deliver` is told at once, in this process, of what is said. `notices` says that there is a
-    delivery actor, which wants to know when the outbox has something new.
+    `deliver` is called in this process with each alert that is raised, reminded of or resolved.
+    `notices`: there is a delivery actor, to be told when the outbox has something new.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Alerts(Actor[AlertsState]):
 
     @handles
     def stored(self, message: AlertStored) -> None:
-        """Written together with what it speaks of; only said here."""
+        """It was stored in the transaction that it is about; it is only announced here."""
         self._say("ALERT", message.draft)
 
     @handles

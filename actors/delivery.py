@@ -1,8 +1,8 @@
 """The delivery actor: works off the outbox of notices, each channel at its own pace.
 
-A notice leaves the outbox when its channel has taken it, so each goes out at least once, across
-restarts; after a crash in between, perhaps twice. A channel that refuses is tried again ever more
-slowly, for ever. Leaves storing to the alerts actor, wording to `actors.alerting.notifications`.
+A notice leaves the outbox when its channel has taken it, so each is sent at least once, across
+restarts, and perhaps twice after a crash in between. A channel that refuses is tried again for
+ever, at ever longer intervals. The alerts actor stores; `actors.alerting.notifications` words.
 """
 
 from __future__ import annotations
@@ -14,20 +14,22 @@ import msgspec
 
 from actors import paths
 from actors.alerting.daily_summary import Summaries
-from actors.alerting.notifications import Channel, notice_of
+from actors.alerting.notifications import Channel, notification_of
+from actors.backoff import backoff
 from actors.ledger_client import ask_ledger
 from actors.runtime import Actor, Down, WorkerDone, handles
-from messages.ledger import AlertDraft, AlertLevel, AlertType, Delivery, NoticeKind
+from messages.ledger import Delivery, NoticeKind
 from messages.settings import Loudness, Settings
 from messages.to_alerts import NewNotice, RaiseAlert, ResolveAlert
 from messages.to_ledger import NoteDelivered, NoteDeliveryFailed, PendingDeliveries
+from rules.guard_alerts import channel_key, channel_refuses
 
 RETRY_FIRST = 1.0
 RETRY_LAST = 300.0
 SEND_LIMIT = 60.0
 """Seconds that one notice may take."""
 LOOK_EVERY = 30.0
-"""Seconds between looks without being told: whoever stored a notice may have died right then."""
+"""Seconds between looks at the outbox: whoever stored a notice may have died before saying so."""
 TROUBLED_AFTER = 5
 """Refusals in a row after which the other channels are told."""
 BATCH = 100
@@ -131,7 +133,7 @@ class Deliverer(Actor[DelivererState]):
                 return
 
     def _outdated(self, delivery: Delivery, waiting: tuple[Delivery, ...]) -> bool:
-        """Nobody wants to hear it any more, or at all."""
+        """Whether it is a reminder of what is over, or of a type that is switched off."""
         alert = delivery.alert
         loudness = self._settings.alerts.loudness(alert.type)
         if loudness is Loudness.OFF:
@@ -148,7 +150,7 @@ class Deliverer(Actor[DelivererState]):
 
     async def _sent(self, channel: Channel, delivery: Delivery) -> str | None:
         silent = self._settings.alerts.loudness(delivery.alert.type) is Loudness.SILENT
-        notice = notice_of(delivery, self._exchanges, silent=silent)
+        notice = notification_of(delivery, self._exchanges, silent=silent)
         scrubber = self.system.scrubber
         clean = msgspec.structs.replace(
             notice, title=scrubber.text(notice.title), body=scrubber.text(notice.body)
@@ -171,10 +173,11 @@ class Deliverer(Actor[DelivererState]):
         state = self.state.channels[delivery.channel]
         await self._done_with(delivery)
         if state.refusals >= TROUBLED_AFTER or state.sent == 0:
-            # After a restart as well, whose state does not know what its forerunner raised.
+            # After a restart too: this state does not know what an earlier incarnation raised.
             resolution = "it takes notices again"
             self.tell(
-                paths.ALERTS, ResolveAlert(dedup_key=_key(delivery.channel), resolution=resolution)
+                paths.ALERTS,
+                ResolveAlert(dedup_key=channel_key(delivery.channel), resolution=resolution),
             )
         state.sent += 1
         state.refusals = 0
@@ -198,10 +201,10 @@ class Deliverer(Actor[DelivererState]):
         state.last_error = why
         state.resting = True
         self.state.sending.pop(name, None)
-        delay = min(RETRY_FIRST * 2 ** min(state.refusals - 1, 16), RETRY_LAST)
+        delay = backoff(state.refusals, RETRY_FIRST, RETRY_LAST)
         self.log.warning("Channel {} refused a notice ({}), again in {:.0f} s", name, why, delay)
         if state.refusals == TROUBLED_AFTER:
-            self.tell(paths.ALERTS, RaiseAlert(draft=_trouble(name, why)))
+            self.tell(paths.ALERTS, RaiseAlert(draft=channel_refuses(name, TROUBLED_AFTER, why)))
         self.after(timedelta(seconds=delay), WorkOff(channel=name))
 
     async def _done_with(self, delivery: Delivery) -> None:
@@ -214,20 +217,3 @@ def _choose(wanted: list[Delivery]) -> Delivery:
     for delivery in wanted:
         first.setdefault(delivery.alert.id, delivery)
     return min(first.values(), key=lambda delivery: (delivery.attempts, delivery.id))
-
-
-def _trouble(name: str, why: str) -> AlertDraft:
-    return AlertDraft(
-        type=AlertType.GUARD_DEGRADED,
-        level=AlertLevel.WARNING,
-        dedup_key=_key(name),
-        title=f"alerts do not get through {name}",
-        seen=f"{TROUBLED_AFTER} tries in a row were refused, the last: {why}",
-        done="notices are kept, and tried again at least every 5 minutes",
-        next_step="check the channel's URL, its token and its service",
-        details={"channel": name},
-    )
-
-
-def _key(name: str) -> str:
-    return f"channel:{name}"

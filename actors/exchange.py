@@ -1,33 +1,38 @@
 """The exchange actor: owns `fetch_positions` and order execution for one account.
 
 Its mailbox never waits for a socket: every request to the venue runs in a worker, and the answer
-comes back as a message. It connects, settles what an earlier life left open, and then serves
+comes back as a message. It connects, settles what an earlier incarnation left open, and then serves
 reads (shared), verdicts and closes (one at a time for a leg).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
 
 from actors import paths
-from actors.exchange_alerts import worker_crashed
+from actors.backoff import backoff
 from actors.execution.cleanup import clean_up
 from actors.execution.close import Close
-from actors.execution.evidence import Inquiry
+from actors.execution.close_context import CloseContext
+from actors.execution.evidence import LegJudge
 from actors.execution.health import Health, HealthState
+from actors.execution.identity import IdentityCheck
 from actors.execution.leg_opening import find_opening
 from actors.execution.orders import Orders
 from actors.execution.protective_stop import place_stop
 from actors.execution.shared_reads import SharedReads
-from actors.runtime import Actor, DeferredReply, Down, WorkerCrashed, WorkerDone, handles
+from actors.ledger_client import ask_ledger
+from actors.runtime import Actor, DeferredReply, Down, Timer, WorkerCrashed, WorkerDone, handles
+from messages.base import Done
 from messages.execution import ErrorCode, ExecutionResult
-from messages.settings import AccountSettings, Mode, Settings
+from messages.settings import AccountSettings, Leftovers, Mode, Settings
 from messages.to_alerts import RaiseAlert
 from messages.to_exchange import (
+    AdoptIdentity,
     CleanedUp,
     CleanUp,
     CloseLeg,
@@ -42,12 +47,20 @@ from messages.to_exchange import (
     ReadPositions,
     ReadProtection,
     ReadQuote,
+    RefreshMarkets,
+    SetSuspect,
     Settled,
     SettleLeg,
     StopPlaced,
     StreamHint,
 )
-from messages.values import LegKey
+from messages.to_ledger import (
+    FindIntents,
+    FindLastSeen,
+    GetLedgerId,
+    SaveLastSeen,
+)
+from messages.values import ZERO, LegKey
 from messages.venue import (
     Connected,
     OrderHint,
@@ -58,10 +71,22 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
+from messages.venue import Markets as ListedMarkets
 from messages.verdict import Unknown
+from rules.guard_alerts import worker_crashed
+from rules.ids import OwnIds
 from venues.port import Venue
 
 T = TypeVar("T")
+
+RULES_LAST = timedelta(hours=1)
+"""How long market rules are believed: steps, sizes and listings change while a guard runs."""
+
+RELOAD_PAUSE = timedelta(seconds=30)
+"""How soon at the earliest rules are read anew because something speaks against them."""
+
+IDENTITY_RETRY = timedelta(seconds=60)
+"""How soon a venue that did not answer is asked again whose login this is."""
 
 RECONNECT_FIRST = 1.0
 RECONNECT_LAST = 60.0
@@ -75,19 +100,31 @@ class Connect(msgspec.Struct, frozen=True):
     """Sent to itself: load the markets."""
 
 
+class AskIdentity(msgspec.Struct, frozen=True):
+    """Sent to itself: whose login is this?"""
+
+
+class ReloadMarkets(msgspec.Struct, frozen=True):
+    """Sent to itself: read the market rules anew."""
+
+
 class StartRead(msgspec.Struct, frozen=True):
     """Sent to itself: begin one read of all positions."""
 
 
-class Errand(msgspec.Struct, frozen=True):
-    """A worker's tag: what to do with its result, and (None: crash as well) with its crash."""
+class WorkerCallbacks(msgspec.Struct, frozen=True):
+    """A worker's tag. `crashed` None: the actor crashes with its worker."""
 
     then: Callable[[Any], None]
     crashed: Callable[[str], None] | None = None
 
 
 class ExchangeState(msgspec.Struct):
-    """`snapshots` counts reads of all positions; `calls` the venue's requests by endpoint."""
+    """`suspect` is why only reads are sent: it may not be the ledger's account. `wrong_identity`
+    is the venue's own word that it is not.
+
+    `snapshots` counts reads of all positions; `calls` the venue's requests by endpoint.
+    """
 
     account: str
     exchange: str
@@ -102,6 +139,8 @@ class ExchangeState(msgspec.Struct):
     last_read_positions: int = 0
     reconnects: int = 0
     worker_crashes: int = 0
+    suspect: str = ""
+    wrong_identity: str = ""
     closing: list[str] = []
     calls: dict[str, int] = {}
 
@@ -116,6 +155,10 @@ class Exchange(Actor[ExchangeState]):
         self._settings = settings
         self._markets: Markets | None = None
         self._closing: dict[LegKey, list[DeferredReply[ExecutionResult]]] = {}
+        self._identity = IdentityCheck(self, venue, account)
+        self._reload_due: Timer | None = None
+        self._loaded_at: datetime | None = None
+        self._asked_for: set[str] = set()
         self._health = Health(self, account.name, self.state.health)
         self._reads = SharedReads(
             account.name,
@@ -123,32 +166,46 @@ class Exchange(Actor[ExchangeState]):
             now=self.now,
             start_after=self._read_after,
         )
-        self._inquiry = Inquiry(venue, self._reads, settings.verdict, self.now)
-        self._orders = Orders(self, venue, settings.orders, self.now, self._inquiry.order_live)
+        self._leg_judge = LegJudge(self, venue, self._reads, settings.verdict, self.now)
+        self._orders = Orders(self, venue, settings.orders, self._leg_judge.order_live)
 
     def on_start(self) -> None:
         self.tell_self(Connect())
 
-    def _read_after(self, delay: float) -> None:
-        self.after(delay, StartRead())
+    def _read_after(self, delay: float) -> Callable[[], object]:
+        return self.after(delay, StartRead()).cancel
 
     # --- connecting -----------------------------------------------------------------------------
 
     @handles
     def connect(self, message: Connect) -> None:
-        self.work(self._connected(), Errand(self._on_connected), name="connect")
+        self.work(self._connected(), WorkerCallbacks(self._on_connected), name="connect")
 
     async def _connected(self) -> Connected | VenueError:
         answer = await self._venue.connect()
         if isinstance(answer, Connected):
-            # Before anything else: what became of the orders of an earlier life?
+            await self._recall()
+            # Before anything else: what became of the orders of an earlier incarnation?
             await self._orders.settle_open(None, self._account.name)
         return answer
+
+    async def _recall(self) -> None:
+        """What an earlier incarnation saw of the legs, and what orders it sent."""
+        account = self._account.name
+        ledger_id = await ask_ledger(self, GetLedgerId())
+        intents = await ask_ledger(self, FindIntents(account=account))
+        older = frozenset(i.client_order_id for i in intents)
+        self._orders.own_ids = OwnIds(ledger_id, older)
+        self._leg_judge.sightings.recall(await ask_ledger(self, FindLastSeen(account=account)))
+        for intent in intents:
+            if intent.filled > ZERO and not intent.booked and intent.settled_at is not None:
+                self._leg_judge.filled(intent.key, intent.settled_at)
 
     def _on_connected(self, answer: Connected | VenueError) -> None:
         self.state.calls = self._venue.calls()
         if isinstance(answer, Connected):
             self._markets = Markets(instruments=answer.instruments, hedged=answer.hedged)
+            self._leg_judge.markets = self._markets
             self.state.status = "ready"
             self.state.why = ""
             self.state.hedged = answer.hedged
@@ -160,12 +217,16 @@ class Exchange(Actor[ExchangeState]):
                 len(answer.instruments),
                 {True: "hedge", False: "one-way", None: "not yet known"}[answer.hedged],
             )
+            self._loaded_at = self.now()
+            self._plan_reload(RULES_LAST)
             self._health.recovered()
+            if self._identity.told is None:
+                self.tell_self(AskIdentity())
             return
         self._refuse_if_unusable(answer)
         self.state.why = str(answer)
         self.state.reconnects += 1
-        delay = min(RECONNECT_FIRST * 2 ** (self.state.reconnects - 1), RECONNECT_LAST)
+        delay = backoff(self.state.reconnects, RECONNECT_FIRST, RECONNECT_LAST)
         self.log.warning("Cannot connect ({}), trying again in {:.0f} s", answer, delay)
         self._health.troubled(answer)
         self._reads.refuse_all(f"not connected: {answer}")
@@ -174,6 +235,71 @@ class Exchange(Actor[ExchangeState]):
     def _refuse_if_unusable(self, error: VenueError) -> None:
         if error.kind in (VenueErrorKind.KEY, VenueErrorKind.RIGHTS):
             raise AccountUnusable(f"{self._account.name}: the venue refuses the key: {error}")
+
+    # --- whose login is it? ---------------------------------------------------------------------
+
+    @handles
+    def ask_identity(self, message: AskIdentity) -> None:
+        self.work(self._identity.ask(), WorkerCallbacks(self._on_identity), name="identity")
+
+    def _on_identity(self, wrong: str | None) -> None:
+        if wrong is None:
+            self.after(IDENTITY_RETRY, AskIdentity())
+        else:
+            self.state.wrong_identity = wrong
+
+    @handles
+    def adopt_identity(self, message: AdoptIdentity) -> DeferredReply[Done | NotReady]:
+        """An operator says that the account is rightly what the venue calls it now."""
+        return self._answer_later(
+            self._adopted(message), lambda why: NotReady(why=why), name="adopt identity"
+        )
+
+    async def _adopted(self, message: AdoptIdentity) -> Done | NotReady:
+        wrong = await self._identity.adopt(message.by, message.why)
+        if wrong:
+            return NotReady(why=wrong)
+        self.state.wrong_identity = ""
+        return Done()
+
+    # --- market rules ---------------------------------------------------------------------------
+
+    def _plan_reload(self, delay: timedelta) -> None:
+        if self._reload_due is not None:
+            self._reload_due.cancel()
+        self._reload_due = self.after(delay, ReloadMarkets())
+
+    def _doubt_rules(self) -> None:
+        """Something speaks against the rules as they were read: read them anew, not too often."""
+        age = RULES_LAST if self._loaded_at is None else self.now() - self._loaded_at
+        self._plan_reload(max(RELOAD_PAUSE - age, timedelta(0)))
+
+    @handles
+    def reload_markets(self, message: ReloadMarkets) -> None:
+        self._reload_due = None
+        self._loaded_at = self.now()
+        self.work(
+            self._venue.reload_markets(), WorkerCallbacks(self._on_markets), name="reload markets"
+        )
+
+    def _on_markets(self, answer: ListedMarkets | VenueError) -> None:
+        self._plan_reload(RULES_LAST)
+        if isinstance(answer, VenueError):
+            self.log.warning("The market rules cannot be read anew: {}", answer)
+            return
+        if self._markets is None or answer.instruments == self._markets.instruments:
+            return
+        self._markets = msgspec.structs.replace(self._markets, instruments=answer.instruments)
+        self._leg_judge.markets = self._markets
+        self.state.instruments = len(answer.instruments)
+        self.log.info("Market rules have changed: {} instruments", len(answer.instruments))
+
+    @handles
+    def refresh_markets(self, message: RefreshMarkets) -> None:
+        """A symbol that nobody knows is a reason to look once, not at each read."""
+        if message.symbol not in self._asked_for:
+            self._asked_for.add(message.symbol)
+            self._doubt_rules()
 
     # --- reads ----------------------------------------------------------------------------------
 
@@ -191,7 +317,9 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def start_read(self, message: StartRead) -> None:
-        self.work(self._venue.fetch_positions(), Errand(self._on_read), name="positions")
+        if not self._reads.began():
+            return
+        self.work(self._venue.fetch_positions(), WorkerCallbacks(self._on_read), name="positions")
 
     def _on_read(self, snapshot: Snapshot) -> None:
         self.state.snapshots += 1
@@ -199,6 +327,9 @@ class Exchange(Actor[ExchangeState]):
         self.state.last_read_at = snapshot.started_at
         self.state.last_read_positions = len(snapshot.positions)
         self._learn_mode(snapshot)
+        seen = self._leg_judge.sightings.observe(snapshot)
+        if seen:
+            self.tell(paths.LEDGER, SaveLastSeen(account=self._account.name, seen=seen))
         self._reads.arrived(snapshot)
         if snapshot.complete:
             self._health.recovered()
@@ -211,10 +342,11 @@ class Exchange(Actor[ExchangeState]):
         self._health.troubled(problem)
 
     def _learn_mode(self, snapshot: Snapshot) -> None:
-        """Some venues tell their position mode by the positions only."""
+        """Some venues show their position mode only in the positions."""
         if self._markets is not None and snapshot.positions:
             hedged = any(position.hedged for position in snapshot.positions)
             self._markets = msgspec.structs.replace(self._markets, hedged=hedged)
+            self._leg_judge.markets = self._markets
             self.state.hedged = hedged
 
     @handles
@@ -222,6 +354,9 @@ class Exchange(Actor[ExchangeState]):
         if self._markets is None:
             why = self.state.why or "still connecting"
             return Judgement(verdict=Unknown(why=why, failed=True))
+        if self.state.wrong_identity:
+            why = f"this is not the ledger's account: {self.state.wrong_identity}"
+            return Judgement(verdict=Unknown(why=why, not_shown=True))
         return self._answer_later(
             self._judged(message),
             lambda why: Judgement(verdict=Unknown(why=why, failed=True)),
@@ -230,12 +365,12 @@ class Exchange(Actor[ExchangeState]):
 
     async def _judged(self, message: JudgeLeg) -> Judgement:
         """A verdict. An order whose worker died is settled first, or it would bar one for ever."""
-        if message.key in self._inquiry.order_live and message.key not in self._closing:
+        if message.key in self._leg_judge.order_live and message.key not in self._closing:
             settled = await self._orders.settle_open(message.key, self._account.name)
             if not settled.unresolved and message.key not in self._closing:
                 # The worker may have died before its intent was committed.
-                self._inquiry.order_live.discard(message.key)
-        return await self._inquiry.judge(message)
+                self._leg_judge.order_live.discard(message.key)
+        return await self._leg_judge.judge(message)
 
     @handles
     def find_opening(self, message: FindOpening) -> DeferredReply[Opening]:
@@ -261,18 +396,34 @@ class Exchange(Actor[ExchangeState]):
     def hint(self, message: StreamHint) -> None:
         match message.hint:
             case PositionHint() as hint:
-                self._inquiry.hints[hint.key] = hint
+                self._leg_judge.hints[hint.key] = hint
             case OrderHint() as hint:
                 self._orders.heard(hint)
+
+    @handles
+    def set_suspect(self, message: SetSuspect) -> None:
+        """Reconciliation says whether this is the ledger's account."""
+        self.state.suspect = message.why
+
+    def _barred(self) -> str:
+        """Why nothing but reads may be sent now; empty where orders may."""
+        if self._settings.mode is Mode.OBSERVE:
+            return "mode is observe: nothing is sent"
+        if self._markets is None:
+            return self.state.why or "still connecting"
+        doubt = self.state.wrong_identity or self.state.suspect
+        return f"the account is suspect: {doubt}" if doubt else ""
 
     # --- orders ---------------------------------------------------------------------------------
 
     @handles
     def close(self, message: CloseLeg) -> ExecutionResult | DeferredReply[ExecutionResult]:
-        if self._settings.mode is Mode.OBSERVE:
-            return self._not_sent(message, "mode is observe: nothing is sent", permanent=True)
-        if self._markets is None:
-            return self._not_sent(message, self.state.why or "still connecting")
+        barred = self._barred()
+        if barred or self._markets is None:
+            doubt = self.state.wrong_identity or self.state.suspect
+            code = ErrorCode.ACCOUNT_SUSPECT if doubt else ErrorCode.NETWORK
+            observed = self._settings.mode is Mode.OBSERVE
+            return self._not_sent(message, barred, code=code, permanent=observed)
         later: DeferredReply[ExecutionResult] = self.later()
         waiting = self._closing.get(message.key)
         if waiting is not None:
@@ -282,35 +433,47 @@ class Exchange(Actor[ExchangeState]):
         self._closing[message.key] = [later]
         self.state.closing = sorted(str(key) for key in self._closing)
         close = Close(
-            self,
-            self._venue,
-            self._inquiry,
-            self._orders,
-            self._markets,
-            self._settings.orders,
-            self._account.on_unknown,
-            self.now,
+            CloseContext(
+                actor=self,
+                venue=self._venue,
+                leg_judge=self._leg_judge,
+                orders=self._orders,
+                markets=self._markets,
+                settings=self._settings.orders,
+                on_unknown=self._account.on_unknown,
+            ),
             message,
         )
         self.work(
             close.run(),
-            Errand(self._on_closed, lambda why: self._on_closed(self._not_sent(message, why))),
+            WorkerCallbacks(
+                self._on_closed, lambda why: self._on_closed(self._not_sent(message, why))
+            ),
             name=f"close {message.key.actor_name}",
         )
         return later
 
     def _on_closed(self, result: ExecutionResult) -> None:
         self.state.calls = self._venue.calls()
+        if result.error_code in (ErrorCode.MIN_SIZE, ErrorCode.NOT_TRADABLE):
+            self._doubt_rules()
         for later in self._closing.pop(result.key, []):
             later.set(result)
         self.state.closing = sorted(str(key) for key in self._closing)
 
-    def _not_sent(self, message: CloseLeg, why: str, *, permanent: bool = False) -> ExecutionResult:
+    def _not_sent(
+        self,
+        message: CloseLeg,
+        why: str,
+        *,
+        code: ErrorCode = ErrorCode.NETWORK,
+        permanent: bool = False,
+    ) -> ExecutionResult:
         return ExecutionResult(
             key=message.key,
             success=False,
             requested=message.quantity,
-            error_code=ErrorCode.NETWORK,
+            error_code=code,
             error_message=why,
             permanent=permanent,
         )
@@ -329,20 +492,37 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def protect(self, message: PlaceStop) -> StopPlaced | DeferredReply[StopPlaced]:
-        if self._settings.mode is Mode.OBSERVE or self._markets is None:
-            return StopPlaced(success=False, error=self.state.why or "mode is observe")
+        barred = self._barred()
+        if barred:
+            return StopPlaced(success=False, error=barred)
         return self._answer_later(
-            place_stop(self, self._orders, self._inquiry, message),
+            place_stop(
+                self,
+                self._orders,
+                self._leg_judge,
+                message,
+                being_closed=self._closing.__contains__,
+            ),
             lambda why: StopPlaced(success=False, error=why),
             name="protect",
         )
 
     @handles
     def clean_up(self, message: CleanUp) -> CleanedUp | DeferredReply[CleanedUp]:
-        if self._settings.mode is Mode.OBSERVE or self._markets is None:
+        if self._barred() or self._markets is None:
             return CleanedUp()
         return self._answer_later(
-            clean_up(self, self._reads, self._venue, self._markets, message),
+            clean_up(
+                self,
+                self._reads,
+                self._venue,
+                self._markets,
+                message,
+                own=self._orders.own_ids,
+                # Of a source's rows the guard has copies: the bot's own record may still be open.
+                only_own=self._account.leftovers is Leftovers.OWN
+                or self._settings.ledger is not None,
+            ),
             lambda _: CleanedUp(),
             name="clean-up",
         )
@@ -354,25 +534,30 @@ class Exchange(Actor[ExchangeState]):
     ) -> DeferredReply[T]:
         """Run a request in a worker; a crash there costs this asker its answer, and no other."""
         later: DeferredReply[T] = self.later()
-        self.work(job, Errand(later.set, lambda why: later.set(if_crashed(why))), name=name)
+        self.work(
+            job, WorkerCallbacks(later.set, lambda why: later.set(if_crashed(why))), name=name
+        )
         return later
 
     @handles
     def worked(self, message: WorkerDone) -> None:
-        if isinstance(message.tag, Errand):
+        if isinstance(message.tag, WorkerCallbacks):
             self.state.calls = self._venue.calls()
             message.tag.then(message.result)
 
     @handles
     def worker_down(self, message: Down) -> None:
-        """A worker crashed: a bug. Whoever waits is told, and so are people."""
-        errand = message.tag
-        if not isinstance(errand, Errand) or errand.crashed is None:
+        """A worker crashed, which is a bug: answer whoever waits for it, and raise an alert."""
+        callbacks = message.tag
+        if not isinstance(callbacks, WorkerCallbacks) or callbacks.crashed is None:
             raise WorkerCrashed(f"{message.path}: {message.error!r}") from message.error
         self.log.opt(exception=message.error).error("{} crashed", message.path)
         self.state.worker_crashes += 1
-        self.tell(paths.ALERTS, RaiseAlert(draft=worker_crashed(self._account.name, message)))
-        errand.crashed(f"{message.path} crashed: {message.error!r}")
+        self.tell(
+            paths.ALERTS,
+            RaiseAlert(draft=worker_crashed(self._account.name, message.path, repr(message.error))),
+        )
+        callbacks.crashed(f"{message.path} crashed: {message.error!r}")
 
 
 def _as_error(why: str) -> VenueError:

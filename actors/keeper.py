@@ -14,6 +14,7 @@ from datetime import timedelta
 import msgspec
 
 from actors import paths
+from actors.monitoring.unguarded import UnguardedRows
 from actors.runtime import (
     Actor,
     AlreadyThere,
@@ -45,6 +46,10 @@ class Tend(msgspec.Struct, frozen=True):
     """Sent to itself: take what is free, prolong what is held."""
 
 
+class LookForUnguarded(msgspec.Struct, frozen=True):
+    """Sent to itself: are there rows of accounts that no configuration has?"""
+
+
 class Refill(msgspec.Struct, frozen=True):
     """Sent to itself: start the held accounts again under a new supervisor."""
 
@@ -69,13 +74,17 @@ class KeeperState(msgspec.Struct):
 
 
 class Keeper(Actor[KeeperState]):
-    """`accounts` gives the specs of the subtrees to have now, by the accounts' names."""
+    """`accounts` gives the specs of the subtrees to have now, by the accounts' names.
+
+    Rows of accounts that are not among them are told of after `unjudged_after`; None: never.
+    """
 
     def __init__(
         self,
         holder: str,
         lease: timedelta,
         accounts: Callable[[], Mapping[str, ChildSpec]],
+        unjudged_after: timedelta | None = None,
     ) -> None:
         super().__init__(KeeperState(holder=holder))
         self._lease = lease
@@ -85,9 +94,11 @@ class Keeper(Actor[KeeperState]):
         self._letting_go: dict[str, list[DeferredReply[Done]]] = {}
         self._lost: set[str] = set()
         self._next: Timer | None = None
+        self._unguarded = None if unjudged_after is None else UnguardedRows(self, unjudged_after)
 
     def on_start(self) -> None:
         self.tell_self(Tend())
+        self.tell_self(LookForUnguarded())
 
     async def on_stop(self) -> None:
         """The accounts have stopped by now: whoever waits for them may have them at once."""
@@ -115,6 +126,13 @@ class Keeper(Actor[KeeperState]):
         if self._next is not None:
             self._next.cancel()
         self._next = self.after(RETRY if starting else self._lease / 3, Tend())
+
+    @handles
+    async def look_for_unguarded(self, message: LookForUnguarded) -> None:
+        if self._unguarded is None:
+            return
+        await self._unguarded.look(self._accounts.keys())
+        self.after(self._unguarded.look_every, LookForUnguarded())
 
     @handles
     async def changed(self, message: AccountsChanged) -> Done | DeferredReply[Done]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from actors import paths
 from actors.ledger_access import LedgerAccess
 from actors.runtime import DeferredReply, WorkerDone, handles
-from actors.source_reader import Following
+from actors.source_reader import SourceReader
 from messages.base import Done
 from messages.ledger import (
     AccountIdentity,
@@ -110,30 +110,32 @@ class LedgerActor(LedgerAccess):
         # Before anything is written: notices are queued with what they tell of.
         ledger.use_channels(channels)
         self._accounts = tuple(account.name for account in settings.accounts) if settings else ()
-        self._following: Following | None = None
+        self._source_reader: SourceReader | None = None
         if source is not None:
             acts = settings is not None and settings.mode is Mode.ENFORCE
-            self._following = Following(source, ledger, write_back=acts, markets=self._markets)
+            self._source_reader = SourceReader(
+                source, ledger, write_back=acts, markets=self._markets
+            )
 
     @handles
     async def active_rows(
         self, message: ActiveRows
     ) -> tuple[PositionRow, ...] | DeferredReply[tuple[PositionRow, ...]]:
-        if self._following is None:
+        if self._source_reader is None:
             return await self._through(lambda: self._ledger.active_rows(message.account))
         answer: DeferredReply[tuple[PositionRow, ...]] = self.later()
-        self._following.asked(message.account, answer)
-        self._follow(self._following)
+        self._source_reader.asked(message.account, answer)
+        self._follow(self._source_reader)
         return answer
 
-    def _follow(self, following: Following) -> None:
-        if following.begin():
-            self.work(following.read(), following, name="source")
+    def _follow(self, reader: SourceReader) -> None:
+        if reader.begin():
+            self.work(reader.read(), reader, name="source")
 
     @handles
     async def worked(self, message: WorkerDone) -> None:
-        """A worker is through: whoever waited for that is answered."""
-        if isinstance(message.tag, Following):
+        """A worker has finished: answer whoever waited for it."""
+        if isinstance(message.tag, SourceReader):
             message.tag.done(await self._through(self._ledger.active_rows))
             self._follow(message.tag)
         elif isinstance(message.tag, DeferredReply):
@@ -146,7 +148,7 @@ class LedgerActor(LedgerAccess):
         return answer
 
     async def _pruned(self, message: PruneEvents) -> Pruned:
-        # A full or read-only disk is the world's doing; the events stay, and it is told.
+        # A full or read-only disk is to be expected: the events stay, and an alert says so.
         try:
             removed = await self._ledger.prune(message.older_than, message.export)
         except (LedgerUnavailable, OSError) as error:

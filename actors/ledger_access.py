@@ -1,6 +1,6 @@
-"""How the ledger actor reaches its database: outages are waited out, stale leases told.
+"""How the ledger actor reaches its database: it waits out outages and reports stale leases.
 
-Leaves what is read and written to `actors.ledger`.
+What is read and written is in `actors.ledger`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from actors import paths
+from actors.backoff import backoffs
 from actors.runtime import Actor, DeferredReply
 from messages.base import Done
 from messages.ledger import Lease
@@ -68,7 +69,7 @@ class LedgerAccess(Actor[LedgerState]):
         return await self._fenced(account, done)
 
     async def _through(self, work: Callable[[], Awaitable[T]]) -> T:
-        delay = RETRY_FIRST
+        delays = backoffs(RETRY_FIRST, RETRY_LAST)
         while True:
             # An outage of the database is the outside world's doing, and waiting for it here
             # keeps every other actor free of it; each transaction may be repeated safely.
@@ -80,8 +81,7 @@ class LedgerAccess(Actor[LedgerState]):
                     self.log.error("Ledger unavailable, holding all writes: {}", outage)
                 self.state.available = False
                 self.state.why = str(outage)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, RETRY_LAST)
+                await asyncio.sleep(next(delays))
                 continue
             if not self.state.available:
                 self.log.info("Ledger available again")

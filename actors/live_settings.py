@@ -1,8 +1,8 @@
-"""What is in force: the settings, venues and channels that actors are made with, one by one.
+"""The settings, venues and channels in force, and with which of them each actor was started.
 
-A reload replaces them and restarts the actors that are `stale`: made with something else than is
-in force now. That is on record here and not in the reload, so that one which was broken off in
-the middle is made good by the next. Leaves reading and comparing settings to the console.
+A reload replaces them and restarts each actor that `needs_restart`. The record of it is here and
+not in the reload, so that the next reload completes one that was broken off. The console reads and
+compares settings.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from messages.settings import AccountSettings, AlertSettings, Settings
 from venues.port import Venue
 
 
-class InForce:
+class LiveSettings:
     """Read by the factories of `actors.tree` at each start of an actor."""
 
     def __init__(
@@ -28,7 +28,7 @@ class InForce:
         self.channels = tuple(channels)
         self.retired: list[Venue] = []
         """Venues of earlier settings, to be closed once no actor has them."""
-        self._made: dict[str, object] = {}
+        self._started: dict[str, object] = {}
 
     @property
     def accounts(self) -> tuple[str, ...]:
@@ -42,25 +42,25 @@ class InForce:
                 return account
         raise KeyError(name)
 
-    def made(self, path: str) -> None:
-        """The actor at this path is being made with what is in force now."""
-        self._made[path] = self._needs(path)
+    def started(self, path: str) -> None:
+        """The actor at this path is being started with what is in force now."""
+        self._started[path] = self._needs(path)
 
-    def gone(self, path: str) -> None:
-        """Nobody lives there any more."""
-        self._made.pop(path, None)
+    def stopped(self, path: str) -> None:
+        """The actor at this path is no longer running."""
+        self._started.pop(path, None)
 
-    def is_made(self, path: str) -> bool:
-        return path in self._made
+    def is_started(self, path: str) -> bool:
+        return path in self._started
 
-    def stale(self, path: str) -> bool:
-        """Whether an actor was made there, and with something else than is in force now."""
-        return path in self._made and self._made[path] != self._needs(path)
+    def needs_restart(self, path: str) -> bool:
+        """Whether an actor was started there with something else than is in force now."""
+        return path in self._started and self._started[path] != self._needs(path)
 
-    def left_over(self) -> tuple[str, ...]:
-        """Accounts whose actors were made, and that are none of ours any more."""
+    def removed_accounts(self) -> tuple[str, ...]:
+        """Accounts whose actors were started and which are no longer configured."""
         begin = paths.account("")
-        made = (path.removeprefix(begin) for path in self._made if path.startswith(begin))
+        made = (path.removeprefix(begin) for path in self._started if path.startswith(begin))
         return tuple(name for name in made if name not in self.accounts)
 
     def _needs(self, path: str) -> object:
@@ -73,6 +73,6 @@ class InForce:
         name = path.removeprefix(paths.account(""))
         if name not in self.accounts:
             return None
-        # How alerts are told is no business of an account's actors, nor are the other accounts.
+        # An account's actors depend neither on the other accounts nor on how alerts are sent.
         own = msgspec.structs.replace(settings, accounts=(), alerts=AlertSettings())
         return own, self.account(name), self.venues.get(name)

@@ -15,25 +15,32 @@ import msgspec
 
 from actors import paths
 from actors.ledger_client import ask_ledger, note
-from actors.monitoring.account_view import Blind, Differences, View, differences, ledger_view
-from actors.monitoring.first_seen import Sighting, Sightings
+from actors.monitoring.account_view import (
+    AccountReader,
+    AccountView,
+    Differences,
+    LedgerLegs,
+    ViewUnavailable,
+)
+from actors.monitoring.first_seen import FirstSeen, Sighting
 from actors.monitoring.naked import NakedWatch
 from actors.monitoring.orphan_policy import carry_out
-from actors.monitoring.rounds import first_wait
-from actors.orphan_alerts import orphan_found, orphan_key
+from actors.monitoring.rounds import Rounds
 from actors.runtime import Actor, AskFailed, Timer, handles
 from messages.ledger import OrphanRecord
 from messages.settings import AccountSettings, OrphanPolicy, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
-from messages.to_exchange import FindOpening, ReadProtection
-from messages.to_ledger import CountOrphanActions, DropOrphan, ReadOrphans, SaveOrphan
+from messages.to_exchange import CleanUp, FindOpening, ReadProtection
+from messages.to_ledger import ActiveRows, CountOrphanActions, DropOrphan, ReadOrphans, SaveOrphan
 from messages.to_monitors import LookAt, ScanNow, ScanReport
 from messages.values import LegKey
 from messages.venue import Protection, VenueError, VenueErrorKind, VenuePosition
+from rules.alerts import orphan_found, orphan_keys
+from rules.diff import same_quantity
 from rules.orphans import action_at, news_at, orphan_action
 from rules.protection import Coverage, coverage
-
-NOT_READY_RETRY = timedelta(seconds=1)
+from rules.suspicion import may_be_another_account
+from rules.symbols import SymbolIndex
 
 LOOK_AGAIN = timedelta(seconds=5)
 """How soon a look that was due and could not be had is tried again, the interval permitting."""
@@ -41,6 +48,10 @@ LOOK_AGAIN = timedelta(seconds=5)
 
 class Scan(msgspec.Struct, frozen=True):
     """Sent to itself: look for orphans and naked positions."""
+
+
+class LookHinted(msgspec.Struct, frozen=True):
+    """Sent to itself: all hints that wait are served by one look."""
 
 
 class LookAgain(msgspec.Struct, frozen=True):
@@ -62,17 +73,22 @@ class OrphansState(msgspec.Struct):
 class Orphans(Actor[OrphansState]):
     """One account's orphan monitor."""
 
-    def __init__(self, account: AccountSettings, settings: Settings) -> None:
+    def __init__(self, account: AccountSettings, settings: Settings, legs: LedgerLegs) -> None:
         super().__init__(OrphansState(account=account.name))
         self._account = account
+        self._accounts = frozenset(a.name for a in settings.accounts)
         self._settings = settings
         self._known: dict[LegKey, OrphanRecord] | None = None
         self._undatable: set[LegKey] = set()
-        self._went_round = False
-        self._sightings = Sightings()
+        self._reader = AccountReader(self, account.name, legs)
+        self._rounds = Rounds(account.name, settings.orphans.every)
+        self._first_seen = FirstSeen()
         self._due: list[datetime] = []
+        self._hinted = False
         self._again: Timer | None = None
-        self._naked = NakedWatch(self, account.name, settings.verdict.settle)
+        self._naked = NakedWatch(
+            self, account.name, settings.verdict.settle, settings.verdict.confirm_after
+        )
 
     def on_start(self) -> None:
         self.tell_self(Scan())
@@ -80,20 +96,27 @@ class Orphans(Actor[OrphansState]):
     @handles
     async def scan(self, message: Scan) -> None:
         report = await self._scan()
-        every = self._settings.orphans.every
-        if report.problem and self.state.scans == 0:
-            self.after(min(NOT_READY_RETRY, every), Scan())
-            return
-        self.after(every if self._went_round else first_wait(self._account.name, every), Scan())
-        self._went_round = True
+        ready = self.state.scans > 0 or not report.problem
+        self.after(self._rounds.next_in(ready=ready), Scan())
 
     @handles
     async def scan_now(self, message: ScanNow) -> ScanReport:
         return await self._scan(self.now())
 
     @handles
-    async def look_at(self, message: LookAt) -> None:
-        """The stream says that a leg was opened or ended: scan now, by a read after that."""
+    def look_at(self, message: LookAt) -> None:
+        """The stream says that a leg was opened or ended: scan, by a read after that.
+
+        One scan serves all hints that came before it began: a bot that opens fifty positions is
+        looked at once, not fifty times.
+        """
+        if not self._hinted:
+            self._hinted = True
+            self.tell_self(LookHinted())
+
+    @handles
+    async def look_hinted(self, message: LookHinted) -> None:
+        self._hinted = False
         await self._scan(self.now())
 
     @handles
@@ -118,13 +141,12 @@ class Orphans(Actor[OrphansState]):
 
     async def _one_scan(self, not_before: datetime | None) -> ScanReport:
         known = await self._recall()
-        found = await differences(
-            self,
-            self._account.name,
-            self._settings.verdict.confirm_after,
-            not_before=not_before,
+        # What stands is over only when two looks say so, as it began.
+        standing = bool(known) or bool(self.state.naked) or self.state.scans == 0
+        found = await self._reader.differences(
+            self._settings.verdict.confirm_after, not_before=not_before, twice=standing
         )
-        if isinstance(found, Blind):
+        if isinstance(found, ViewUnavailable):
             self.state.last_problem = found.why
             return ScanReport(problem=found.why, errors=1)
         protection = await self._protection(found.view)
@@ -134,7 +156,7 @@ class Orphans(Actor[OrphansState]):
             acted += await self._orphan(position, protection, found.view)
         await self._ended(found, known)
         self._keep_waiting(found, known)
-        self.state.naked = list(await self._naked.look(found.view, protection))
+        self.state.naked = list(await self._naked.look(found, protection))
         self.state.scans += 1
         orphans = [p.key for p in found.orphans if p.key in known]
         self.state.orphans = sorted(map(str, orphans))
@@ -160,7 +182,7 @@ class Orphans(Actor[OrphansState]):
             self._known = {record.key: record for record in records}
         return self._known
 
-    async def _protection(self, view: View) -> Protection:
+    async def _protection(self, view: AccountView) -> Protection:
         symbols = tuple(sorted({p.key.symbol for p in view.snapshot.positions}))
         if not symbols:
             return Protection(started_at=self.now())
@@ -175,12 +197,14 @@ class Orphans(Actor[OrphansState]):
 
     # --- orphans --------------------------------------------------------------------------------
 
-    async def _orphan(self, position: VenuePosition, protection: Protection, view: View) -> int:
+    async def _orphan(
+        self, position: VenuePosition, protection: Protection, view: AccountView
+    ) -> int:
         """Report a new orphan and apply the policy. Returns how many actions were taken."""
         known = await self._recall()
         key = position.key
         record = known.get(key)
-        sighting = self._sightings.see(position, record, self.now())
+        sighting = self._first_seen.see(position, record, self.now())
         instrument = view.markets.instruments[key.symbol]
         cover = coverage(position, protection, step=instrument.quantity_step)
         settle = self._settings.verdict.settle
@@ -218,14 +242,14 @@ class Orphans(Actor[OrphansState]):
 
     def _keep_waiting(self, found: Differences, known: Mapping[LegKey, OrphanRecord]) -> None:
         """A young position that this look could not show is looked for again before long."""
-        self._sightings.forget(
-            [p.key for p in found.view.comparison.doubtful if p.key not in known]
+        self._first_seen.forget(
+            [p.key for p in found.view.comparison.unclear if p.key not in known]
         )
         shown = {p.key for p in found.orphans}
-        if any(key not in shown and key not in known for key in self._sightings.keys):
+        if any(key not in shown and key not in known for key in self._first_seen.keys):
             self._due.append(self.now() + max(LOOK_AGAIN, self._settings.verdict.settle))
 
-    async def _act(self, sighting: Sighting, cover: Coverage, view: View) -> str:
+    async def _act(self, sighting: Sighting, cover: Coverage, view: AccountView) -> str:
         """Carry the policy out if it is time. Returns what was done, or an empty string."""
         key = sighting.position.key
         rule = self._settings.verdict
@@ -239,8 +263,8 @@ class Orphans(Actor[OrphansState]):
             self, CountOrphanActions(account=key.account, since=self.now() - timedelta(hours=1))
         )
         position = await self._dated(sighting.position, view)
-        ledger = await ledger_view(self, key.account, view.markets)
-        if key in ledger.legs or key in ledger.doubtful:
+        ledger = await self._reader.ledger(view.markets)
+        if key in ledger.legs or key in ledger.unclear_legs:
             self.log.info("{} is in the ledger since this look began: nothing is done", key)
             return ""
         decided = orphan_action(
@@ -249,7 +273,8 @@ class Orphans(Actor[OrphansState]):
             self._account,
             actions,
             self._settings.mode,
-            ledger_doubt=ledger.nameless,
+            ledger_doubt=ledger.has_unidentified_row,
+            account_doubt=await self._doubt(position, view),
         )
         return await carry_out(
             self,
@@ -260,7 +285,27 @@ class Orphans(Actor[OrphansState]):
             first_seen_at=sighting.first_seen_at,
         )
 
-    async def _dated(self, position: VenuePosition, view: View) -> VenuePosition:
+    async def _doubt(self, position: VenuePosition, view: AccountView) -> str:
+        """Why this may be no orphan, or not of this account; empty where nothing says so."""
+        missing = view.comparison.missing
+        shown = len({p.key for p in view.snapshot.positions}.intersection(view.ledger.legs))
+        if may_be_another_account(missing=len(missing), shown=shown):
+            return "most legs of the ledger are not shown: this may be another account"
+        instrument = view.markets.instruments.get(position.key.symbol)
+        for leg in missing:
+            if leg.key.side is position.key.side and same_quantity(
+                leg.quantity, position.quantity, instrument
+            ):
+                return f"{leg.key.symbol} of the same size is gone: was the contract renamed?"
+        rows = await ask_ledger(self, ActiveRows())
+        index = SymbolIndex(view.markets.instruments)
+        for row in rows:
+            known = row.account in self._accounts
+            if not known and index.find(row.symbol) == position.key.symbol:
+                return f"row {row.id} of the unknown account {row.account!r} may be it"
+        return ""
+
+    async def _dated(self, position: VenuePosition, view: AccountView) -> VenuePosition:
         """For adoption, with the instant of its opening where the venue's fills tell it."""
         key = position.key
         if (
@@ -291,19 +336,25 @@ class Orphans(Actor[OrphansState]):
 
     async def _ended(self, found: Differences, known: dict[LegKey, OrphanRecord]) -> None:
         """Orphans that are orphans no more: gone from the venue, or known to the ledger."""
-        for key in dict.fromkeys((*known, *self._sightings.keys)):
-            resolution = _over(key, found.view)
+        for key in dict.fromkeys((*known, *self._first_seen.keys)):
+            resolution = _over(key, found)
             if not resolution:
                 continue
-            self._sightings.forget((key,))
+            gone = key not in found.view.ledger.legs
+            self._first_seen.forget((key,))
             self._undatable.discard(key)
             if known.pop(key, None) is None:
                 continue
             self.log.info("Orphan {} resolved: {}", key, resolution)
             await self._note("orphan_resolved", key, resolution=resolution)
             await ask_ledger(self, DropOrphan(key=key))
-            for dedup_key in (orphan_key(key), f"orphan_action:{key}"):
+            for dedup_key in orphan_keys(key):
                 self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=resolution))
+            if gone:
+                # A stop of ours that outlived its leg would close whatever comes next.
+                await self.attempt(
+                    paths.exchange(self._account.name), CleanUp(key=key), timeout=120.0
+                )
 
     async def _note(self, kind: str, key: LegKey, **details: object) -> None:
         details.pop("symbol", None)
@@ -311,13 +362,14 @@ class Orphans(Actor[OrphansState]):
         await note(self, kind, key, details)
 
 
-def _over(key: LegKey, view: View) -> str:
-    """Why a leg is no orphan (any more) by this look; empty where it is one, or may be."""
-    if any(p.key == key for p in (*view.comparison.orphans, *view.comparison.doubtful)):
+def _over(key: LegKey, found: Differences) -> str:
+    """Why a leg is no orphan (any more); empty where it is one, or may be.
+
+    That it is gone takes two looks, as that it is there did.
+    """
+    view = found.view
+    if any(p.key == key for p in (*view.comparison.orphans, *view.comparison.unclear)):
         return ""
     if key in view.ledger.legs:
         return "the ledger knows it now"
-    read = view.snapshot
-    if read.complete and read.scope.covers(key.symbol) and read.find(key) is None:
-        return "it is no longer on the exchange"
-    return ""
+    return "it is no longer on the exchange" if found.gone_from_both(key) else ""

@@ -15,6 +15,12 @@ def account(name: str) -> str:
     return f"{ACCOUNTS}/{name}"
 
 
+def account_of(path: str) -> str:
+    """The account that an actor belongs to; empty for those that belong to none."""
+    top, _, rest = path.partition("/")
+    return rest.partition("/")[0] if top == ACCOUNTS else ""
+
+
 def exchange(name: str) -> str:
     return f"{ACCOUNTS}/{name}/exchange"
 

@@ -12,14 +12,13 @@ import msgspec
 
 from actors import paths
 from actors.runtime import Actor, AskFailed, handles
-from messages.ledger import AlertDraft, AlertLevel, AlertType
 from messages.to_alerts import RaiseAlert, ResolveAlert
 from messages.to_ledger import PruneEvents
+from rules.guard_alerts import RETENTION_KEY, events_stay
 
 EVERY = timedelta(hours=1)
 PATIENCE = 1800.0
 """Seconds for one pruning: the first of a large ledger takes minutes."""
-TROUBLE = "retention"
 
 
 class Prune(msgspec.Struct, frozen=True):
@@ -65,19 +64,12 @@ class Retention(Actor[RetentionState]):
         else:
             self.tell(
                 paths.ALERTS,
-                ResolveAlert(dedup_key=TROUBLE, resolution="old events leave the ledger again"),
+                ResolveAlert(
+                    dedup_key=RETENTION_KEY, resolution="old events leave the ledger again"
+                ),
             )
         self.after(EVERY, Prune())
 
     def _report(self, problem: str) -> None:
         self.log.error("Old events stay in the ledger: {}", problem)
-        draft = AlertDraft(
-            type=AlertType.GUARD_DEGRADED,
-            level=AlertLevel.WARNING,
-            dedup_key=TROUBLE,
-            title="Old events can't leave the ledger",
-            seen=problem,
-            done="nothing was lost; it is tried again every hour",
-            next_step="make storage.export_events writable, or free space on its disk",
-        )
-        self.tell(paths.ALERTS, RaiseAlert(draft=draft))
+        self.tell(paths.ALERTS, RaiseAlert(draft=events_stay(problem)))

@@ -1,7 +1,7 @@
 """Follows another program's ledger: one fresh read of it for all who ask at the same time.
 
-A plain object that the ledger actor owns and whose jobs are its workers, so that a slow or absent
-database of somebody else's holds up no write of ours. Leaves the copies to `storage.mirror`.
+The ledger actor owns it and runs its reads in workers, so that another program's slow or absent
+database delays no write of ours. The copies are kept by `storage.mirror`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from loguru import logger
 
+from actors.backoff import backoffs
 from actors.runtime import DeferredReply
 from messages.ledger import PositionRow
 from messages.settings import QuantityUnit
@@ -27,7 +28,7 @@ Rows = DeferredReply[tuple[PositionRow, ...]]
 MarketsOf = Callable[[], Awaitable[dict[str, Markets]]]
 
 
-class Following:
+class SourceReader:
     """The askers of one source. A read answers those who asked before it began.
 
     `write_back` closes in the source what this guard has closed; without it the source is only
@@ -55,22 +56,21 @@ class Following:
         return True
 
     def done(self, rows: tuple[PositionRow, ...]) -> None:
-        """The read is through: answer whoever waited for it."""
+        """The read has finished: answer whoever waited for it."""
         served, self._served = self._served or [], None
         for account, answer in served:
             answer.set(tuple(row for row in rows if account in (None, row.account)))
 
     async def read(self) -> None:
         """One read of the source into its copies; an outage of either database is waited out."""
-        delay = RETRY_FIRST
+        delays = backoffs(RETRY_FIRST, RETRY_LAST)
         while True:
             # Somebody else's database may be away or be altered: nothing is decided meanwhile.
             try:
                 await self._read_once()
             except (LedgerUnavailable, LedgerRefused) as why:
                 logger.error("The source of positions can't be read, trying again: {}", why)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, RETRY_LAST)
+                await asyncio.sleep(next(delays))
             else:
                 return
 

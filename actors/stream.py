@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from actors import paths
+from actors.backoff import backoff
 from actors.runtime import Actor, Down, WorkerDone, handles
 from messages.settings import AccountSettings
 from messages.to_exchange import StreamConnected, StreamHint
@@ -93,7 +94,7 @@ class Stream(Actor[StreamState]):
             return
         self.state.failures += 1
         self.state.status = "reconnecting"
-        delay = min(RETRY_FIRST * 2 ** (self.state.failures - 1), RETRY_LAST)
+        delay = backoff(self.state.failures, RETRY_FIRST, RETRY_LAST)
         self.log.warning("Position stream ended ({}), again in {:.0f} s", error, delay)
         self.after(delay, Follow())
 

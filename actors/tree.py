@@ -17,7 +17,8 @@ from actors.delivery import Deliverer
 from actors.exchange import Exchange
 from actors.keeper import Keeper
 from actors.ledger import LedgerActor
-from actors.live_settings import InForce
+from actors.live_settings import LiveSettings
+from actors.monitoring.account_view import LedgerLegs
 from actors.orphans import Orphans
 from actors.reconciliation import Reconciliation
 from actors.retention import Retention
@@ -32,7 +33,7 @@ from venues.port import Venue
 QUICK = Backoff(first=0.1, cap=5.0)
 
 MONITOR = 1.0
-"""Seconds that a monitor may take to stop: what it does may be broken off anywhere."""
+"""Seconds that a monitor may take to stop: its work may be interrupted anywhere."""
 
 
 def guard_tree(
@@ -45,57 +46,58 @@ def guard_tree(
     channels: Sequence[Channel] = (),
     judged: Callable[[str, float], None] | None = None,
     source: Source | None = None,
-    extra: Sequence[ChildSpec] = (),
+    operator_children: Sequence[ChildSpec] = (),
 ) -> ChildSpec:
     """The whole guard with settings that stay. `venues` has one for each account, by name."""
-    return tree_in_force(
-        InForce(settings, dict(venues), channels),
+    return live_tree(
+        LiveSettings(settings, dict(venues), channels),
         ledger=ledger,
         holder=holder,
         deliver=deliver,
         judged=judged,
         source=source,
-        extra=extra,
+        operator_children=operator_children,
     )
 
 
-def tree_in_force(
-    in_force: InForce,
+def live_tree(
+    live: LiveSettings,
     *,
     ledger: Ledger,
     holder: str,
     deliver: Callable[[str, AlertDraft], None] | None = None,
     judged: Callable[[str, float], None] | None = None,
     source: Source | None = None,
-    extra: Sequence[ChildSpec] = (),
+    operator_children: Sequence[ChildSpec] = (),
 ) -> ChildSpec:
     """The whole guard as one spec.
 
     `holder` names this start of this process in the accounts' leases. The keeper starts the
-    accounts, so it comes before them and releases their leases after they have stopped. `extra`
-    children start last and stop first: the operators' side.
+    accounts, so it comes before them and releases their leases after they have stopped.
+    `operator_children` are the operators' side: they start last and stop first.
 
-    The channels in force are where alerts go; without any there is no delivery actor. `deliver` is
-    told in this process of each alert that is said, `judged` of each validation before a close:
-    account and seconds. Neither may raise. `source` is another program's ledger, where one is
-    followed.
+    Alerts go to the channels in force; without any there is no delivery actor. `deliver` is called
+    in this process with each alert that is announced, `judged` with the account and the seconds of
+    each validation before a close; neither may raise. `source` is another program's ledger, where
+    one is followed.
     """
-    settings = in_force.settings
+    settings = live.settings
     leases: dict[str, Lease] = {}
 
     def ledger_actor() -> LedgerActor:
-        names = tuple(channel.name for channel in in_force.channels)
-        return LedgerActor(ledger, leases, names, source, in_force.settings)
+        names = tuple(channel.name for channel in live.channels)
+        return LedgerActor(ledger, leases, names, source, live.settings)
 
     def alerts() -> Alerts:
-        in_force.made(paths.ALERTS)
-        return Alerts(in_force.settings, deliver, notices=bool(in_force.channels))
+        live.started(paths.ALERTS)
+        return Alerts(live.settings, deliver, notices=bool(live.channels))
 
     def keeper() -> Keeper:
-        return Keeper(holder, settings.storage.lease, account_specs)
+        after = settings.verdict.unjudged_after
+        return Keeper(holder, settings.storage.lease, account_specs, after)
 
     def account_specs() -> dict[str, ChildSpec]:
-        return {name: account_spec(in_force, name, judged) for name in in_force.accounts}
+        return {name: account_spec(live, name, judged) for name in live.accounts}
 
     return ChildSpec(
         name="sexton",
@@ -104,7 +106,7 @@ def tree_in_force(
             (
                 ChildSpec(name="ledger", factory=ledger_actor, shutdown=30.0),
                 ChildSpec(name="alerts", factory=alerts),
-                *((delivery_spec(in_force),) if in_force.channels else ()),
+                *((delivery_spec(live),) if live.channels else ()),
                 *_retention(settings.storage),
                 ChildSpec(name="keeper", factory=keeper, shutdown=10.0),
                 ChildSpec(
@@ -112,7 +114,7 @@ def tree_in_force(
                     factory=partial(Supervisor, intensity=None, quarantine=Quarantine()),
                     shutdown=None,
                 ),
-                *extra,
+                *operator_children,
             ),
             intensity=10,
             period=60.0,
@@ -122,12 +124,12 @@ def tree_in_force(
     )
 
 
-def delivery_spec(in_force: InForce) -> ChildSpec:
+def delivery_spec(live: LiveSettings) -> ChildSpec:
     """The actor that carries notices to the channels in force."""
 
     def deliverer() -> Deliverer:
-        in_force.made(paths.DELIVERY)
-        return Deliverer(in_force.settings, in_force.channels)
+        live.started(paths.DELIVERY)
+        return Deliverer(live.settings, live.channels)
 
     return ChildSpec(name="delivery", factory=deliverer, shutdown=MONITOR)
 
@@ -140,28 +142,31 @@ def _retention(storage: StorageSettings) -> tuple[ChildSpec, ...]:
 
 
 def account_spec(
-    in_force: InForce, name: str, judged: Callable[[str, float], None] | None
+    live: LiveSettings, name: str, judged: Callable[[str, float], None] | None
 ) -> ChildSpec:
-    """One account's subtree. It may fail, and nobody outside it notices."""
-    return ChildSpec(name=name, factory=partial(_account, in_force, name, judged), shutdown=None)
+    """One account's subtree, which may fail without effect on the others."""
+    return ChildSpec(name=name, factory=partial(_account, live, name, judged), shutdown=None)
 
 
 def _account(
-    in_force: InForce, name: str, judged: Callable[[str, float], None] | None
+    live: LiveSettings, name: str, judged: Callable[[str, float], None] | None
 ) -> Supervisor:
-    # All below it keep what was in force at its own start, whichever of them is restarted.
-    in_force.made(paths.account(name))
-    settings, account, venue = in_force.settings, in_force.account(name), in_force.venues[name]
+    # Its children keep what was in force at its own start, whichever of them is restarted.
+    live.started(paths.account(name))
+    settings, account, venue = live.settings, live.account(name), live.venues[name]
+    legs = LedgerLegs(name)
     children = [
         ChildSpec(
             name="exchange",
             factory=partial(Exchange, venue, account, settings),
             shutdown=20.0,
         ),
-        ChildSpec(name="orphans", factory=partial(Orphans, account, settings), shutdown=MONITOR),
+        ChildSpec(
+            name="orphans", factory=partial(Orphans, account, settings, legs), shutdown=MONITOR
+        ),
         ChildSpec(
             name="reconciliation",
-            factory=partial(Reconciliation, account, settings),
+            factory=partial(Reconciliation, account, settings, legs),
             shutdown=MONITOR,
         ),
         ChildSpec(
@@ -171,7 +176,7 @@ def _account(
                 (
                     ChildSpec(
                         name="scan",
-                        factory=partial(AgedScan, account, settings, judged),
+                        factory=partial(AgedScan, account, settings, legs, judged),
                         shutdown=MONITOR,
                     ),
                 ),

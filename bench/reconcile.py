@@ -330,7 +330,7 @@ def _compared(of: Facts, view: LedgerView) -> Comparison:
 def _check(found: Comparison, of: Facts) -> None:
     """A diff that is fast and wrong is not measured."""
     counts = [len(found.missing), len(found.orphans), len(found.quantity), len(found.side)]
-    if counts != [of.each] * 4 or found.unknown or found.doubtful:
+    if counts != [of.each] * 4 or found.unknown or found.unclear:
         raise SystemExit(f"the diff found {counts}, not {of.each} of each")
 
 

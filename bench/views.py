@@ -180,7 +180,9 @@ async def measure(folder: Path) -> dict[str, float]:
     )
     page = ChildSpec(METRICS, lambda: Web("127.0.0.1:0", lambda: settings, Tally(names())))
     venues = {name: MemoryVenue(market, name, now=now) for name in names()}
-    await system.start(guard_tree(settings, ledger=ledger, venues=venues, extra=(control, page)))
+    await system.start(
+        guard_tree(settings, ledger=ledger, venues=venues, operator_children=(control, page))
+    )
     try:
         await settled(system)
         print(f"{ROUNDS} looks of each kind ...", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""The typed result of an order's execution (`mission.md` B3)."""
+"""The typed result of an order's execution (`docs/spec/mission.md` B3)."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class ErrorCode(StrEnum):
     AUTH = "AUTH"
     NOT_TRADABLE = "NOT_TRADABLE"
     NETWORK = "NETWORK"
+    ACCOUNT_SUSPECT = "ACCOUNT_SUSPECT"
     ROW_CHANGED = "ROW_CHANGED"
     UNKNOWN = "UNKNOWN"
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
-from messages.values import ZERO, LegKey, Side
+from messages.values import ZERO, LegKey, Side, check_amounts
 from messages.venue import OrderType
 
 
@@ -68,6 +68,9 @@ class NewPosition(msgspec.Struct, frozen=True, kw_only=True):
     held: bool = False
     request_id: str | None = None
 
+    def __post_init__(self) -> None:
+        check_amounts(self.quantity, self.entry_price, self.stop_price)
+
 
 class LedgerLeg(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """All active rows of one leg, taken together.
@@ -106,6 +109,9 @@ class LastSeen(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     entry_price: Decimal | None = None
     changed_at: datetime | None = None
 
+    def __post_init__(self) -> None:
+        check_amounts(self.quantity, self.entry_price)
+
 
 class BookedFill(msgspec.Struct, frozen=True, kw_only=True):
     """A fill, or the part of one, that ended a row. `quantity` is in base units."""
@@ -114,6 +120,9 @@ class BookedFill(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal
     order_id: str = ""
     row_id: int = 0
+
+    def __post_init__(self) -> None:
+        check_amounts(self.quantity)
 
 
 class RowClose(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +143,9 @@ class RowClose(msgspec.Struct, frozen=True, kw_only=True):
     closed_at: datetime
     changed_at: datetime | None = None
     fills: tuple[BookedFill, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_amounts(self.exit_price, self.realized_pnl)
 
 
 class EventDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,6 +214,17 @@ class Intent(msgspec.Struct, frozen=True, kw_only=True):
     booked: bool = False
     """Whether its fill has been written into the rows it closes."""
 
+    def __post_init__(self) -> None:
+        check_amounts(
+            self.quantity,
+            self.seen_quantity,
+            self.price,
+            self.trigger_price,
+            self.filled,
+            self.average,
+            self.fee,
+        )
+
 
 class AlertLevel(StrEnum):
     INFO = "info"
@@ -210,7 +233,7 @@ class AlertLevel(StrEnum):
 
 
 class AlertType(StrEnum):
-    """The alert types of `mission.md` E1, one for unusable ledger rows, one as proof of life."""
+    """The alert types: `docs/spec/mission.md` E1, one for unusable rows, one as proof of life."""
 
     ORPHANED_POSITION = "orphaned_position"
     NAKED_POSITION = "naked_position"

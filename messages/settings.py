@@ -1,6 +1,6 @@
 """The types of the configuration. Reading and checking TOML is the console's work.
 
-Fractions are plain: 0.0005 is 0.05 %. Defaults are those of `mission.md`.
+Fractions are plain: 0.0005 is 0.05 %. Defaults are those of `docs/spec/mission.md`.
 """
 
 from __future__ import annotations
@@ -34,6 +34,17 @@ class OrphanPolicy(StrEnum):
     CLOSE = "close"
 
 
+class Leftovers(StrEnum):
+    """Whose resting orders of a leg that has ended are cancelled: the guard's own, or all of them.
+
+    ALL takes only such as can do nothing but reduce that leg, and none while the bot's own record
+    of the position is open.
+    """
+
+    OWN = "own"
+    ALL = "all"
+
+
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One login. `connect` ("host:port") carries all its traffic there, URLs untouched.
 
@@ -53,6 +64,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     orphan_deny: tuple[str, ...] = ()
     orphan_actions_per_hour: int = 3
     protect_distance: Decimal = Decimal("0.05")
+    leftovers: Leftovers = Leftovers.OWN
     settles: tuple[str, ...] = ("USDT",)
     stream: bool = True
     allow_withdraw: bool = False
@@ -74,20 +86,35 @@ class AgedSettings(msgspec.Struct, frozen=True, kw_only=True):
     check_every: timedelta = timedelta(seconds=10)
 
 
+class OnUnexplained(StrEnum):
+    """What becomes of a leg that is absent while nothing says how it ended.
+
+    ACCEPT closes its row after `accept_after`, with an unknown exit.
+    """
+
+    ALERT = "alert"
+    ACCEPT = "accept"
+
+
 class VerdictSettings(msgspec.Struct, frozen=True, kw_only=True):
     """`fresh` is the window within which all askers share one read.
 
-    A read that ended longer ago than `stale_after` says nothing of the present any more.
+    A read that ended longer ago than `stale_after` says nothing of the present any more. `settle`
+    is what a bot needs to write its row after its fill, at the opening and at the end. What could
+    not be judged for `unjudged_after` is alerted.
     """
 
     confirm_after: timedelta = timedelta(seconds=2)
     settle: timedelta = timedelta(seconds=60)
     fresh: timedelta = timedelta(seconds=1)
     stale_after: timedelta = timedelta(seconds=60)
+    unexplained: OnUnexplained = OnUnexplained.ALERT
+    accept_after: timedelta = timedelta(hours=24)
+    unjudged_after: timedelta = timedelta(minutes=10)
 
 
 class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The order ladder (`mission.md` B4). Back-off doubles from first to last.
+    """The order ladder (`docs/spec/mission.md` B4). Back-off doubles from first to last.
 
     An order that no record knows `arrival_limit` after its intent cannot arrive any more: venues
     refuse requests older than their receive window, 5 s on Bybit and Binance as ccxt signs them

@@ -11,10 +11,11 @@ from decimal import Decimal
 
 import msgspec
 
-from messages.base import Request
+from messages.base import Done, Request
 from messages.execution import ExecutionResult
 from messages.values import LegKey
 from messages.venue import (
+    ClosedPosition,
     Fill,
     Hint,
     Instrument,
@@ -56,28 +57,31 @@ class ReadPositions(Request[Snapshot], frozen=True, kw_only=True):
 class JudgeLeg(Request["Judgement"], frozen=True, kw_only=True):
     """Is this leg there? `changed_at` is its row's last change, `since` when it was opened.
 
-    `quantity` is what closing fills must account for. A read that began at `not_before` or later
-    will do, and no earlier one counts; None asks for one of the current freshness window.
-    `other_side_known`: the ledger has a row for the symbol's other side, so that a position there
-    is no mismatch of this leg.
+    `quantity` is what all its rows, `row_ids`, have together. A read that began at `not_before` or
+    later will do, and no earlier one counts; None asks for one of the current freshness window.
+    `opposite_rows`: the ledger has a row for the symbol's other side as well, so that an account
+    that holds one net position shows neither of them.
     """
 
     key: LegKey
+    row_ids: tuple[int, ...] = ()
     changed_at: datetime | None = None
     since: datetime | None = None
     quantity: Decimal | None = None
     not_before: datetime | None = None
-    other_side_known: bool = False
+    opposite_rows: bool = False
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """A verdict, and the leg's closing fills where its trade history was read.
+    """A verdict, and the leg's closing fills where its executions were read.
 
-    `fills_read` is false where nobody looked or the look-up failed.
+    `fills` are only those, or those parts, that ended no other row; `records` are the venue's own
+    of closed positions. `fills_read` is false where nobody looked or the look-up failed.
     """
 
     verdict: Verdict
     fills: tuple[Fill, ...] = ()
+    records: tuple[ClosedPosition, ...] = ()
     fills_read: bool = False
     seconds: float = 0.0
 
@@ -112,6 +116,7 @@ class CloseLeg(Request[ExecutionResult], frozen=True, kw_only=True):
 
     `quantity` is the ledger's figure in base units, used only where the verdict is unknown and
     `on_unknown` says proceed. `worst_price` bounds every limit and is None in the market phase.
+    `opposite_rows` is that of `JudgeLeg`.
     """
 
     key: LegKey
@@ -122,6 +127,7 @@ class CloseLeg(Request[ExecutionResult], frozen=True, kw_only=True):
     purpose: str
     phase: str = ""
     worst_price: Decimal | None = None
+    opposite_rows: bool = False
 
 
 class SettleLeg(Request["Settled"], frozen=True, kw_only=True):
@@ -162,6 +168,28 @@ class CleanUp(Request["CleanedUp"], frozen=True, kw_only=True):
 class CleanedUp(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+
+
+class SetSuspect(msgspec.Struct, frozen=True, kw_only=True):
+    """Told by reconciliation: why this may not be the ledger's account; empty: it is.
+
+    Nothing but reads is sent for a suspect account.
+    """
+
+    why: str = ""
+
+
+class AdoptIdentity(Request[Done | NotReady], frozen=True, kw_only=True):
+    """An operator says that the login which the venue tells of is meant to be this account's."""
+
+    by: str = "operator"
+    why: str = ""
+
+
+class RefreshMarkets(msgspec.Struct, frozen=True, kw_only=True):
+    """Told by whoever meets a symbol that nobody knows: perhaps it was listed meanwhile."""
+
+    symbol: str
 
 
 class StreamHint(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,7 +36,7 @@ from messages.ledger import (
     PositionRow,
     RowClose,
 )
-from messages.values import LegKey
+from messages.values import LegKey, check_amounts
 
 
 class ActiveRows(Request[tuple[PositionRow, ...]], frozen=True, kw_only=True):
@@ -79,6 +79,9 @@ class SetHeld(Request[Done], frozen=True, kw_only=True):
 class SetStop(Request[Done], frozen=True, kw_only=True):
     row_ids: tuple[int, ...]
     price: Decimal
+
+    def __post_init__(self) -> None:
+        check_amounts(self.price)
 
 
 class CommitIntent(Request[Intent], frozen=True, kw_only=True):
@@ -202,7 +205,7 @@ class FindEventSymbols(Request[tuple[str, ...]], frozen=True, kw_only=True):
 
 
 class Count(msgspec.Struct, frozen=True, kw_only=True):
-    """Move an account's statistics (`mission.md` A7) by these amounts."""
+    """Move an account's statistics (`docs/spec/mission.md` A7) by these amounts."""
 
     account: str
     counters: dict[str, int]

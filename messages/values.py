@@ -41,6 +41,28 @@ class Side(StrEnum):
         return Side.SHORT if self is Side.LONG else Side.LONG
 
 
+LARGEST = 40
+"""The power of ten beyond which nothing is an amount or a price."""
+SMALLEST = -400
+"""The power of ten below which a number is no rounding of a computation either."""
+
+
+def is_amount(number: Decimal) -> bool:
+    """Whether a number can be an amount or a price at all: finite, and of a size that exists.
+
+    What is beyond is rubbish that no exchange means: a text of a megabyte, or an overflow where it
+    is reckoned with.
+    """
+    return number.is_finite() and (not number or SMALLEST <= number.adjusted() <= LARGEST)
+
+
+def check_amounts(*numbers: Decimal | None) -> None:
+    """Raise ValueError if one of them is no amount. What enters is checked where it is made."""
+    for number in numbers:
+        if number is not None and not is_amount(number):
+            raise ValueError(f"{number} is no amount that can be stored")
+
+
 # Legs, rows and positions come by the 100,000 and can't be part of a cycle: with gc=False the
 # collector does not walk them, which takes three quarters off a reconciliation.
 class LegKey(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -55,16 +77,28 @@ class LegKey(msgspec.Struct, frozen=True, order=True, gc=False):
 
     @property
     def actor_name(self) -> str:
-        """The leg's name in an actor path: `BTCUSDT.long`.
+        """The leg's name in an actor path: `BTCUSDT.long`. No two legs of an account share one.
 
-        `BTC/USDT:USDT` is BTCUSDT, `BTC/USD:BTC` BTCUSD, `BTC/USDT:USDT-261225` BTCUSDT-261225;
-        a settle currency that is neither base nor quote is appended, so that names stay apart.
+        `BTC/USDT:USDT-261225` is BTCUSDT-261225, `BTC/USD:BTC` BTCUSD_BTC. Only a dollar is
+        written on to its base, and left out where it is the settle currency too. What is neither
+        letter nor digit in a currency's name is escaped.
         """
         pair, _, contract = self.symbol.partition(":")
         base, _, quote = pair.partition("/")
-        settle, dash, expiry = contract.partition("-")
-        extra = f"_{settle}" if settle not in (base, quote, "") else ""
-        return f"{base}{quote}{extra}{dash}{expiry}.{self.side}"
+        settle, dash, rest = contract.partition("-")
+        dollar = quote in _DOLLARS
+        name = f"{_escaped(base)}{'' if dollar else '_'}{_escaped(quote)}"
+        if not dollar or settle != quote:
+            name += f"_{_escaped(settle)}"
+        return f"{name}{dash}{'-'.join(map(_escaped, rest.split('-')))}.{self.side}"
+
+
+# None of them ends with another, so a name that ends with one divides in one way only.
+_DOLLARS = frozenset({"USD", "USDC", "USDT"})
+
+
+def _escaped(text: str) -> str:
+    return "".join(one if one.isalnum() else f"%{ord(one):x}%" for one in text)
 
 
 class Secret:

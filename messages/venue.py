@@ -22,6 +22,18 @@ class Kind(StrEnum):
     INVERSE = "inverse"
 
 
+class InstrumentStatus(StrEnum):
+    """Whether an instrument can be traded, as its venue says.
+
+    HALTED: not now (paused, or not begun). DELISTING: its end is announced or has come; until then
+    it may still trade.
+    """
+
+    TRADING = "trading"
+    HALTED = "halted"
+    DELISTING = "delisting"
+
+
 class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     """One listed derivative.
 
@@ -44,6 +56,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
     max_market_amount: Decimal | None = None
     expires_at: datetime | None = None
     active: bool = True
+    status: InstrumentStatus = InstrumentStatus.TRADING
 
     @property
     def quantity_step(self) -> Decimal:
@@ -56,7 +69,7 @@ class Instrument(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VenueErrorKind(StrEnum):
-    """What a venue's error means, classified by the venue's own code (`venues.md` section 3).
+    """What a venue's error means, by the venue's own code (`docs/spec/venues.md` section 3).
 
     UNSUPPORTED is the gateway's own word: it does not do this at this venue, and nothing was sent.
     """
@@ -84,7 +97,8 @@ class VenueErrorKind(StrEnum):
 class VenueError(msgspec.Struct, frozen=True, kw_only=True):
     """An answer that is not the one asked for. `code` is the venue's own, as it wrote it.
 
-    `retry_at` is when a ban ends, where the venue names it.
+    `retry_at` (aware UTC) is when a rate limit or a ban ends, where the venue tells it: before that
+    no request of the account should leave.
     """
 
     kind: VenueErrorKind
@@ -103,6 +117,33 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
 
     instruments: dict[str, Instrument]
     hedged: bool | None = None
+
+
+class Markets(msgspec.Struct, frozen=True, kw_only=True):
+    """The listed derivatives by unified symbol, as they were at `loaded_at` (account's clock)."""
+
+    instruments: dict[str, Instrument]
+    loaded_at: datetime
+
+
+class NotTold(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue keeps or tells no such thing. No error, and no evidence either."""
+
+    why: str = ""
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a login is, in the venue's own words; never worked out from anything else.
+
+    `id` is the venue's stable id of the account: a user id, an alias, an address in lower case.
+    `main_id` is the main account's where this is a sub-account and the venue tells it;
+    `sub_account` None: not told. `label` is for people only.
+    """
+
+    id: str
+    sub_account: bool | None = None
+    main_id: str = ""
+    label: str = ""
 
 
 class VenuePosition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -181,7 +222,7 @@ class Quote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderType(StrEnum):
-    """The rungs of the order ladder (`mission.md` B4), and the protective stop."""
+    """The rungs of the order ladder (`docs/spec/mission.md` B4), and the protective stop."""
 
     MARKET = "market"
     LIMIT_AGGRESSIVE = "limit_aggressive"
@@ -272,7 +313,11 @@ OrderLookup = OrderRecord | NoSuchOrder | VenueError
 
 
 class FillKind(StrEnum):
-    """What moved a position. TRANSFER: to or from another account of the same owner."""
+    """Why an execution happened. Funding is none: it trades nothing.
+
+    SETTLEMENT and DELIVERY end a contract, TRANSFER moves a position between accounts; OTHER is
+    what the venue names and nobody here has listed.
+    """
 
     TRADE = "trade"
     LIQUIDATION = "liquidation"
@@ -280,6 +325,7 @@ class FillKind(StrEnum):
     SETTLEMENT = "settlement"
     DELIVERY = "delivery"
     TRANSFER = "transfer"
+    OTHER = "other"
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True):
@@ -315,40 +361,34 @@ class Fills(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClosedPosition(msgspec.Struct, frozen=True, kw_only=True):
-    """The venue's own record of a position, or a part of one, that was closed.
+    """The venue's own record of a position's end, or of a part of it that was closed.
 
-    `quantity` is what was closed, in base units; `realized_pnl` in settle currency, after fees
-    where `pnl_after_fees` says so.
+    `side` is the position's, `quantity` what this record closed, in base units; `realized_pnl` is
+    in the settle currency, as the venue counts it. `whole` False: the venue keeps one record for
+    each closing order or part, and the position may have gone on. `order_id` is the closing
+    order's, where the record names it.
     """
 
-    key: LegKey
     record_id: str
+    symbol: str
+    side: Side
     quantity: Decimal
     ended_at: datetime
+    entry_price: Decimal | None = None
     exit_price: Decimal | None = None
     realized_pnl: Decimal | None = None
-    pnl_after_fees: bool = False
     opened_at: datetime | None = None
+    order_id: str = ""
+    kind: FillKind = FillKind.TRADE
+    whole: bool = True
 
 
 class ClosedPositions(msgspec.Struct, frozen=True, kw_only=True):
-    """Records of one symbol that ended since an instant. Whole, or it is a VenueError."""
+    """Ends of positions of one symbol since an instant, oldest first. Complete, or an error."""
 
     symbol: str
     since: datetime
     records: tuple[ClosedPosition, ...]
-
-
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who the venue says that this login is: a user id, an alias, an address."""
-
-    identity: str
-
-
-class IdentityNotTold(msgspec.Struct, frozen=True, kw_only=True):
-    """The venue has no request that names the account."""
-
-    why: str
 
 
 class ProtectionKind(StrEnum):

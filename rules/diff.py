@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from messages.ledger import LedgerLeg
-from messages.values import ZERO, LegKey
+from messages.values import ZERO, LegKey, Side
 from messages.venue import Instrument, Snapshot, VenuePosition
 
 
@@ -31,12 +31,25 @@ class SideMismatch(msgspec.Struct, frozen=True, kw_only=True):
     position: VenuePosition
 
 
+class NetMismatch(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of both sides on an account that holds their net, which is not what the venue holds.
+
+    `expected` is the ledger's net and `held` the venue's, in base units, positive for long.
+    """
+
+    long: LedgerLeg
+    short: LedgerLeg
+    expected: Decimal
+    held: Decimal
+
+
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Every leg of either view in exactly one place.
 
     `agreed` counts legs that are equal to less than a step. `missing` are in scope and not shown
-    by a complete read. `unknown` are legs that this read can say nothing of. `doubtful` are
-    positions that an unusable ledger row speaks of: no orphans, and not comparable.
+    by a complete read. Legs of `net` are never missing: no read can tell of either of them.
+    `unknown` are legs that this read can say nothing of. `unclear` are positions that an unusable
+    ledger row speaks of: no orphans, and not comparable.
     """
 
     agreed: int = 0
@@ -44,13 +57,15 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     orphans: tuple[VenuePosition, ...] = ()
     quantity: tuple[QuantityMismatch, ...] = ()
     side: tuple[SideMismatch, ...] = ()
+    net: tuple[NetMismatch, ...] = ()
     unknown: tuple[LegKey, ...] = ()
-    doubtful: tuple[VenuePosition, ...] = ()
+    unclear: tuple[VenuePosition, ...] = ()
 
     @property
     def clean(self) -> bool:
         """Whether the two views agree in all that could be compared."""
-        return not (self.missing or self.orphans or self.quantity or self.side or self.doubtful)
+        differences = (self.missing, self.orphans, self.quantity, self.side, self.net)
+        return not (any(differences) or self.unclear)
 
 
 def compare(
@@ -58,14 +73,16 @@ def compare(
     snapshot: Snapshot,
     instruments: Mapping[str, Instrument],
     *,
-    doubtful: Collection[LegKey] = (),
+    unclear_legs: Collection[LegKey] = (),
+    hedged: bool | None = None,
 ) -> Comparison:
     """Compare one account's ledger legs with one read of it, in linear time.
 
     Quantities differ where they do by a `quantity_step` of the instrument or more; an instrument
-    that is not listed compares exactly. `doubtful` is `LedgerView.doubtful`. Sides are never
-    netted: in one-way mode a long in the ledger and a short at the venue, neither with a
-    counterpart, is one side mismatch; in hedge mode they are two legs, missing and orphan.
+    that is not listed compares exactly. `unclear_legs` is that of `LedgerView`. In hedge mode
+    (`hedged`, or the position says so) the sides of a symbol are two legs. In one-way mode rows of
+    both sides are compared by their net, and a long in the ledger beside a short at the venue,
+    neither with a counterpart, is one side mismatch.
     Raises ValueError for a leg of another account.
     """
     shown = {position.key: position for position in snapshot.positions}
@@ -75,13 +92,28 @@ def compare(
     side: list[SideMismatch] = []
     unknown: list[LegKey] = []
     unsure: list[VenuePosition] = []
-    known = legs.keys() | set(doubtful)
+    known = legs.keys() | set(unclear_legs)
+    net: list[NetMismatch] = []
+    netted = frozenset[str]() if hedged else netted_symbols(legs, snapshot)
+    for symbol in netted:
+        long, short = (legs[LegKey(snapshot.account, symbol, side)] for side in Side)
+        held = [p for p in (shown.pop(long.key, None), shown.pop(short.key, None)) if p is not None]
+        if not held and not (snapshot.complete and snapshot.scope.covers(symbol)):
+            unknown += [long.key, short.key]
+            continue
+        pair = _netted(long, short, held)
+        if same_quantity(pair.expected, pair.held, instruments.get(symbol)):
+            agreed += 2
+        else:
+            net.append(pair)
     for key, leg in legs.items():
         if key.account != snapshot.account:
             raise ValueError(f"{key} is compared with a read of {snapshot.account}")
+        if key.symbol in netted:
+            continue
         position = shown.pop(key, None)
         if position is not None:
-            if key in doubtful:
+            if key in unclear_legs:
                 unsure.append(position)
             elif same_quantity(leg.quantity, position.quantity, instruments.get(key.symbol)):
                 agreed += 1
@@ -101,15 +133,42 @@ def compare(
             unknown.append(key)
     orphans: list[VenuePosition] = []
     for key, position in shown.items():
-        (unsure if key in doubtful else orphans).append(position)
+        (unsure if key in unclear_legs else orphans).append(position)
     return Comparison(
         agreed=agreed,
         missing=tuple(missing),
         orphans=tuple(orphans),
         quantity=tuple(quantity),
         side=tuple(side),
+        net=tuple(net),
         unknown=tuple(unknown),
-        doubtful=tuple(unsure),
+        unclear=tuple(unsure),
+    )
+
+
+def netted_symbols(legs: Collection[LegKey], snapshot: Snapshot) -> frozenset[str]:
+    """Symbols of which the ledger has both sides while the account holds one net position.
+
+    Not such of which the venue shows a leg in hedge mode, or both. Only legs of the read's account
+    count.
+    """
+    ours = [key for key in legs if key.account == snapshot.account]
+    shorts = {key.symbol for key in ours if key.side is Side.SHORT}
+    both = {key.symbol for key in ours if key.side is Side.LONG and key.symbol in shorts}
+    if not both:
+        return frozenset()
+    shown = {(p.key.symbol, p.key.side) for p in snapshot.positions}
+    hedged = {p.key.symbol for p in snapshot.positions if p.hedged}
+    hedged |= {s for s in both if (s, Side.LONG) in shown and (s, Side.SHORT) in shown}
+    return frozenset(both - hedged)
+
+
+def _netted(long: LedgerLeg, short: LedgerLeg, held: Collection[VenuePosition]) -> NetMismatch:
+    return NetMismatch(
+        long=long,
+        short=short,
+        expected=long.quantity - short.quantity,
+        held=sum((p.quantity * p.key.side.sign for p in held), ZERO),
     )
 
 

@@ -68,5 +68,17 @@ def is_ours(client_order_id: str, ledger_id: str = "", older: Container[str] = (
     return not ledger_id or found[2] == ledger_id[:_TAG] or found[1] in older
 
 
+class OwnIds(msgspec.Struct, frozen=True):
+    """By which client order ids this ledger's guard knows its orders again (`is_ours`)."""
+
+    ledger_id: str = ""
+    older: frozenset[str] = frozenset()
+
+    def __contains__(self, client_order_id: object) -> bool:
+        return isinstance(client_order_id, str) and is_ours(
+            client_order_id, self.ledger_id, self.older
+        )
+
+
 def _digest(facts: Sequence[object]) -> str:
     return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()

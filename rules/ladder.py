@@ -1,4 +1,4 @@
-"""The next rung of the order ladder (`mission.md` B4): which order, at what price, after what wait.
+"""The next rung of the order ladder (`docs/spec/mission.md` B4): order, price and wait.
 
 Decides from the history of one close. Leaves the quantity to sizing.py, the meaning of a refusal
 to refusals.py, and looking up an order of unknown outcome to the caller, who must know it before

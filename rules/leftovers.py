@@ -11,11 +11,16 @@ from decimal import Decimal
 
 from messages.values import LegKey, Side
 from messages.venue import OpenOrders, OrderRecord
-from rules.ids import is_ours
+from rules.ids import OwnIds
 
 
 def reserving_orders(
-    key: LegKey, resting: OpenOrders, *, hedged: bool, mark: Decimal | None = None
+    key: LegKey,
+    resting: OpenOrders,
+    *,
+    hedged: bool,
+    mark: Decimal | None = None,
+    own: OwnIds = OwnIds(),
 ) -> tuple[OrderRecord, ...]:
     """Orders that reserve the size of a close and may be cancelled before it, plain ones first.
 
@@ -25,16 +30,23 @@ def reserving_orders(
     orders = [
         order
         for order in resting.orders
-        if _belongs(order, key, hedged=hedged) and not is_stop(order, key.side, mark)
+        if _belongs(order, key, own, hedged=hedged) and not is_stop(order, key.side, mark)
     ]
     return tuple(sorted(orders, key=lambda order: order.trigger_price is not None))
 
 
 def leftover_orders(
-    key: LegKey, resting: OpenOrders, *, others: Collection[LegKey] = (), hedged: bool
+    key: LegKey,
+    resting: OpenOrders,
+    *,
+    others: Collection[LegKey] = (),
+    hedged: bool,
+    own: OwnIds = OwnIds(),
+    only_own: bool = False,
 ) -> tuple[OrderRecord, ...]:
     """Orders that a flat leg left and that may be cancelled: plain ones first, triggers last.
 
+    `only_own`: no order of anybody else, whatever it can do.
     `others` are the legs open now. In one-way mode any open leg of the symbol stays every order
     that does not carry the guard's own id, since it may be that leg's; if the leg itself is open
     again, nothing is a leftover. While an order rests that may open the leg anew, an order that
@@ -49,7 +61,8 @@ def leftover_orders(
     orders = [
         order
         for order in resting.orders
-        if _belongs(order, key, hedged=hedged) and (_own(order) or not taken)
+        if _belongs(order, key, own, hedged=hedged)
+        and (order.client_order_id in own or not (taken or only_own))
     ]
     return tuple(sorted(orders, key=lambda order: order.trigger_price is not None))
 
@@ -61,7 +74,7 @@ def is_stop(order: OrderRecord, side: Side, mark: Decimal | None) -> bool:
     return mark is None or (mark - order.trigger_price) * side.sign >= 0
 
 
-def _belongs(order: OrderRecord, key: LegKey, *, hedged: bool) -> bool:
+def _belongs(order: OrderRecord, key: LegKey, own: OwnIds, *, hedged: bool) -> bool:
     """Proof that a working order can do nothing but reduce this leg.
 
     An order of the guard is reduce-only by construction, so its side is proof enough, also where
@@ -71,7 +84,7 @@ def _belongs(order: OrderRecord, key: LegKey, *, hedged: bool) -> bool:
         return False
     if order.position_side is key.side.opposite:
         return False
-    if _own(order):
+    if order.client_order_id in own:
         return True
     if hedged and order.position_side is None:
         return False
@@ -87,7 +100,3 @@ def _may_open(order: OrderRecord, key: LegKey) -> bool:
         and order.position_side is not key.side.opposite
         and order.reduce_only is not True
     )
-
-
-def _own(order: OrderRecord) -> bool:
-    return is_ours(order.client_order_id)

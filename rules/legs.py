@@ -36,12 +36,17 @@ class LedgerView(msgspec.Struct, frozen=True, kw_only=True):
     unusable: tuple[UnusableRow, ...] = ()
 
     @property
-    def doubtful(self) -> frozenset[LegKey]:
+    def unclear_legs(self) -> frozenset[LegKey]:
         """Legs that an unusable row speaks of: known to the ledger, though not how much."""
         return frozenset(bad.key for bad in self.unusable if bad.key is not None)
 
+    def has_opposite(self, key: LegKey) -> bool:
+        """Whether the ledger has a row for the symbol's other side as well, usable or not."""
+        opposite = LegKey(key.account, key.symbol, key.side.opposite)
+        return opposite in self.legs or opposite in self.unclear_legs
+
     @property
-    def nameless(self) -> bool:
+    def has_unidentified_row(self) -> bool:
         """Whether an unusable row speaks of a leg that nobody can name."""
         return any(bad.key is None for bad in self.unusable)
 
@@ -58,7 +63,7 @@ def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -
         if row.account != account or row.status.lower() != RowStatus.ACTIVE:
             continue
         symbol = index.find(row.symbol)
-        side = _SIDES.get(row.side) or _SIDES.get(row.side.strip().lower())
+        side = side_of(row)
         key = LegKey(account, symbol, side) if symbol is not None and side is not None else None
         # Nearly every leg is one row, and there may be 100,000 of them: no list for each.
         leg = None if key is None else _leg_of_one(key, row)
@@ -70,6 +75,11 @@ def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -
             legs[key] = leg
     legs.update((key, _leg(key, rows)) for key, rows in several.items())
     return LedgerView(legs=legs, unusable=tuple(unusable))
+
+
+def side_of(row: PositionRow) -> Side | None:
+    """The side of a row, however its bot spells it; None where it is neither."""
+    return _SIDES.get(row.side) or _SIDES.get(row.side.strip().lower())
 
 
 def _reasons(row: PositionRow, symbol: str | None, side: Side | None) -> str:

@@ -1,4 +1,4 @@
-"""What may be done about an orphan (`mission.md` C3). Leaves doing it to the orphans' monitor."""
+"""What may be done about an orphan (`docs/spec/mission.md` C3). The orphans' monitor does it."""
 
 from __future__ import annotations
 
@@ -60,19 +60,23 @@ def orphan_action(
     mode: Mode,
     *,
     ledger_doubt: bool = False,
+    account_doubt: str = "",
 ) -> OrphanAction:
     """The account's policy, or `alert` wherever something speaks against it.
 
     An empty allow list allows all; a denied symbol is denied whatever the other list says. Lists
     hold symbols in any spelling, or "*" for all; a deny list also takes a base currency alone.
     `actions_last_hour` counts protective and closing orders. `ledger_doubt` is
-    `LedgerView.nameless`: the position may be known after all.
+    `LedgerView.has_unidentified_row`: the position may be known after all.
+    `account_doubt` says why the account, or the ledger's view of it, may not be what it seems.
     """
     wanted = account.orphans
     against = (
         ""
         if wanted is OrphanPolicy.ALERT
-        else _objection(position, coverage, account, actions_last_hour, mode, ledger_doubt)
+        else _objection(
+            position, coverage, account, actions_last_hour, mode, ledger_doubt, account_doubt
+        )
     )
     if against:
         return OrphanAction(
@@ -88,6 +92,7 @@ def _objection(
     actions_last_hour: int,
     mode: Mode,
     ledger_doubt: bool,
+    account_doubt: str,
 ) -> str:
     wanted, symbol = account.orphans, position.key.symbol
     if _listed(account.orphan_deny, symbol) or _named_by_base(account.orphan_deny, symbol):
@@ -96,6 +101,8 @@ def _objection(
         return f"{symbol} is not on the allow list"
     if ledger_doubt:
         return "a ledger row whose leg cannot be named may be this one"
+    if account_doubt:
+        return account_doubt
     if wanted is OrphanPolicy.ADOPT and (position.opened_at is None or not position.entry_price):
         return "the venue does not say when or at what price it was opened"
     if wanted is OrphanPolicy.PROTECT and coverage.level is Cover.COVERED:

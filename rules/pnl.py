@@ -14,12 +14,12 @@ from enum import StrEnum
 
 import msgspec
 
-from messages.ledger import ExitSource, LedgerLeg, RowClose
+from messages.ledger import BookedFill, ExitSource, LedgerLeg, RowClose
 from messages.settings import AgedSettings
 from messages.values import ZERO, LegKey, Side
-from messages.venue import Fill, FillKind, Kind
+from messages.venue import ClosedPosition, Fill, FillKind, Kind
+from rules.explanation import closed_by
 from rules.rounding import to_places
-from rules.verdict import closed_by
 
 PLACES = 12
 """Decimal places of every PnL and fee: few enough that shares add up exactly."""
@@ -34,12 +34,15 @@ class ExitKind(StrEnum):
     TRADE = "trade"
     LIQUIDATION = "liquidation"
     ADL = "adl"
+    SETTLEMENT = "settlement"
+    TRANSFER = "transfer"
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):
     """How a leg ended. `price` is the mean, `pnl` is after `fees`, both in settle currency.
 
-    `source` UNKNOWN: the entry price and a PnL of zero are stand-ins, and `at` is None.
+    `source` UNKNOWN: the entry price and a PnL of zero are stand-ins, and `at` is None. `fills`
+    are the venue's fills that it was made from.
     """
 
     price: Decimal
@@ -50,6 +53,7 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
     kind: ExitKind = ExitKind.TRADE
     at: datetime | None = None
     other_fees: tuple[tuple[str, Decimal], ...] = ()
+    fills: tuple[BookedFill, ...] = ()
 
 
 def exit_of(
@@ -86,6 +90,47 @@ def exit_of(
         entry_fee=entry_fee,
         kind=kind,
         others=others,
+        fills=tuple(
+            BookedFill(fill_id=fill.fill_id, order_id=fill.order_id, quantity=taken)
+            for fill, taken in used
+        ),
+    )
+
+
+def exit_of_records(
+    leg: LedgerLeg,
+    records: Sequence[ClosedPosition],
+    since: datetime,
+    *,
+    entry_fee: Decimal = _FEE,
+    kind: Kind = Kind.LINEAR,
+    step: Decimal = ZERO,
+) -> Exit:
+    """The exit of a leg by the venue's own records of closed positions, from `since` on.
+
+    Counted from the newest back until they account for the leg; unknown where they never do, or
+    where one of them tells no price.
+    """
+    owed, used = leg.quantity, list[tuple[ClosedPosition, Decimal]]()
+    for record in sorted(records, key=lambda record: record.ended_at)[::-1]:
+        taken = min(record.quantity, owed)
+        of_leg = (record.symbol, record.side) == (leg.key.symbol, leg.key.side)
+        if of_leg and record.ended_at >= since and taken > ZERO:
+            used.append((record, taken))
+            owed -= taken
+    priced = [(taken, r.exit_price) for r, taken in used if r.exit_price is not None]
+    if (owed > ZERO and owed >= step) or not used or len(priced) < len(used):
+        return _unknown_exit(leg)
+    return _exit(
+        leg,
+        quantity=sum((taken for _, taken in used), ZERO),
+        price=mean_price(priced, kind),
+        fee=ZERO,
+        at=max(record.ended_at for record, _ in used),
+        source=ExitSource.VENUE_HISTORY,
+        ended=ExitKind.TRADE,
+        entry_fee=entry_fee,
+        kind=kind,
     )
 
 
@@ -148,6 +193,12 @@ def split_exit(
                 exit_source=exit_.source,
                 realized_pnl=pnl,
                 closed_at=closed_at,
+                fills=tuple(
+                    msgspec.structs.replace(
+                        fill, quantity=to_places(fill.quantity * share, PLACES), row_id=row.id
+                    )
+                    for fill in exit_.fills
+                ),
             )
         )
     return tuple(closes)
@@ -245,6 +296,7 @@ def _exit(
     entry_fee: Decimal,
     kind: Kind,
     others: tuple[tuple[str, Decimal], ...] = (),
+    fills: tuple[BookedFill, ...] = (),
 ) -> Exit:
     worth = quantity * leg.entry_price if kind is Kind.LINEAR else quantity / leg.entry_price
     fees = to_places(fee + entry_fee * worth, PLACES)
@@ -258,6 +310,7 @@ def _exit(
         kind=ended,
         at=at,
         other_fees=others,
+        fills=fills,
     )
 
 
@@ -271,4 +324,8 @@ def _gross(side: Side, entry: Decimal, price: Decimal, quantity: Decimal, kind: 
 def _kind(kinds: set[FillKind]) -> ExitKind:
     if FillKind.LIQUIDATION in kinds:
         return ExitKind.LIQUIDATION
-    return ExitKind.ADL if FillKind.ADL in kinds else ExitKind.TRADE
+    if FillKind.ADL in kinds:
+        return ExitKind.ADL
+    if kinds & {FillKind.SETTLEMENT, FillKind.DELIVERY}:
+        return ExitKind.SETTLEMENT
+    return ExitKind.TRANSFER if FillKind.TRANSFER in kinds else ExitKind.TRADE

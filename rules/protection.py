@@ -1,4 +1,4 @@
-"""Does a working stop cover a position? (`mission.md` C2). Leaves placing one to orphans.py.
+"""Does a working stop cover a position? (`docs/spec/mission.md` C2). Places none.
 
 "Cannot check" is another answer than "missing".
 """

@@ -1,4 +1,4 @@
-"""What a refused order means, and what to do about it (`mission.md` B3, B5).
+"""What a refused order means, and what to do about it (`docs/spec/mission.md` B3, B5).
 
 The venue's error arrives classified by the venue's own code. "Nothing to reduce" and
 "insufficient balance" are questions: the first answer says to ask the venue for the leg, the
@@ -62,11 +62,18 @@ _PERMANENT = frozenset(
         VenueErrorKind.KEY,
         VenueErrorKind.RIGHTS,
         VenueErrorKind.SIZE,
-        VenueErrorKind.NOT_TRADABLE,
         VenueErrorKind.UNSUPPORTED,
     }
 )
-_SLOW = frozenset({VenueErrorKind.RATE_LIMIT, VenueErrorKind.MAINTENANCE, VenueErrorKind.CLOCK})
+# A halt ends: only a contract that is off the list is closed by nobody any more.
+_SLOW = frozenset(
+    {
+        VenueErrorKind.RATE_LIMIT,
+        VenueErrorKind.MAINTENANCE,
+        VenueErrorKind.CLOCK,
+        VenueErrorKind.NOT_TRADABLE,
+    }
+)
 _DEGRADED = frozenset({VenueErrorKind.MAINTENANCE, VenueErrorKind.CLOCK})
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from messages.values import ZERO
 from messages.venue import Instrument
-from messages.verdict import Absent, Present, Verdict
+from messages.verdict import Absent, Present, Unexplained, Verdict
 from rules.diff import same_quantity
 from rules.rounding import floor_to
 
@@ -51,8 +51,8 @@ def size_close(
     """
     expected = leg_quantity - already_filled
     mismatch: Decimal | None = None
-    if isinstance(verdict, Absent):
-        return Nothing(why="the leg is confirmed absent at the venue")
+    if isinstance(verdict, Absent | Unexplained):
+        return Nothing(why="the venue does not show the leg")
     if isinstance(verdict, Present):
         there = verdict.quantity
         if not same_quantity(expected, there, instrument):

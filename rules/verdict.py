@@ -1,8 +1,9 @@
-"""Is a leg there? Present, absent or unknown, judged from what was read (`mission.md` A5).
+"""Is a leg there? Present, absent, unexplained or unknown (`docs/spec/truth.md`).
 
-This is where a false ghost is prevented, the worst error that the guard can make: absence is
-only ever a conclusion from complete reads that began after the last thing known to have changed
-the leg. Leaves taking the reads, and when to take another, to the caller.
+This is where a false ghost is prevented, the worst error that the guard can make. Absence is only
+ever a conclusion from complete reads that began after the last thing known to have changed the
+leg, from the venue's answer to a question for the leg by name, and from a record that says how
+the leg ended. Leaves taking the reads, and when to take another, to the caller.
 """
 
 from __future__ import annotations
@@ -14,46 +15,66 @@ from decimal import Decimal
 import msgspec
 
 from messages.settings import VerdictSettings
-from messages.values import ZERO, LegKey, Side
-from messages.venue import Fill, PositionHint, Snapshot
-from messages.verdict import Absent, Evidence, EvidenceKind, Present, ReadSeen, Unknown, Verdict
+from messages.values import ZERO, LegKey
+from messages.venue import PositionHint, Snapshot
+from messages.verdict import (
+    Absent,
+    Accounting,
+    Evidence,
+    EvidenceKind,
+    ExplainedBy,
+    Present,
+    ReadSeen,
+    Unexplained,
+    Unknown,
+    Verdict,
+    Want,
+)
+from rules.explanation import Account, explain
 
 
 class LegFacts(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of one leg at `now`.
 
     `snapshots` are recent reads in any order; those of another account or scope are passed over.
-    `changed_at` is the row's last change or opening (None for an orphan, which has no row), and
-    `opened_at` the leg's opening, from which `settle` counts (without it, from `changed_at`).
-    `quantity` is the ledger's, in base units; without it no fill accounts for the leg.
-    `fills` are executions of the symbol, opening ones too; `hint` is the stream's last word,
-    `order_live` whether an order of ours is not yet final, `own_fill_at` when one last filled.
-    `other_side_known`: the ledger has a row for the symbol's other side as well.
-    `not_before` asks for reads that began at that instant or later: after a refusal, say. Unlike
-    `changed_at` it makes the row no younger.
+    A read whose scope names symbols is the venue's answer to a question by name. `changed_at` is
+    the row's last change or opening (None for an orphan, which has no row). `account` is what the
+    records say; `records_kept` whether the venue has a list of closed positions that was not read
+    yet. `hint` is the stream's last word, `order_live` whether an order of ours is not yet final,
+    `own_fill_at` when one last filled. `netted`: the ledger has rows of both sides of the symbol,
+    and the account holds one net position. `absent_since`: when the first read began that did not
+    show the leg, where that is longer ago than `snapshots` reach. `can_query_symbol`: the venue
+    can be asked for a leg by name. `not_before` asks for reads that began at that instant or
+    later: after a refusal, say. Unlike `changed_at` it makes the row no younger.
     """
 
-    key: LegKey
+    account: Account
     now: datetime
     snapshots: tuple[Snapshot, ...] = ()
     changed_at: datetime | None = None
-    opened_at: datetime | None = None
-    quantity: Decimal | None = None
-    fills: tuple[Fill, ...] = ()
     hint: PositionHint | None = None
     order_live: bool = False
     own_fill_at: datetime | None = None
-    other_side_known: bool = False
+    netted: bool = False
+    records_kept: bool = False
+    can_query_symbol: bool = False
+    absent_since: datetime | None = None
     not_before: datetime | None = None
+
+    @property
+    def key(self) -> LegKey:
+        return self.account.key
 
 
 def judge(facts: LegFacts, settings: VerdictSettings) -> Verdict:
     """The verdict that the facts allow, and no more.
 
-    Present: the newest read in scope shows the leg, damaged or not. Absent: two complete reads
-    that began at least `confirm_after` apart do not show it and none between them does, or one
-    does not and closing fills account for all of it. Everything else is unknown. A read that
-    began before the leg's last change or our last fill counts for nothing.
+    Present: the newest read in scope shows the leg, damaged or not. Absent: complete reads that
+    began at least `confirm_after` apart do not show it and none between them does, or one does
+    not that began after the leg's recorded end; the venue, asked by name, does not show it
+    either; and a record says how it ended. Without a record it is unexplained, once it has been
+    absent for `settle`. Everything else is unknown. A read that began before the leg's last
+    change or our last fill counts for nothing.
     """
     since = _latest(facts.changed_at, facts.own_fill_at, facts.not_before)
     reads = [read for read in _of_leg(facts) if since is None or read.started_at >= since]
@@ -63,6 +84,10 @@ def judge(facts: LegFacts, settings: VerdictSettings) -> Verdict:
     if facts.now - newest.finished_at > settings.stale_after:
         return Unknown(why=f"the newest read is of {newest.finished_at.isoformat()}: stale")
     position = newest.find(facts.key)
+    if facts.netted and not (position is not None and position.hedged):
+        return Unknown(
+            why="the ledger has rows of both sides, and the account holds their net", netted=True
+        )
     if position is not None:
         return Present(position=position, seen_at=newest.started_at)
     if not newest.complete:
@@ -74,14 +99,20 @@ def judge(facts: LegFacts, settings: VerdictSettings) -> Verdict:
 
 def _not_shown(
     facts: LegFacts, reads: Sequence[Snapshot], settings: VerdictSettings
-) -> Absent | Unknown:
+) -> Absent | Unexplained | Unknown:
     """What it means that the newest read is complete and does not show the leg."""
     if facts.order_live:
-        return Unknown(why="not shown, but an order of ours for this leg is not final yet")
-    born = facts.opened_at or facts.changed_at
+        return Unknown(
+            not_shown=True, why="not shown, but an order of ours for this leg is not final yet"
+        )
+    born = facts.account.opened_at or facts.changed_at
     settled = None if born is None else born + settings.settle
     if settled is not None and facts.now < settled:
-        return Unknown(why="not shown, but the row is younger than settle", look_again_at=settled)
+        return Unknown(
+            not_shown=True,
+            why="not shown, but the row is younger than settle",
+            look_again_at=settled,
+        )
     shown_by_stream = facts.hint is not None and facts.hint.quantity > ZERO
     hinted = facts.hint.at if facts.hint is not None and shown_by_stream else None
     run = [
@@ -92,95 +123,118 @@ def _not_shown(
     ]
     if not run:
         why = "the stream has shown it since" if hinted else "the read began before settle was over"
-        return Unknown(why=f"not shown, but {why}", look_again_at=facts.now)
-    first, newest = run[0], run[-1]
-    closing = closing_fills(facts)
-    if not (closing or facts.other_side_known) and _holds_other_side(newest, facts.key):
+        return Unknown(not_shown=True, why=f"not shown, but {why}", look_again_at=facts.now)
+    turned = _other_side(run[-1], facts.key)
+    accounting = explain(msgspec.structs.replace(facts.account, turned=turned))
+    if accounting.explained_by is None and turned > ZERO:
+        if facts.account.history is None and not facts.account.unread:
+            return Unknown(
+                not_shown=True, why="not shown, but the other side is", wants=Want.HISTORY
+            )
         return Unknown(
-            why="not shown, but the venue holds the other side, and no fills say why",
+            not_shown=True,
+            why="not shown, but the venue holds the other side, and no record says why",
             other_side=True,
         )
-    if newest.started_at - first.started_at >= settings.confirm_after and first is not newest:
-        return Absent(
-            evidence=Evidence(
-                kind=EvidenceKind.TWO_READS,
-                reads=(_seen(first), _seen(newest)),
-                named_flat_at=_named_flat(run, facts.key),
+    return _confirmed(facts, run, accounting, settings)
+
+
+def _confirmed(
+    facts: LegFacts, run: Sequence[Snapshot], accounting: Accounting, settings: VerdictSettings
+) -> Absent | Unexplained | Unknown:
+    """Reads that do not show the leg, and what the records add up to."""
+    first, newest = run[0], run[-1]
+    spaced = first is not newest and (
+        newest.started_at - first.started_at >= settings.confirm_after
+    )
+    ended = accounting.ended_at if accounting.explained_by is not None else None
+    after_end = ended is not None and newest.started_at >= ended
+    if accounting.explained_by is None:
+        wanted = _unread(facts)
+        if wanted is not None:
+            return Unknown(
+                not_shown=True, why="not shown; how it ended is not read yet", wants=wanted
             )
+    if not (spaced or after_end):
+        return Unknown(
+            not_shown=True,
+            why="not shown once; a second complete read must confirm it",
+            look_again_at=first.started_at + settings.confirm_after,
         )
-    if closing and newest.started_at >= closing[-1].at:
-        return Absent(
-            evidence=Evidence(
-                kind=EvidenceKind.READ_AND_FILL,
-                reads=(_seen(newest),),
-                fills=closing,
-                named_flat_at=_named_flat(run, facts.key),
+    named = _named(run)
+    ours = accounting.explained_by is ExplainedBy.OWN_ORDERS
+    if facts.can_query_symbol and named is None and not ours:
+        return Unknown(
+            not_shown=True, why="not shown; the venue is asked for it by name", wants=Want.NAME
+        )
+    absent_since = min(first.started_at, facts.absent_since or first.started_at)
+    if accounting.explained_by is None:
+        told = absent_since + settings.settle
+        if facts.now < told:
+            return Unknown(
+                not_shown=True,
+                why=f"not shown, and not explained yet: {accounting.why}",
+                look_again_at=told,
             )
+        return Unexplained(
+            why=accounting.why,
+            since=absent_since,
+            reads=(_seen(first), _seen(newest)),
+            accounting=accounting,
+            last_seen=facts.account.last_seen,
+            named_at=named,
         )
-    return Unknown(
-        why="not shown once; a second complete read must confirm it",
-        look_again_at=first.started_at + settings.confirm_after,
+    return Absent(
+        evidence=Evidence(
+            kind=EvidenceKind.TWO_READS if spaced else EvidenceKind.READ_AND_FILL,
+            reads=(_seen(first), _seen(newest)) if spaced else (_seen(newest),),
+            accounting=accounting,
+            last_seen=facts.account.last_seen,
+            named_at=named,
+            named_flat_at=_named_flat(run, facts.key),
+        ),
+        # A list may have left the leg out before it ended, so the record's word counts; by a clock
+        # that is ahead of ours it is no later than now.
+        due_at=None if ours or ended is None else min(ended, facts.now) + settings.settle,
     )
 
 
-def _holds_other_side(read: Snapshot, key: LegKey) -> bool:
-    """Whether a net position of the other side is there: a mismatch of sides, for a person (D2)."""
+def accepted(verdict: Unexplained) -> Absent:
+    """The verdict that a person's word makes of an absence that nothing explains."""
+    accounting = msgspec.structs.replace(
+        verdict.accounting,
+        explained_by=ExplainedBy.ACCEPTED,
+        ended_at=None,
+        fills=(),
+        records=(),
+    )
+    return Absent(
+        evidence=Evidence(
+            kind=EvidenceKind.TWO_READS,
+            reads=verdict.reads,
+            accounting=accounting,
+            last_seen=verdict.last_seen,
+            named_at=verdict.named_at,
+        )
+    )
+
+
+def _unread(facts: LegFacts) -> Want | None:
+    """The record that has not been read yet and might explain the absence."""
+    account = facts.account
+    if account.unread or (account.last_seen is None and account.rows_quantity is None):
+        return None
+    if account.history is None:
+        return Want.HISTORY
+    if account.history.records is None and facts.records_kept:
+        return Want.RECORDS
+    return None
+
+
+def _other_side(read: Snapshot, key: LegKey) -> Decimal:
+    """What a net position has on the other side: a mismatch of sides, for a person (D2)."""
     other = read.find(LegKey(key.account, key.symbol, key.side.opposite))
-    return other is not None and not other.hedged
-
-
-def absent_by_omission(verdict: Verdict) -> bool:
-    """Whether a leg was called absent only because lists left it out.
-
-    Lists lie in ways that the venue's answer to a question for the one symbol does not
-    (`venues.md` section 1), so that question is worth a request before a row is closed.
-    """
-    return (
-        isinstance(verdict, Absent)
-        and verdict.evidence.kind is EvidenceKind.TWO_READS
-        and verdict.evidence.named_flat_at is None
-    )
-
-
-def closing_fills(facts: LegFacts) -> tuple[Fill, ...]:
-    """The fills since the leg's last change that took it to zero, oldest first, or nothing.
-
-    Counted net of what was opened again in between. Where the venue says how much of a fill
-    reduced a leg, only that counts as closing, and only the rest as opening.
-    """
-    if facts.quantity is None or facts.quantity <= ZERO:
-        return ()
-    fills = [
-        fill
-        for fill in sorted(facts.fills, key=lambda fill: fill.at)
-        if fill.symbol == facts.key.symbol
-        and fill.position_side in (None, facts.key.side)
-        and (facts.changed_at is None or fill.at > facts.changed_at)
-    ]
-    closing = tuple(fill for fill in fills if closed_by(fill, facts.key.side) > ZERO)
-    opened = sum((opened_by(fill, facts.key.side) for fill in fills), ZERO)
-    closed = sum((closed_by(fill, facts.key.side) for fill in closing), ZERO)
-    return closing if closed - opened >= facts.quantity else ()
-
-
-def closed_by(fill: Fill, side: Side) -> Decimal:
-    """How much of a leg of this side a fill may have closed, in base units.
-
-    Without the venue's `closed_quantity` the whole fill is taken to close: in one-way mode a fill
-    that flips a leg then counts for more than it closed.
-    """
-    if fill.side is not side.closing or fill.position_side is side.opposite:
-        return ZERO
-    if fill.closed_quantity is None:
-        return fill.quantity
-    return min(fill.closed_quantity, fill.quantity)
-
-
-def opened_by(fill: Fill, side: Side) -> Decimal:
-    """How much of a leg of this side a fill opened, in base units."""
-    if fill.side is side.closing:
-        return ZERO
-    return fill.quantity - (fill.closed_quantity or ZERO)
+    return ZERO if other is None or other.hedged else other.quantity
 
 
 def _of_leg(facts: LegFacts) -> list[Snapshot]:
@@ -213,6 +267,11 @@ def _run_of_absence(reads: Sequence[Snapshot], key: LegKey) -> list[Snapshot]:
         if read.complete:
             run.append(read)
     return run[::-1]
+
+
+def _named(run: Sequence[Snapshot]) -> datetime | None:
+    """When the newest of these reads began that asked for the leg by name."""
+    return next((read.started_at for read in reversed(run) if read.scope.symbols is not None), None)
 
 
 def _named_flat(run: Sequence[Snapshot], key: LegKey) -> datetime | None:

@@ -21,7 +21,9 @@ from messages.venue import (
     Fills,
     Hint,
     KeyRights,
+    Markets,
     NoSuchOrder,
+    NotTold,
     OpenOrders,
     OrderLookup,
     OrderRequest,
@@ -285,6 +287,18 @@ class MemoryVenue:
             return Fills(symbol=symbol, since=since, fills=tuple(fill(it) for it in fitting))
 
         return plain(await self._wire.call("fetch_fills", effect, symbol=symbol))
+
+    async def closed_positions(self, symbol: str, since: datetime) -> NotTold:
+        return NotTold(why=f"no record is kept of what closed of {symbol} since {since}")
+
+    async def identity(self) -> NotTold:
+        return NotTold(why="this market does not tell whose a login is")
+
+    async def reload_markets(self) -> Markets | VenueError:
+        connected = await self.connect()
+        if isinstance(connected, VenueError):
+            return connected
+        return Markets(instruments=connected.instruments, loaded_at=self._now())
 
     async def server_time(self) -> datetime | VenueError:
         return plain(await self._wire.call("server_time", lambda _: self._market.now()))

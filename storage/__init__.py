@@ -5,7 +5,14 @@ leases, retention, other people's ledgers (`sources/`), and the bot's side (`bot
 live here: any decision about a position; actors and rules make those.
 """
 
-from storage.errors import LedgerRefused, LedgerUnavailable, StaleLease
+from storage.errors import LedgerRefused, LedgerUnavailable, StaleLease, StatementRefused
 from storage.ledger import Ledger, open_ledger
 
-__all__ = ["Ledger", "LedgerRefused", "LedgerUnavailable", "StaleLease", "open_ledger"]
+__all__ = [
+    "Ledger",
+    "LedgerRefused",
+    "LedgerUnavailable",
+    "StaleLease",
+    "StatementRefused",
+    "open_ledger",
+]

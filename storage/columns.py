@@ -16,19 +16,21 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from messages.values import check_amounts, is_amount
+
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 """Row ids: SQLite counts only a plain INTEGER primary key up by itself."""
 
 
 def as_decimal(value: object) -> Decimal | None:
-    """A finite number from what a database handed over, or None."""
+    """A number that can be an amount (`is_amount`) from what a database handed over, or None."""
     if isinstance(value, bytes | bool) or value is None:
         return None
     try:
         number = value if isinstance(value, Decimal) else Decimal(str(value).strip())
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if is_amount(number) else None
 
 
 def as_instant(value: object) -> datetime | None:
@@ -78,9 +80,8 @@ def clean(text: str) -> str:
 
 
 def exact_text(value: Decimal) -> str:
-    """The canonical text of an amount. Raises ValueError for one that is not finite."""
-    if not value.is_finite():
-        raise ValueError(f"{value} is no amount that can be stored")
+    """The canonical text of an amount. Raises ValueError for what is none."""
+    check_amounts(value)
     return format(value, "f") if value else "0"
 
 
@@ -122,8 +123,11 @@ class Exact(TypeDecorator[Decimal]):
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
         if value is None:
             return None
-        text = exact_text(value)
-        return value if dialect.name == "postgresql" else text
+        if dialect.name != "postgresql":
+            return exact_text(value)
+        check_amounts(value)
+        # A zero may have any exponent, and PostgreSQL not any scale.
+        return value or Decimal(0)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002
         return as_decimal(value)

@@ -1,4 +1,4 @@
-"""The statistics of `mission.md` A7: durable counters by account and name."""
+"""The statistics of `docs/spec/mission.md` A7: durable counters by account and name."""
 
 from __future__ import annotations
 

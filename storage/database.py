@@ -51,15 +51,18 @@ class Database:
         return self.engines.sqlite
 
     async def read(self, job: Job[T]) -> T:
-        """Run a reading job in a transaction. Raises LedgerUnavailable or LedgerRefused."""
+        """Run a reading job in a transaction.
+
+        Raises LedgerUnavailable, LedgerRefused or StatementRefused.
+        """
         return await self._shielded(self.engines.read, job, None)
 
     async def write(self, job: Job[T], *, lease: Lease | None = None) -> T:
         """Run a writing job in a transaction that commits as a whole.
 
-        Raises StaleLease where `lease` is no longer the account's own, LedgerUnavailable or
-        LedgerRefused; in each case nothing was written, but after LedgerUnavailable because of a
-        lost connection nobody knows: repeat the call.
+        Raises StaleLease where `lease` is no longer the account's own, LedgerUnavailable,
+        LedgerRefused or StatementRefused; in each case nothing was written, but after
+        LedgerUnavailable because of a lost connection nobody knows: repeat the call.
         """
         return await self._shielded(self.engines.write, job, lease)
 
@@ -96,13 +99,13 @@ class Database:
             try:
                 async with engine.begin() as connection:
                     return await connection.run_sync(_fenced, job, lease)
-            except (sa.exc.SQLAlchemyError, OSError) as error:
+            except (sa.exc.SQLAlchemyError, OSError, OverflowError) as error:
                 if tries_left and _conflict(error):
                     continue
-                outage = translated(error)
-                if outage is None:
+                known = translated(error)
+                if known is None:
                     raise
-                raise outage from error
+                raise known from error
         raise AssertionError("the last try either returns or raises")
 
 

@@ -32,6 +32,8 @@ POSTGRES_ARGS: dict[str, object] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
     "application_name": "sexton",
+    # A pooler that hands each transaction to another server session knows no statement of before.
+    "prepare_threshold": None,
     "options": "-c statement_timeout=20s -c lock_timeout=5s"
     " -c idle_in_transaction_session_timeout=5s -c timezone=UTC",
 }

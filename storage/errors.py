@@ -1,6 +1,7 @@
 """What can go wrong with a database, and what each of its errors means to the guard.
 
-SQL errors that are bugs of ours (a syntax error, a violated constraint) are left as they are.
+No error of a driver leaves this folder as it is: what is neither an outage nor the database's own
+fault is a statement that it does not take, a bug of ours or of whoever wrote it.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ class LedgerRefused(Exception):
 
 class TableMissing(LedgerRefused):
     """The database that answers has no such table: it is not the ledger that was opened."""
+
+
+class StatementRefused(Exception):
+    """The database does not take a statement: a violated constraint, a value out of its range.
+
+    Nothing was written, and the same call fails again.
+    """
 
 
 class StaleLease(Exception):
@@ -71,27 +79,44 @@ _POSTGRES_REFUSALS = {
     "XX001": "PostgreSQL reports damaged data; restore a backup",
     "XX002": "PostgreSQL reports a damaged index; reindex, or restore a backup",
 }
+# What a pooler such as pgbouncer says instead of a server, which it does with states of its own.
+_POOLER = (
+    "unsupported startup parameter",
+    "prepared statement",
+)
+_POOLER_CURE = (
+    "a pooler stands before PostgreSQL and does not pass on what the ledger sets for its session;"
+    " let storage.url lead to PostgreSQL itself, or set `ignore_startup_parameters = options` in"
+    " pgbouncer"
+)
 # libpq gives no SQLSTATE for a refused connection attempt: only the server's words tell.
 _CONNECT_REFUSALS = ("authentication failed", "does not exist", "no pg_hba.conf entry")
 
 
-def translated(error: BaseException) -> LedgerUnavailable | LedgerRefused | None:
-    """The ledger's own error for what a database driver raised; None where it is a bug of ours."""
+def translated(error: BaseException) -> Exception | None:
+    """The ledger's own error for what a database driver raised; None where it is not a driver's."""
     if isinstance(error, exc.TimeoutError):
         return LedgerUnavailable("all connections to the ledger are busy; its database hangs")
     if isinstance(error, exc.DBAPIError):
-        if isinstance(error.orig, sqlite3.Error):
-            return _sqlite(error.orig)
-        if isinstance(error.orig, psycopg.Error):
-            return _postgres(error.orig, lost=error.connection_invalidated)
-        return None
-    if isinstance(error, sqlite3.Error):
-        return _sqlite(error)
-    if isinstance(error, psycopg.Error):
-        return _postgres(error, lost=False)
-    if isinstance(error, OSError):
+        lost = error.connection_invalidated
+        orig = error.orig if isinstance(error.orig, Exception) else error
+    elif isinstance(error, sqlite3.Error | psycopg.Error):
+        lost, orig = False, error
+    elif isinstance(error, OSError):
         return LedgerUnavailable(f"the system refuses the ledger's file or socket: {error}")
-    return None
+    elif isinstance(error, OverflowError):
+        # What Python's SQLite says of a whole number beyond 64 bits.
+        return StatementRefused(f"the database refuses a statement: {error}")
+    else:
+        return None
+    if isinstance(orig, sqlite3.Error):
+        known = _sqlite(orig)
+    elif isinstance(orig, psycopg.Error):
+        known = _postgres(orig, lost=lost)
+    else:
+        known = None
+    said = str(orig).strip().partition("\n")[0]
+    return known or StatementRefused(f"the database refuses a statement: {said}")
 
 
 def _sqlite(error: sqlite3.Error) -> LedgerUnavailable | LedgerRefused | None:
@@ -111,6 +136,8 @@ def _postgres(error: psycopg.Error, *, lost: bool) -> LedgerUnavailable | Ledger
     said = str(error).strip().partition("\n")[0]
     if state in _POSTGRES_NO_TABLE:
         return TableMissing(f"{_TABLE_MISSING} ({said})")
+    if any(words in said for words in _POOLER):
+        return LedgerRefused(f"{_POOLER_CURE} ({said})")
     for table, kind in (
         (_POSTGRES_REFUSALS, LedgerRefused),
         (_POSTGRES_OUTAGES, LedgerUnavailable),

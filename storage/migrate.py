@@ -66,10 +66,10 @@ def back_up(file: Path, folder: Path) -> Path | None:
             with closing(sqlite3.connect(copy)) as target:
                 source.backup(target)
     except (sqlite3.Error, OSError) as error:
-        outage = translated(error)
-        if outage is None:
+        known = translated(error)
+        if known is None:
             raise
-        raise outage from error
+        raise known from error
     return copy
 
 

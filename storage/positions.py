@@ -22,6 +22,7 @@ from messages.ledger import (
     RowClose,
     RowStatus,
 )
+from messages.values import check_amounts
 from storage import alerts, audit, fills
 from storage import counters as statistics
 from storage.active import ActiveReader
@@ -263,8 +264,11 @@ class Positions:
     ) -> PositionRow | None:
         """Change what is given of an account's active row: the bot's own right.
 
-        Returns the row as it is now; None where the account has no such active row.
+        Returns the row as it is now; None where the account has no such active row. Raises
+        ValueError for what is no amount.
         """
+        stop = None if isinstance(stop_price, Unchanged) else stop_price
+        check_amounts(quantity, entry_price, stop)
         given = {
             "quantity": quantity,
             "entry_price": entry_price,

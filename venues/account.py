@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from messages.venue import Connected, KeyRights, VenueError, VenueErrorKind
+from messages.venue import (
+    Connected,
+    Identity,
+    KeyRights,
+    Markets,
+    NotTold,
+    VenueError,
+    VenueErrorKind,
+)
 from venues.client import Client, VenueCallError
 from venues.numbers import instant_or_none
 from venues.strict import MalformedReplyError
@@ -27,6 +35,25 @@ async def connected(client: Client) -> Connected | VenueError:
             if failed.error.kind in _FATAL:
                 return failed.error
     return Connected(instruments=dict(client.instruments), hedged=hedged)
+
+
+async def reload_markets(client: Client) -> Markets | VenueError:
+    """The market rules as the venue has them now; all later calls go by them."""
+    try:
+        await client.load(reload=True)
+    except VenueCallError as failed:
+        return failed.error
+    return Markets(instruments=dict(client.instruments), loaded_at=client.now())
+
+
+async def identity(client: Client) -> Identity | NotTold | VenueError:
+    """Whose login this is, by the venue's own id of the account."""
+    try:
+        await client.ready()
+        async with client.call("identity"):
+            return await client.hooks.identity(client)
+    except VenueCallError as failed:
+        return failed.error
 
 
 async def server_time(client: Client) -> datetime | VenueError:

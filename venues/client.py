@@ -21,15 +21,18 @@ import aiohttp
 from messages.settings import AccountSettings
 from messages.values import LegKey
 from messages.venue import Instrument, VenueError, VenueErrorKind
+from venues.bans import ban_of, note_ban
 from venues.errors import classify
 from venues.exchanges import EXCHANGES
 from venues.exchanges.base import Exchange, Facts
 from venues.markets import read_instruments
 from venues.strict import (
+    BannedError,
     CannotTellError,
     Capture,
     MalformedReplyError,
     TooLateError,
+    WrongAccountError,
     capturing,
     demand_strict_replies,
 )
@@ -202,25 +205,41 @@ class Client:
         Raises `VenueCallError` only. Type and key errors are turned too: ccxt raises them for
         replies of an unforeseen shape, and a damaged reply is not a crash.
         """
-        with capturing(lambda: not_after is None or self.now() <= not_after) as capture:
+        banned = ban_of(self.settings, self.now())
+        if banned is not None:
+            raise VenueCallError(banned, refusal=True)
+        with capturing(
+            lambda: not_after is None or self.now() <= not_after,
+            lambda: ban_of(self.settings, self.now()) is not None,
+        ) as capture:
             try:
                 yield capture
             except VenueCallError:
                 raise
+            except BannedError as late:
+                error = ban_of(self.settings, self.now()) or VenueError(
+                    kind=VenueErrorKind.RATE_LIMIT, message=str(late)
+                )
+                raise VenueCallError(
+                    error, refusal=capture.only_questions, sent=tuple(capture.sent)
+                ) from late
             except TooLateError as late:
                 message = f"nothing was sent: it waited too long in the rate limiter ({late})"
                 raise VenueCallError(
                     VenueError(kind=VenueErrorKind.RATE_LIMIT, message=message),
-                    refusal=True,
+                    refusal=capture.only_questions,
                     sent=tuple(capture.sent),
                 ) from late
-            except CannotTellError as error:
+            except (CannotTellError, WrongAccountError) as error:
+                wrong = isinstance(error, WrongAccountError)
+                kind = VenueErrorKind.KEY if wrong else VenueErrorKind.OTHER
                 raise VenueCallError(
-                    VenueError(kind=VenueErrorKind.OTHER, message=str(error)),
+                    VenueError(kind=kind, message=str(error)),
                     sent=tuple(capture.sent),
                 ) from error
             except self._expected() as error:
-                found = classify(self.settings, self.hooks, error, capture.answer)
+                found = classify(self.settings, self.hooks, error, capture.answer, self.now())
+                note_ban(self.settings, found.error)
                 raise VenueCallError(
                     found.error,
                     refusal=found.refusal,

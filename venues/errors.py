@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from messages.settings import AccountSettings
 from messages.venue import VenueError, VenueErrorKind
@@ -83,12 +86,27 @@ class Classified:
 
 
 def classify(
-    settings: AccountSettings, exchange: Exchange, raised: BaseException, reply: Reply | None
+    settings: AccountSettings,
+    exchange: Exchange,
+    raised: BaseException,
+    reply: Reply | None,
+    now: datetime,
 ) -> Classified:
     """The meaning of what a ccxt call raised. `reply` is the last answer it got, if any.
 
-    The answer is read for a code wherever it stands: in a field, in the message, in any case.
+    The answer is read for a code wherever it stands: in a field, in the message, in any case. A
+    rate limit carries when it ends, where the answer says so.
     """
+    found = _classified(settings, exchange, raised, reply)
+    if found.error.kind is not VenueErrorKind.RATE_LIMIT or reply is None:
+        return found
+    until = exchange.listens_again(reply, now)
+    return replace(found, error=msgspec.structs.replace(found.error, retry_at=until))
+
+
+def _classified(
+    settings: AccountSettings, exchange: Exchange, raised: BaseException, reply: Reply | None
+) -> Classified:
     read = _read_reply(exchange, reply)
     text = scrub(settings, str(raised))
     status = reply.status if reply is not None else None

@@ -1,4 +1,4 @@
-"""The account's executions of a symbol: every page since an instant, forced closes told apart.
+"""The account's executions of a symbol: every page since an instant, of all kinds.
 
 The history is complete, or there is an error. Which fills closed which leg is decided elsewhere.
 """
@@ -12,18 +12,21 @@ from typing import Any
 from messages.values import ZERO
 from messages.venue import Fill, Fills, Instrument, VenueError
 from venues.client import Client, VenueCallError
-from venues.exchanges.base import FillAsk, Trade
-from venues.numbers import instant_or_none, milliseconds, positive_or_none
+from venues.exchanges.base import Ask, Order, Trade
+from venues.numbers import instant_or_none, positive_or_none
 from venues.orders import instrument_of
-from venues.strict import MalformedReplyError, taken
+from venues.pages import read_pages, windows
+from venues.strict import MalformedReplyError
 
-_MOST_PAGES = 500
 _OLDER_ORDERS = timedelta(days=1)
 """An order is older than its fills."""
 
 
 async def fetch_fills(client: Client, symbol: str, since: datetime) -> Fills | VenueError:
-    """Fills since an instant (aware UTC), oldest first; quantities in base units."""
+    """Fills since an instant (aware UTC), oldest first; quantities in base units.
+
+    The answer's own `since` is later where the venue does not keep its history so long.
+    """
     try:
         await client.ready()
         instrument = instrument_of(client, symbol)
@@ -31,75 +34,54 @@ async def fetch_fills(client: Client, symbol: str, since: datetime) -> Fills | V
             fills = await _read(client, instrument, since)
     except VenueCallError as failed:
         return failed.error
-    unique = {fill.fill_id: fill for fill in fills if fill.at >= since}
+    kept = client.facts.fill_history
+    # One trade of ours with ourselves is two fills of one id.
+    unique = {_key(fill): fill for fill in fills if fill.at >= since}
     return Fills(
-        symbol=symbol, since=since, fills=tuple(sorted(unique.values(), key=lambda f: f.at))
+        symbol=symbol,
+        since=since if kept is None else max(since, client.now() - kept),
+        fills=tuple(sorted(unique.values(), key=lambda fill: fill.at)),
     )
 
 
+def _key(fill: Fill) -> tuple[str, str, str]:
+    return fill.fill_id, fill.order_id, fill.side.value
+
+
 async def _read(client: Client, instrument: Instrument, since: datetime) -> list[Fill]:
+    async def page(ask: Ask) -> tuple[list[Trade], str]:
+        return await client.hooks.fill_page(client, instrument, ask)
+
     trades: list[Trade] = []
-    for start, end in _windows(client, since):
-        trades += await _window(client, instrument, start, end)
+    for start, end in windows(client.now(), since, client.facts.fill_window):
+        found = await read_pages(page, start, end, _trade_key)
+        # Of fills of one instant, the order in which they came decides.
+        trades += reversed(found) if client.facts.newest_first else found
     names: dict[str, str] = {}
     if trades and client.facts.nameless_fills:
         names = await _client_ids(client, instrument, since - _OLDER_ORDERS)
     return [_fill(client, instrument, trade, names) for trade in trades]
 
 
-def _windows(client: Client, since: datetime) -> list[tuple[datetime, datetime]]:
-    windows: list[tuple[datetime, datetime]] = []
-    start, end = since, client.now() + timedelta(minutes=1)
-    span = client.facts.fill_window
-    while start < end:
-        stop = end if span is None else min(start + span - timedelta(seconds=1), end)
-        windows.append((start, stop))
-        start = stop
-    return windows
-
-
-async def _window(
-    client: Client, instrument: Instrument, start: datetime, end: datetime
-) -> list[Trade]:
-    """All pages of one window. Raises `MalformedReplyError` where they do not come to an end."""
-    found: dict[str, Trade] = {}
-    seen: set[str] = set()
-    at = ""
-    for _ in range(_MOST_PAGES):
-        page = await client.hooks.fill_page(client, instrument, FillAsk(start, end, at))
-        ids = [str(trade.get("id") or id(trade)) for trade in page.trades]
-        new = {key: trade for key, trade in zip(ids, page.trades, strict=True) if key not in found}
-        # Where pages go backwards, a later page is older.
-        found = {**new, **found} if client.facts.newest_first else {**found, **new}
-        if not page.next:
-            return list(found.values())
-        if page.next in seen or (page.trades and not new):
-            raise MalformedReplyError("the pages of fills go round in a circle")
-        seen.add(page.next)
-        at = page.next
-    raise MalformedReplyError(f"fills did not end after {_MOST_PAGES} pages")
+def _trade_key(trade: Trade) -> str:
+    fill_id = str(trade.get("id") or id(trade))
+    return f"{fill_id} {trade.get('order')} {trade.get('side')}"
 
 
 async def _client_ids(client: Client, instrument: Instrument, since: datetime) -> dict[str, str]:
     """Whose each order was, by the venue's id, where its fills do not say: out of all orders."""
+    size = client.facts.fill_page
+
+    async def page(ask: Ask) -> tuple[list[Order], str]:
+        at = int(ask.at or ask.start_ms)
+        until = {"endTime": ask.end_ms, "limit": size}
+        orders = list(await client.exchange.fetch_orders(instrument.symbol, at, None, until))
+        return orders, client.hooks.next_by_time(orders)
+
     names: dict[str, str] = {}
-    for start, end in _windows(client, since):
-        at = milliseconds(start)
-        until = {"endTime": milliseconds(end)}
-        for _ in range(_MOST_PAGES):
-            size = client.facts.fill_page
-            page = await client.exchange.fetch_orders(instrument.symbol, at, size, until)
-            # What ccxt filtered out still filled the page.
-            full = taken() >= size
-            new = [order for order in page if str(order.get("id")) not in names]
-            names.update({str(o.get("id")): str(o.get("clientOrderId") or "") for o in new})
-            if not full:
-                break
-            if not new:
-                raise MalformedReplyError("a full page of orders repeats itself")
-            at = max(int(order["timestamp"]) for order in new)
-        else:
-            raise MalformedReplyError(f"orders did not end after {_MOST_PAGES} pages")
+    for start, end in windows(client.now(), since, client.facts.fill_window):
+        orders = await read_pages(page, start, end, lambda order: str(order.get("id")))
+        names.update((str(o.get("id")), str(o.get("clientOrderId") or "")) for o in orders)
     return names
 
 
@@ -134,7 +116,7 @@ def _fill(client: Client, instrument: Instrument, trade: Trade, names: Mapping[s
         realized_pnl=hooks.fill_pnl(raw),
         fee=fee or ZERO,
         fee_currency=currency,
-        kind=hooks.fill_kind(raw, told),
+        kind=hooks.fill_kind(client, raw, told),
     )
 
 
@@ -144,6 +126,7 @@ _CLIENT_IDS = (
     "clientOid",
     "text",
     "cliOrdId",
+    "cli_ord_id",
     "cloid",
     "clientOrderId",
     "clientOrderID",

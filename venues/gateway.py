@@ -13,11 +13,15 @@ from messages.settings import AccountSettings
 from messages.values import LegKey
 from messages.venue import (
     Canceled,
+    ClosedPositions,
     Connected,
     Fills,
     Hint,
+    Identity,
     KeyRights,
+    Markets,
     NoSuchOrder,
+    NotTold,
     OpenOrders,
     OrderLookup,
     OrderRequest,
@@ -27,7 +31,7 @@ from messages.venue import (
     Snapshot,
     VenueError,
 )
-from venues import account, fills, orders, positions, protection, quotes, stream
+from venues import account, closed, fills, orders, positions, protection, quotes, stream
 from venues.client import Client, VenueCallError
 from venues.exchanges import EXCHANGES
 from venues.port import Venue
@@ -100,6 +104,17 @@ class CcxtVenue:
 
     async def fetch_fills(self, symbol: str, since: datetime) -> Fills | VenueError:
         return await fills.fetch_fills(self._client, symbol, since)
+
+    async def closed_positions(
+        self, symbol: str, since: datetime
+    ) -> ClosedPositions | NotTold | VenueError:
+        return await closed.closed_positions(self._client, symbol, since)
+
+    async def identity(self) -> Identity | NotTold | VenueError:
+        return await account.identity(self._client)
+
+    async def reload_markets(self) -> Markets | VenueError:
+        return await account.reload_markets(self._client)
 
     async def server_time(self) -> datetime | VenueError:
         return await account.server_time(self._client)

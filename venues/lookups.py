@@ -47,7 +47,8 @@ async def _search(
             continue
         try:
             async with client.call(name):
-                found = _pick(await step.read(), wanted, by_id=by_id)
+                orders = [client.hooks.corrected(order) for order in await step.read()]
+                found = _pick(orders, wanted, by_id=by_id)
                 if found is not None:
                     order = await client.hooks.became(client, instrument, found)
                     return read_record(client, instrument, order)
@@ -80,17 +81,18 @@ async def open_pages(client: Client, symbol: str | None, params: Mapping[str, An
     """Open orders, all pages where the venue has pages. A circling cursor raises."""
     size = client.facts.order_page
     if not size:
-        return list(await client.exchange.fetch_open_orders(symbol, None, None, dict(params)))
-    orders: list[Order] = []
+        orders = await client.exchange.fetch_open_orders(symbol, None, None, dict(params))
+        return [client.hooks.corrected(order) for order in orders]
+    found: list[Order] = []
     extra: dict[str, Any] = {}
     seen: set[str] = set()
     for _ in range(_MOST_PAGES):
         asked = {**params, **extra}
         page = list(await client.exchange.fetch_open_orders(symbol, None, size, asked))
-        orders += page
+        found += (client.hooks.corrected(order) for order in page)
         cursor = client.hooks.next_cursor(last_body())
         if not cursor or not page:
-            return orders
+            return found
         if cursor in seen:
             raise MalformedReplyError("the pages of open orders go round in a circle")
         seen.add(cursor)

@@ -53,4 +53,5 @@ def _read(hooks: Exchange, symbol: str, market: Mapping[str, Any]) -> Instrument
         max_market_amount=hooks.largest_market_order(market),
         expires_at=instant_or_none(market.get("expiry")),
         active=market.get("active") is not False,
+        status=hooks.market_status(market),
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from messages.venue import Instrument, OrderRecord, OrderStatus
 from venues.client import Client
-from venues.exchanges.base import Facts, names_one_of
+from venues.exchanges.base import Facts, names_one_of, raw_of
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import MalformedReplyError
 
@@ -28,7 +28,7 @@ def read_record(client: Client, instrument: Instrument, order: Mapping[str, Any]
 
     ccxt fills a missing fill in from the status, so the raw record must name it itself.
     """
-    raw = _raw(order)
+    raw = raw_of(order)
     hooks = client.hooks
     order_id = str(order.get("id") or "")
     side = hooks.order_side(order.get("side"), raw)
@@ -108,14 +108,6 @@ def judged(status: OrderStatus, amount: Decimal, filled: Decimal) -> OrderStatus
     if status is OrderStatus.CANCELED and Decimal(0) < amount <= filled:
         return OrderStatus.FILLED
     return status
-
-
-def _raw(order: Mapping[str, Any]) -> Mapping[str, Any]:
-    raw = order.get("info")
-    if not isinstance(raw, Mapping):
-        return {}
-    inner = raw.get("order")
-    return {**raw, **inner} if isinstance(inner, Mapping) else raw
 
 
 def _reduce_only(order: Mapping[str, Any], raw: Mapping[str, Any]) -> bool | None:

@@ -176,7 +176,7 @@ async def cancel(
 
     A venue that does not know the order any more is asked what became of it: that may be a fill.
     """
-    gone = False
+    gone: VenueError | None = None
     try:
         await client.ready()
         instrument = instrument_of(client, symbol)
@@ -185,25 +185,32 @@ async def cancel(
                 params = {"trigger": True} if trigger and client.facts.cancels_by_kind else {}
                 await client.exchange.cancel_order(order_id, symbol, params)
         except VenueCallError as failed:
-            if failed.error.kind is not VenueErrorKind.NO_SUCH_ORDER:
+            if not _may_have_ended(client, failed.error):
                 return failed.error
-            gone = True
+            gone = failed.error
         return await _settled(client, instrument, order_id, trigger=trigger, gone=gone)
     except VenueCallError as failed:
         return failed.error
 
 
+def _may_have_ended(client: Client, error: VenueError) -> bool:
+    late = error.code.upper() in client.facts.late_cancel
+    return late or error.kind is VenueErrorKind.NO_SUCH_ORDER
+
+
 async def _settled(
-    client: Client, instrument: Instrument, order_id: str, *, trigger: bool, gone: bool
+    client: Client, instrument: Instrument, order_id: str, *, trigger: bool, gone: VenueError | None
 ) -> Canceled | NoSuchOrder | VenueError:
     record: OrderRecord | None = None
     for _ in range(_CANCEL_READS):
         record = await by_order_id(client, instrument, order_id, trigger=trigger)
         if record is not None and record.status.final:
             return Canceled(record=record)
-        if record is None and gone:
+        if record is None and gone is not None:
             return NoSuchOrder(client_order_id=order_id)
         await asyncio.sleep(_CANCEL_PAUSE)
+    if gone is not None:
+        return gone
     what = "is still open" if record is not None else "is nowhere to be read"
     return VenueError(
         kind=VenueErrorKind.OTHER,

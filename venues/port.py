@@ -13,11 +13,15 @@ from typing import Protocol
 from messages.values import LegKey
 from messages.venue import (
     Canceled,
+    ClosedPositions,
     Connected,
     Fills,
     Hint,
+    Identity,
     KeyRights,
+    Markets,
     NoSuchOrder,
+    NotTold,
     OpenOrders,
     OrderLookup,
     OrderRequest,
@@ -69,6 +73,17 @@ class Venue(Protocol):
 
     async def fetch_fills(self, symbol: str, since: datetime) -> Fills | VenueError:
         """The account's executions of a symbol since an instant, all pages, oldest first."""
+
+    async def closed_positions(
+        self, symbol: str, since: datetime
+    ) -> ClosedPositions | NotTold | VenueError:
+        """The venue's own record of positions that ended since an instant, oldest first."""
+
+    async def identity(self) -> Identity | NotTold | VenueError:
+        """Whose login this is, where the venue tells it."""
+
+    async def reload_markets(self) -> Markets | VenueError:
+        """Load the market rules anew."""
 
     async def server_time(self) -> datetime | VenueError: ...
 

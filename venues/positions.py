@@ -34,6 +34,7 @@ class _Read:
     flat: set[LegKey] = field(default_factory=set)
     problems: list[VenueError] = field(default_factory=list)
     unmapped: list[str] = field(default_factory=list)
+    none_such: bool = False
 
 
 async def read_all(client: Client, name: str = "fetch_positions") -> Snapshot:
@@ -73,7 +74,8 @@ async def read_symbol(client: Client, key: LegKey) -> Snapshot:
             read.problems.append(_problem(f"{key.symbol} is not listed"))
         else:
             await _read_by_symbol(client, instrument, read)
-            if key not in read.flat and all(key != position.key for position in read.positions):
+            named = key in read.flat or any(key == found.key for found in read.positions)
+            if client.facts.names_flat and not named and not read.none_such:
                 read.problems.append(_problem(f"the answer does not name {key}"))
     except VenueCallError as failed:
         read.problems.append(failed.error)
@@ -172,19 +174,22 @@ async def _as_ccxt_reads(
 
 
 async def _read_by_symbol(client: Client, instrument: Instrument, read: _Read) -> None:
-    """One symbol: a row comes even when flat, which is evidence of its own.
+    """One symbol, asked for by name. Where flat legs are named, no row is no answer.
 
-    So an answer without any row is no answer.
+    A venue that says that there is no such position has answered all the same.
     """
-    params = client.hooks.position_by_name(instrument)
-    async with client.call("fetch_position") as capture:
-        parsed = await client.exchange.fetch_positions([instrument.symbol], params)
-        rows, _ = _rows(client, capture)
-        strays = [row for row in rows if row.get("symbol") != instrument.venue_id]
-        if strays or not rows:
-            got = "others" if strays else "no row"
-            raise MalformedReplyError(f"asked for {instrument.venue_id}, got {got}")
-        _take(client, rows, parsed, read)
+    try:
+        async with client.call("fetch_position"):
+            rows, parsed = await client.hooks.rows_by_name(client, instrument)
+            strays = [row for row in rows if _venue_symbol(row) != instrument.venue_id]
+            if strays or (not rows and client.facts.names_flat):
+                got = "others" if strays else "no row"
+                raise MalformedReplyError(f"asked for {instrument.venue_id}, got {got}")
+            _take(client, rows, parsed, read)
+    except VenueCallError as failed:
+        if not failed.refusal or failed.error.kind is not VenueErrorKind.NOTHING_TO_REDUCE:
+            raise
+        read.none_such = True
 
 
 def _rows(client: Client, capture: Capture) -> tuple[list[Row], Any]:

@@ -25,7 +25,7 @@ from venues.exchanges.base import Exchange, Order, is_true
 from venues.lookups import open_pages
 from venues.numbers import decimal_or_none, positive_or_none
 from venues.order_records import STATUSES
-from venues.strict import MalformedReplyError, last_body, taken
+from venues.strict import MalformedReplyError, last_body
 
 
 @dataclass(slots=True)
@@ -74,9 +74,9 @@ async def _rows(
     """The orders that may protect, each with whether it stood in a list of trigger orders."""
     for symbol, params in client.hooks.trigger_order_reads(symbols, client.settings.settles):
         rows = await open_pages(client, symbol, params)
-        if client.hooks.more_rows(last_body(), taken()):
+        if client.hooks.more_rows(last_body(), len(client.hooks.rows_taken())):
             found.lacks(f"more trigger orders of {symbol} rest than were listed")
-        for row in rows:
+        for row in client.hooks.protecting(rows):
             yield row, bool(params)
 
 

@@ -31,6 +31,10 @@ class TooLateError(Exception):
     """A request that was held up until nobody should send it any more. Nothing was sent."""
 
 
+class BannedError(Exception):
+    """A request that waited in the rate limiter while a ban began. Nothing was sent."""
+
+
 class MalformedReplyError(Exception):
     """A reply without the shape that its endpoint promises."""
 
@@ -43,30 +47,40 @@ class CannotTellError(Exception):
     """The venue answered well, and what it keeps does not tell what was asked."""
 
 
+class WrongAccountError(Exception):
+    """The login is none of an account: every read of it would show nothing, and be well-formed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One HTTP answer. `body` is None where it was no JSON; `text` is what came.
 
-    `next_token` leads to the next page where a venue says so in a header.
+    `headers` are those of its answer by lower-case name.
     """
 
     status: int
     path: str
     body: Any
     text: str
-    next_token: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Capture:
     """What one call of ours sent and got, in order. `sent` holds (HTTP method, path).
 
-    `may_leave` is asked last before anything but a question is sent.
+    `may_leave` is asked last before anything but a question is sent, and `banned` before anything.
     """
 
     may_leave: Callable[[], bool] = lambda: True
+    banned: Callable[[], bool] = lambda: False
     sent: list[tuple[str, str]] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
+
+    @property
+    def only_questions(self) -> bool:
+        """Whether nothing that could have done anything was sent."""
+        return all(is_question(*request) for request in self.sent)
 
     @property
     def answer(self) -> Reply | None:
@@ -80,12 +94,14 @@ _capture: ContextVar[Capture | None] = ContextVar("capture", default=None)
 
 
 @contextmanager
-def capturing(may_leave: Callable[[], bool] = lambda: True) -> Iterator[Capture]:
+def capturing(
+    may_leave: Callable[[], bool] = lambda: True, banned: Callable[[], bool] = lambda: False
+) -> Iterator[Capture]:
     """Collect the requests and replies of the ccxt calls made inside.
 
-    `TooLateError` leaves it where `may_leave` says no.
+    `TooLateError` leaves it where `may_leave` says no, `BannedError` where `banned` says yes.
     """
-    capture = Capture(may_leave)
+    capture = Capture(may_leave, banned)
     token = _capture.set(capture)
     try:
         yield capture
@@ -108,16 +124,15 @@ def next_token() -> str:
         return ""
     body = answer.body
     told = body.get("continuationToken") if isinstance(body, Mapping) else None
-    return answer.next_token or str(told or "")
+    return answer.headers.get(_NEXT_PAGE) or str(told or "")
 
 
-def taken() -> int:
-    """How many rows the venue sent in its last answer, before ccxt filtered any."""
-    at = last_body()
-    for key in ("result", "data", "items", "list", "fills", "entrustedList"):
-        if isinstance(at, Mapping) and key in at:
-            at = at[key]
-    return len(at) if isinstance(at, list) else 0
+def rows_taken(places: tuple[Place, ...]) -> list[Mapping[str, Any]]:
+    """The rows of the last answer inside `capturing()`; none where its list has no known place."""
+    capture = _capture.get()
+    answer = capture.answer if capture is not None else None
+    place = place_of(places, answer.path) if answer is not None else None
+    return rows_at(answer.body, place) if answer is not None and place is not None else []
 
 
 def place_of(places: tuple[Place, ...], path: str) -> Place | None:
@@ -158,6 +173,8 @@ def demand_strict_replies(
         if capture is not None:
             request = (method, urlsplit(url).path)
             # Here the request has been through ccxt's rate limiter: only the socket is left.
+            if capture.banned():
+                raise BannedError(f"{method} {request[1]} would have gone into a ban")
             if not is_question(*request) and not capture.may_leave():
                 raise TooLateError(f"{method} {request[1]} was held up for too long")
             capture.sent.append(request)
@@ -177,8 +194,8 @@ def demand_strict_replies(
         path = endpoint_of(url, request_body)
         capture = _capture.get()
         if capture is not None:
-            told = (value for name, value in headers.items() if name.lower() == _NEXT_PAGE)
-            capture.replies.append(Reply(code, path, response, body or "", next(told, "")))
+            told = {str(name).lower(): str(value) for name, value in headers.items()}
+            capture.replies.append(Reply(code, path, response, body or "", told))
         good = 200 <= code < 300
         place = place_of(places, path) if method == "GET" or "#" in path else None
         if good:

@@ -1,6 +1,6 @@
-"""What goes out to people: an alert's notice in words, and the face of a channel.
+"""What is sent to people: an alert's notification in words, and what a channel must offer.
 
-Leaves when and how often to `actors.delivery`, and what a channel really is to the console.
+`actors.delivery` decides when and how often; `console.service.channels` has the channels.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import msgspec
 from messages.ledger import Alert, AlertLevel, AlertType, Delivery, NoticeKind
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """One message to people, and the facts it is made of.
 
     `exchange` is the account's ccxt id. `silent` asks the channel to make no sound, where it can.
@@ -36,14 +36,16 @@ class Channel(Protocol):
     @property
     def name(self) -> str: ...
 
-    async def send(self, notice: Notice) -> str | None:
+    async def send(self, notice: Notification) -> str | None:
         """Send it; None when it was taken, or why it was not, without any secret."""
 
 
-def notice_of(delivery: Delivery, exchanges: Mapping[str, str], *, silent: bool) -> Notice:
-    """A waiting delivery in words. `exchanges` has each account's ccxt id."""
+def notification_of(
+    delivery: Delivery, exchanges: Mapping[str, str], *, silent: bool
+) -> Notification:
+    """The words of a delivery that waits. `exchanges` has each account's ccxt id."""
     alert = delivery.alert
-    return Notice(
+    return Notification(
         kind=delivery.kind,
         type=alert.type,
         level=AlertLevel.INFO if delivery.kind is NoticeKind.RESOLVED else alert.level,
@@ -87,8 +89,8 @@ def _body(delivery: Delivery) -> str:
     lines = [where] if where else []
     if delivery.kind is NoticeKind.RESOLVED:
         lines.append(f"It is over: {alert.resolution}")
-    told = (("Seen", alert.seen), ("Done", alert.done), ("Next", alert.next_step))
-    lines += [f"{word}: {text}" for word, text in told if text]
+    sentences = (("Seen", alert.seen), ("Done", alert.done), ("Next", alert.next_step))
+    lines += [f"{word}: {text}" for word, text in sentences if text]
     lines += [f"{name.replace('_', ' ')}: {value}" for name, value in alert.details.items()]
     lines.append(f"{alert.type.value}, raised {alert.raised_at:%Y-%m-%d %H:%M:%S} UTC")
     if _open(alert):

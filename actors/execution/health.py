@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
 from actors import paths
-from actors.exchange_alerts import degraded, degraded_key
-from actors.runtime import Actor
+from actors.context import Context
 from messages.to_alerts import RaiseAlert, ResolveAlert
 from messages.venue import VenueError
+from rules.guard_alerts import degraded, degraded_key
 
 DEGRADED_AFTER = timedelta(seconds=60)
 """Reads must fail for this long before the account is called degraded: venues hiccup."""
 
 
 class HealthState(msgspec.Struct):
-    """`resolved_once`: this incarnation has resolved what its forerunner may have raised."""
+    """`resolved_once`: this incarnation has resolved what an earlier one may have raised."""
 
     failing_since: datetime | None = None
     degraded: bool = False
@@ -28,20 +27,22 @@ class HealthState(msgspec.Struct):
 class Health:
     """The exchange actor's view of its account's reads; `state` is part of the actor's own."""
 
-    def __init__(self, owner: Actor[Any], account: str, state: HealthState) -> None:
-        self._owner = owner
+    def __init__(self, context: Context, account: str, state: HealthState) -> None:
+        self._context = context
         self._account = account
         self._state = state
 
     def troubled(self, error: VenueError) -> None:
         """A read failed. The account is degraded once they have failed for long enough."""
-        state, now = self._state, self._owner.now()
+        state, now = self._state, self._context.now()
         if state.failing_since is None:
             state.failing_since = now
-        if state.degraded or now - state.failing_since < DEGRADED_AFTER:
+        # A ban has come to stay, and its end is known.
+        soon = error.retry_at is None and now - state.failing_since < DEGRADED_AFTER
+        if state.degraded or soon:
             return
         state.degraded = True
-        self._owner.tell(
+        self._context.tell(
             paths.ALERTS, RaiseAlert(draft=degraded(self._account, state.failing_since, error))
         )
 
@@ -50,11 +51,11 @@ class Health:
         state = self._state
         state.failing_since = None
         if state.degraded:
-            self._owner.log.info("Positions of {} can be read again", self._account)
+            self._context.log.info("Positions of {} can be read again", self._account)
         if state.degraded or not state.resolved_once:
             state.degraded = False
             state.resolved_once = True
-            self._owner.tell(
+            self._context.tell(
                 paths.ALERTS,
                 ResolveAlert(
                     dedup_key=degraded_key(self._account), resolution="positions are read again"

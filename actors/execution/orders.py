@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import msgspec
 
-from actors.ledger_client import ask_ledger
-from actors.records import event
-from actors.runtime import Actor
+from actors.backoff import backoffs
+from actors.context import Context
+from actors.ledger_client import ask_ledger, event
 from messages.ledger import EventDraft, Intent, IntentState
 from messages.settings import OrderSettings
 from messages.to_exchange import Settled
@@ -37,6 +36,7 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
+from rules.ids import OwnIds
 from rules.own_orders import Outcome, is_record_of, outcome_of_fills, outcome_of_record
 from venues.port import Venue
 
@@ -66,24 +66,30 @@ class Orders:
 
     def __init__(
         self,
-        owner: Actor[Any],
+        context: Context,
         venue: Venue,
         settings: OrderSettings,
-        now: Callable[[], datetime],
         live: set[LegKey],
     ) -> None:
-        self._owner = owner
+        self._context = context
         self._venue = venue
         self._settings = settings
-        self._now = now
+        self._now = context.now
         self._live = live
         self._waiting: dict[str, asyncio.Event] = {}
+        self.own_ids = OwnIds()
 
-    async def send(self, intent: Intent) -> Intent | Refused | Unresolved:
-        """Commit, send once, follow. Returns the settled intent, a refusal, or Unresolved."""
+    async def send(
+        self, intent: Intent, wanted: Callable[[], Awaitable[bool]] | None = None
+    ) -> Intent | Refused | Unresolved:
+        """Commit, send once, follow. Returns the settled intent, a refusal, or Unresolved.
+
+        An order that rests is taken back as soon as `wanted` says no: its rows may be held, or
+        closed by their bot, while it waits to be filled.
+        """
         self._live.add(intent.key)
         stored = await ask_ledger(
-            self._owner, CommitIntent(intent=intent, event=self._event("order_intent", intent))
+            self._context, CommitIntent(intent=intent, event=self._event("order_intent", intent))
         )
         if stored.state is not IntentState.PENDING or stored.created_at != intent.created_at:
             # An earlier incarnation had this very intent: its order may be out already.
@@ -121,16 +127,16 @@ class Orders:
             case Accepted(order_id=order_id):
                 sent = msgspec.structs.replace(intent, state=IntentState.SENT, order_id=order_id)
                 await self._update(sent, "order_accepted")
-                return await self.resolve(sent)
+                return await self.resolve(sent, wanted=wanted)
             case Refused(error=error) | OutcomeUnknown(error=error):
                 # A duplicate whose record is not another order's may be this very order.
-                self._owner.log.warning(
+                self._context.log.warning(
                     "Outcome of order {} is unknown ({}): looking it up, not sending it again",
                     intent.client_order_id,
                     error,
                 )
                 await ask_ledger(
-                    self._owner,
+                    self._context,
                     UpdateIntent(
                         intent=intent,
                         event=self._event("order_outcome_unknown", intent, answer=str(error)),
@@ -139,40 +145,52 @@ class Orders:
                 return await self.resolve(intent)
 
     def heard(self, hint: OrderHint) -> None:
-        """The stream tells of an order: whoever waits for its record looks at once."""
+        """The stream has news of an order: whoever waits for its record looks at once."""
         waiting = self._waiting.get(hint.client_order_id)
         if waiting is not None:
             waiting.set()
 
-    async def resolve(self, intent: Intent, begun: float | None = None) -> Intent | Unresolved:
+    async def resolve(
+        self,
+        intent: Intent,
+        begun: float | None = None,
+        wanted: Callable[[], Awaitable[bool]] | None = None,
+    ) -> Intent | Unresolved:
         """Follow an intent's order by its client order id until its record is final.
 
         `begun` is the loop's time, in seconds, since when it is waited for; None: from now on.
+        `wanted` is that of `send`.
         """
         if intent.state.final:
             self._live.discard(intent.key)
             return intent
-        told = self._waiting.setdefault(intent.client_order_id, asyncio.Event())
+        hinted = self._waiting.setdefault(intent.client_order_id, asyncio.Event())
         # Whatever ends the wait, a cancelled worker included: nobody listens for this id any more.
         try:
-            return await self._follow(intent, begun, told)
+            return await self._follow(intent, begun, hinted, wanted)
         finally:
             self._waiting.pop(intent.client_order_id, None)
 
     async def _follow(
-        self, intent: Intent, begun: float | None, told: asyncio.Event
+        self,
+        intent: Intent,
+        begun: float | None,
+        hinted: asyncio.Event,
+        wanted: Callable[[], Awaitable[bool]] | None,
     ) -> Intent | Unresolved:
+        # Waits go by the loop's clock: a wall clock that jumps stretches none of them.
         loop = asyncio.get_running_loop()
         since = loop.time() if begun is None else begun
         limit = self._settings.arrival_limit
-        delay = POLL_FIRST
-        give_up = self._now() + self._patience(intent)
+        delays = backoffs(POLL_FIRST, POLL_LAST)
+        give_up = loop.time() + self._patience(intent).total_seconds()
         if intent.state is IntentState.PENDING:
-            give_up = max(give_up, intent.created_at + limit, self._now() + limit)
+            give_up = max(give_up, loop.time() + limit.total_seconds())
+        fill_wait = self._settings.fill_wait.total_seconds()
         cancelled = False
         why = ""
         while True:
-            told.clear()
+            hinted.clear()
             found = await self._venue.find_order(intent.key.symbol, intent.client_order_id)
             now = self._now()
             taken = ""
@@ -185,11 +203,13 @@ class Orders:
                     return await self._settle(intent, found)
                 case OrderRecord():
                     why = "the order is still open"
-                    if now >= give_up and not cancelled:
+                    if not cancelled and (
+                        loop.time() >= give_up or (wanted is not None and not await wanted())
+                    ):
                         cancelled = True
                         await self._venue.cancel(intent.key.symbol, found.order_id)
-                        give_up = now + self._settings.fill_wait
-                        delay = POLL_FIRST
+                        give_up = loop.time() + fill_wait
+                        delays = backoffs(POLL_FIRST, POLL_LAST)
                         continue
                 case NoSuchOrder():
                     why = "no record of the venue knows it" + taken
@@ -206,17 +226,16 @@ class Orders:
                         why += ", nor can its fills be read"
                 case VenueError():
                     why = f"the order's record cannot be read: {found}"
-            if now >= give_up + self._settings.fill_wait:
+            if loop.time() >= give_up + fill_wait:
                 return Unresolved(why=why)
             # A hint that came while the record was read is not lost: it ends the wait at once.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(told.wait(), delay)
-            delay = min(delay * 2, POLL_LAST)
+                await asyncio.wait_for(hinted.wait(), next(delays))
 
     async def settle_open(self, key: LegKey | None, account: str) -> Settled:
         """Bring every open intent (of one leg, or of the account) to its final state."""
         open_intents = await ask_ledger(
-            self._owner, FindIntents(account=account, key=key, open_only=True)
+            self._context, FindIntents(account=account, key=key, open_only=True)
         )
         for intent in open_intents:
             self._live.add(intent.key)
@@ -226,7 +245,7 @@ class Orders:
             outcome = await self.resolve(intent, begun)
             if isinstance(outcome, Unresolved):
                 unresolved += 1
-                self._owner.log.warning(
+                self._context.log.warning(
                     "Order {} is unresolved: {}", intent.client_order_id, outcome.why
                 )
         return Settled(unresolved=unresolved)
@@ -250,25 +269,26 @@ class Orders:
             intent = msgspec.structs.replace(intent, error=f"the stop is {record.status.value}")
         return await self._done(intent, record.order_id, outcome, status=record.status.value)
 
-    async def _from_history(self, intent: Intent, record: OrderRecord, told: Outcome) -> Outcome:
-        """The outcome with what the record lacks, from the fills, for venues whose has no fee."""
+    async def _from_history(
+        self, intent: Intent, record: OrderRecord, recorded: Outcome
+    ) -> Outcome:
+        """The outcome with the fills' price and fee, for venues whose order record lacks them."""
         since = intent.created_at - timedelta(minutes=1)
-        delay = POLL_FIRST
+        delays = backoffs(POLL_FIRST, POLL_LAST)
         for _ in range(5):
             history = await self._venue.fetch_fills(intent.key.symbol, since)
             if isinstance(history, Fills):
                 found = outcome_of_fills(intent, history.fills, record.order_id)
-                if found.filled == told.filled:
-                    return msgspec.structs.replace(found, average=told.average or found.average)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, POLL_LAST)
-        return told
+                if found.filled == recorded.filled:
+                    return msgspec.structs.replace(found, average=recorded.average or found.average)
+            await asyncio.sleep(next(delays))
+        return recorded
 
     async def _forgotten(self, intent: Intent) -> Intent | None:
-        """The end of an order that the venue took long ago and that no record of its id knows.
+        """The end of an order that the venue took long ago and has no record of any more.
 
-        Asked for by the venue's own id, which also makes sure that it does not rest, and else told
-        by its fills; None where neither can be read.
+        Cancelling by the venue's own id makes sure that it does not rest, and may return its
+        record; else its fills say what became of it. None where neither can be read.
         """
         if intent.order_id:
             trigger = intent.type is OrderType.STOP_MARKET
@@ -280,7 +300,7 @@ class Orders:
         if not isinstance(history, Fills):
             return None
         outcome = outcome_of_fills(intent, history.fills, intent.order_id)
-        self._owner.log.warning(
+        self._context.log.warning(
             "Order {} is forgotten by the venue: by its fills it made {}",
             intent.client_order_id,
             outcome.filled,
@@ -327,14 +347,14 @@ class Orders:
 
     async def _update(self, intent: Intent, kind: str, **details: object) -> None:
         await ask_ledger(
-            self._owner, UpdateIntent(intent=intent, event=self._event(kind, intent, **details))
+            self._context, UpdateIntent(intent=intent, event=self._event(kind, intent, **details))
         )
 
     def _event(self, kind: str, intent: Intent, **details: object) -> EventDraft:
         return event(
             kind,
             self._now(),
-            actor=self._owner.path,
+            actor=self._context.path,
             key=intent.key,
             client_order_id=intent.client_order_id,
             order_type=intent.type.value,

@@ -27,7 +27,8 @@ PATIENCE = timedelta(seconds=45)
 class SharedReads:
     """The queue of askers, and the last few reads.
 
-    `start_after(seconds)` must start one read after that delay and end in `arrived(snapshot)`.
+    `start_after(seconds)` must ask `began()` after that delay, and where it says yes start one read
+    that ends in `arrived(snapshot)`. What it returns takes the read back before it has begun.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class SharedReads:
         *,
         fresh: timedelta,
         now: Callable[[], datetime],
-        start_after: Callable[[float], None],
+        start_after: Callable[[float], Callable[[], object]],
     ) -> None:
         self._account = account
         self._fresh = fresh
@@ -45,6 +46,7 @@ class SharedReads:
         self._waiting: list[tuple[datetime, asyncio.Future[Snapshot]]] = []
         self._recent: deque[Snapshot] = deque(maxlen=KEPT_READS)
         self._under_way = False
+        self._planned: tuple[datetime, Callable[[], object]] | None = None
         self._offset: float | None = None
         self._offset_of_read: float | None = None
 
@@ -71,9 +73,18 @@ class SharedReads:
         except TimeoutError:
             return self.unknown("no read of the positions came back in time")
 
+    def began(self) -> bool:
+        """The read that was planned leaves now. False where none is planned (any more)."""
+        if self._planned is None or self._under_way:
+            return False
+        self._under_way = True
+        self._planned = None
+        return True
+
     def arrived(self, snapshot: Snapshot) -> None:
         """A read is in: answer whoever may use it, and start the next if others wait."""
         self._under_way = False
+        self._planned = None
         self._forget_if_clock_jumped()
         if self._offset != self._offset_of_read:
             # It began by another clock than the one that it would be compared with.
@@ -94,6 +105,9 @@ class SharedReads:
     def refuse_all(self, why: str) -> None:
         """The account cannot be read now: nobody waits for that."""
         self._under_way = False
+        if self._planned is not None:
+            self._planned[1]()
+            self._planned = None
         waiting, self._waiting = self._waiting, []
         for _, future in waiting:
             if not future.done():
@@ -120,7 +134,6 @@ class SharedReads:
     def _pump(self) -> None:
         if self._under_way or not self._waiting:
             return
-        self._under_way = True
         self._forget_if_clock_jumped()
         self._offset_of_read = self._offset
         now = self._now()
@@ -129,4 +142,11 @@ class SharedReads:
             start = max(start, self._recent[-1].started_at + self._fresh)
         # A wall clock that jumped back must not stretch a window into an hour.
         longest = max(self._fresh, timedelta(seconds=5))
-        self._start_after(min(max(start - now, timedelta(0)), longest).total_seconds())
+        start = min(max(start, now), now + longest)
+        if self._planned is not None:
+            planned, take_back = self._planned
+            if planned <= start:
+                return
+            # Somebody needs it sooner than those for whom it was planned.
+            take_back()
+        self._planned = (start, self._start_after((start - now).total_seconds()))

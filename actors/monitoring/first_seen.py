@@ -1,8 +1,8 @@
 """Since when the orphans' monitor has seen a position, and seen it unchanged.
 
-A bot writes its row a while after its fill. So what the ledger does not know is news only once
-there was time for that, and nothing is done about it before. Leaves deciding to `rules.orphans`,
-and what must outlive an incarnation to the orphans' records.
+A bot writes its row some time after its fill, so a position without a row is reported, and acted
+on, only after that time. `rules.orphans` decides; what must outlive an incarnation is in the
+orphans' records.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Sighting(msgspec.Struct, frozen=True, kw_only=True):
     same_since: datetime
 
 
-class Sightings:
-    """What one incarnation has seen; it forgets what it is told to forget."""
+class FirstSeen:
+    """What one incarnation has seen, by leg."""
 
     def __init__(self) -> None:
         self._seen: dict[LegKey, Sighting] = {}

@@ -7,41 +7,48 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 from actors import paths
+from actors.context import Context
 from actors.ledger_client import ask_ledger, note
-from actors.monitoring.account_view import READ_TIMEOUT, View
-from actors.runtime import Actor, AskFailed
-from messages.ledger import AlertDraft, AlertLevel, AlertType
+from actors.monitoring.account_view import READ_TIMEOUT, AccountView, Differences
+from actors.runtime import AskFailed
+from messages.ledger import AlertType
 from messages.to_alerts import RaiseAlert, ResolveAlert
-from messages.to_exchange import ReadPositions
+from messages.to_exchange import ReadPositions, ReadProtection
 from messages.to_ledger import FindAlerts
 from messages.values import LegKey, Side
 from messages.venue import Protection, VenuePosition
+from rules.alerts import naked, naked_key, naked_text
 from rules.protection import Cover, Coverage, coverage
 
 
 class NakedWatch:
     """Remembers which legs are naked, so that each is said once and resolved once.
 
-    A row younger than `settle` is left in peace: its stop may be on the way.
+    A row younger than `settle` is left in peace: its stop may be on the way. A bot that moves its
+    stop cancels one and places the next, so a leg is naked only when two looks, `confirm_after`
+    apart, say so; and it is gone only when two reads do not show it.
     """
 
-    def __init__(self, owner: Actor[Any], account: str, settle: timedelta) -> None:
-        self._owner = owner
+    def __init__(
+        self, context: Context, account: str, settle: timedelta, confirm_after: timedelta
+    ) -> None:
+        self._context = context
         self._account = account
         self._settle = settle
+        self._confirm_after = confirm_after
         self._known: dict[LegKey, Cover] | None = None
 
-    async def look(self, view: View, protection: Protection) -> tuple[str, ...]:
+    async def look(self, found: Differences, protection: Protection) -> tuple[str, ...]:
         """Report what is newly naked, resolve what is no more; return the legs that are now."""
+        view = found.view
         before = await self._recall()
         bare: dict[LegKey, Cover] = {}
         fresh: list[tuple[VenuePosition, Coverage]] = []
         for position in view.snapshot.positions:
             leg = view.ledger.legs.get(position.key)
-            if leg is None or self._owner.now() - leg.opened_at < self._settle:
+            if leg is None or self._context.now() - leg.opened_at < self._settle:
                 continue
             step = view.markets.instruments[position.key.symbol].quantity_step
             cover = coverage(position, protection, step=step)
@@ -51,7 +58,7 @@ class NakedWatch:
                     fresh.append((position, cover))
             elif cover.level is Cover.CANNOT_TELL and position.key in before:
                 bare[position.key] = before[position.key]
-        confirmed = await self._still_there(fresh, protection)
+        confirmed = await self._still_naked(view, fresh, protection)
         for position, cover in fresh:
             if (position, cover) in confirmed:
                 await self._report_naked(position, cover)
@@ -59,21 +66,22 @@ class NakedWatch:
                 # Not said, so not remembered: the next scan looks at it anew.
                 del bare[position.key]
         for key in [k for k in before if k not in bare]:
-            if not view.can_tell(key):
+            told = _is_shown(view, key) or found.gone_from_both(key)
+            if not told and key in view.ledger.legs:
                 bare[key] = before[key]
                 continue
-            self._owner.tell(
+            self._context.tell(
                 paths.ALERTS,
-                ResolveAlert(dedup_key=_naked_key(key), resolution="a stop covers it, or it ended"),
+                ResolveAlert(dedup_key=naked_key(key), resolution="a stop covers it, or it ended"),
             )
         self._known = bare
         return tuple(sorted(str(key) for key in bare))
 
     async def _recall(self) -> dict[LegKey, Cover]:
-        """What is known to be naked; at first, what an earlier life has left an alert of."""
+        """What is known to be naked; at first, what an earlier incarnation has alerted."""
         if self._known is None:
             alerts = await ask_ledger(
-                self._owner, FindAlerts(open_only=True, account=self._account)
+                self._context, FindAlerts(open_only=True, account=self._account)
             )
             self._known = {
                 LegKey(a.account, a.symbol, Side(a.side)): (
@@ -84,60 +92,56 @@ class NakedWatch:
             }
         return self._known
 
-    async def _still_there(
-        self, found: list[tuple[VenuePosition, Coverage]], protection: Protection
+    async def _still_naked(
+        self,
+        view: AccountView,
+        found: list[tuple[VenuePosition, Coverage]],
+        protection: Protection,
     ) -> list[tuple[VenuePosition, Coverage]]:
-        """Those that were as they are when the stops were read: a closing leg loses its stop."""
+        """Those that are as they were, by a second look at positions and stops.
+
+        A closing leg loses its stop, and a stop that is moved is away for a moment.
+        """
         if not found:
             return []
-        later = await self._owner.attempt(
-            paths.exchange(self._account),
-            ReadPositions(not_before=protection.started_at),
+        exchange = paths.exchange(self._account)
+        later = await self._context.attempt(
+            exchange,
+            ReadPositions(not_before=protection.started_at + self._confirm_after),
             timeout=READ_TIMEOUT,
         )
-        if isinstance(later, AskFailed):
+        symbols = tuple(sorted({position.key.symbol for position, _ in found}))
+        again = await self._context.attempt(
+            exchange, ReadProtection(symbols=symbols), timeout=READ_TIMEOUT
+        )
+        if isinstance(later, AskFailed) or isinstance(again, AskFailed):
             return []
-        now = {p.key: p.quantity for p in later.positions}
-        return [(p, cover) for p, cover in found if now.get(p.key) == p.quantity]
+        now = {p.key: p for p in later.positions}
+        still = []
+        for position, cover in found:
+            shown = now.get(position.key)
+            if shown is None or shown.quantity != position.quantity:
+                continue
+            step = view.markets.instruments[position.key.symbol].quantity_step
+            if coverage(shown, again, step=step).level is cover.level:
+                still.append((position, cover))
+        return still
 
     async def _report_naked(self, position: VenuePosition, cover: Coverage) -> None:
         key = position.key
-        said = (
-            f"its stops cover {cover.quantity} of {position.quantity}"
-            if cover.level is Cover.PARTLY
-            else "NO STOP LOSS"
+        text = naked_text(position, cover)
+        self._context.log.critical(
+            "NAKED POSITION DETECTED: {} {}, {}", key, position.quantity, text
         )
-        self._owner.log.critical("NAKED POSITION DETECTED: {} {}, {}", key, position.quantity, said)
         await note(
-            self._owner,
+            self._context,
             "naked_detected",
             key,
             quantity=position.quantity,
             covered=cover.quantity,
         )
-        self._owner.tell(
-            paths.ALERTS,
-            RaiseAlert(
-                draft=AlertDraft(
-                    type=AlertType.NAKED_POSITION,
-                    level=AlertLevel.CRITICAL,
-                    dedup_key=_naked_key(key),
-                    title=f"NAKED POSITION: {key}, {said}",
-                    account=key.account,
-                    symbol=key.symbol,
-                    side=key.side.value,
-                    seen=f"{position.quantity} open at {position.entry_price}: {said}",
-                    done="nothing was changed",
-                    next_step="place a stop, or close the position",
-                    details={
-                        "quantity": str(position.quantity),
-                        "covered": str(cover.quantity),
-                        "mark_price": str(position.mark_price),
-                    },
-                )
-            ),
-        )
+        self._context.tell(paths.ALERTS, RaiseAlert(draft=naked(position, cover)))
 
 
-def _naked_key(key: LegKey) -> str:
-    return f"naked:{key}"
+def _is_shown(view: AccountView, key: LegKey) -> bool:
+    return view.snapshot.find(key) is not None

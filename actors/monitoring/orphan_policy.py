@@ -7,35 +7,35 @@ from __future__ import annotations
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from actors import paths
-from actors.ledger_client import ask_ledger, note
-from actors.monitoring.account_view import View
-from actors.records import event
-from actors.runtime import Actor, AskFailed
-from messages.ledger import AlertDraft, AlertLevel, AlertType, NewPosition
+from actors.context import Context
+from actors.ledger_client import ask_ledger, event, note
+from actors.monitoring.account_view import AccountView
+from actors.runtime import AskFailed
+from messages.ledger import NewPosition
 from messages.settings import OrphanPolicy
 from messages.to_alerts import RaiseAlert
 from messages.to_exchange import CloseLeg, PlaceStop
 from messages.to_ledger import AddPosition
 from messages.values import LegKey
 from messages.venue import VenuePosition
+from rules.alerts import orphan_policy_failed
 from rules.orphans import OrphanAction, protect_price
 
 PURPOSE = "orphan_close"
 
 
 async def carry_out(
-    owner: Actor[Any],
+    context: Context,
     decided: OrphanAction,
     position: VenuePosition,
-    view: View,
+    view: AccountView,
     distance: Decimal,
     *,
     first_seen_at: datetime,
 ) -> str:
-    """Carry a policy out for the monitor `owner`. Returns what was done, or an empty string.
+    """Carry a policy out for the monitor of `context`. Returns what was done, or an empty string.
 
     `distance` is that of a protective stop from the mark, as a fraction. `first_seen_at` is the
     orphan record's: the same action on the same orphan is one, however often it is repeated.
@@ -43,22 +43,22 @@ async def carry_out(
     match decided.policy:
         case OrphanPolicy.ALERT:
             if decided.wanted is not OrphanPolicy.ALERT:
-                owner.log.warning("Orphan {}: {}", position.key, decided.why)
+                context.log.warning("Orphan {}: {}", position.key, decided.why)
             return ""
         case OrphanPolicy.ADOPT:
-            return await _adopt(owner, position, first_seen_at)
+            return await _adopt(context, position, first_seen_at)
         case OrphanPolicy.PROTECT:
-            return await _protect(owner, position, view, distance)
+            return await _protect(context, position, view, distance)
         case OrphanPolicy.CLOSE:
-            return await _close(owner, position)
+            return await _close(context, position)
 
 
-async def _adopt(owner: Actor[Any], position: VenuePosition, first_seen_at: datetime) -> str:
+async def _adopt(context: Context, position: VenuePosition, first_seen_at: datetime) -> str:
     key = position.key
     if position.opened_at is None or position.entry_price is None:
         return ""
     row = await ask_ledger(
-        owner,
+        context,
         AddPosition(
             new=NewPosition(
                 account=key.account,
@@ -72,41 +72,41 @@ async def _adopt(owner: Actor[Any], position: VenuePosition, first_seen_at: date
             ),
             event=event(
                 "orphan_adopted",
-                owner.now(),
-                actor=owner.path,
+                context.now(),
+                actor=context.path,
                 key=key,
                 quantity=position.quantity,
                 opened_at=position.opened_at,
             ),
         ),
     )
-    owner.log.warning("Orphan {} adopted as ledger row {}", key, row.id)
+    context.log.warning("Orphan {} adopted as ledger row {}", key, row.id)
     return f"adopted as row {row.id}"
 
 
 async def _protect(
-    owner: Actor[Any], position: VenuePosition, view: View, distance: Decimal
+    context: Context, position: VenuePosition, view: AccountView, distance: Decimal
 ) -> str:
     key = position.key
     price = protect_price(position, distance, view.markets.instruments[key.symbol])
     if price is None:
-        owner.log.error("No stop can be placed for {}: no usable price", key)
+        context.log.error("No stop can be placed for {}: no usable price", key)
         return ""
-    placed = await owner.attempt(
+    placed = await context.attempt(
         paths.exchange(key.account), PlaceStop(key=key, trigger_price=price), timeout=120.0
     )
     failure = placed.why if isinstance(placed, AskFailed) else placed.error
     if isinstance(placed, AskFailed) or not placed.success:
-        _failed(owner, key, f"no stop could be placed: {failure}")
+        _failed(context, key, f"no stop could be placed: {failure}")
         return ""
-    await note(owner, "orphan_protected", key, trigger_price=price, order_id=placed.order_id)
-    owner.log.warning("Orphan {} protected by a stop at {}", key, price)
+    await note(context, "orphan_protected", key, trigger_price=price, order_id=placed.order_id)
+    context.log.warning("Orphan {} protected by a stop at {}", key, price)
     return f"protected by a stop at {price}"
 
 
-async def _close(owner: Actor[Any], position: VenuePosition) -> str:
+async def _close(context: Context, position: VenuePosition) -> str:
     key = position.key
-    result = await owner.attempt(
+    result = await context.attempt(
         paths.exchange(key.account),
         CloseLeg(
             key=key,
@@ -120,30 +120,14 @@ async def _close(owner: Actor[Any], position: VenuePosition) -> str:
     )
     if isinstance(result, AskFailed) or not result.success:
         why = result.why if isinstance(result, AskFailed) else result.error_message
-        _failed(owner, key, f"it could not be closed: {why}")
+        _failed(context, key, f"it could not be closed: {why}")
         return ""
     await note(
-        owner, "orphan_closed", key, executed=result.executed, average_price=result.average_price
+        context, "orphan_closed", key, executed=result.executed, average_price=result.average_price
     )
     return f"closed {result.executed} at {result.average_price}"
 
 
-def _failed(owner: Actor[Any], key: LegKey, why: str) -> None:
-    owner.log.error("Orphan {}: {}", key, why)
-    owner.tell(
-        paths.ALERTS,
-        RaiseAlert(
-            draft=AlertDraft(
-                type=AlertType.CLOSE_FAILED,
-                level=AlertLevel.CRITICAL,
-                dedup_key=f"orphan_action:{key}",
-                title=f"Orphan {key}: the policy could not be carried out",
-                account=key.account,
-                symbol=key.symbol,
-                side=key.side.value,
-                seen=why,
-                done="the orphan stays as it is; the next scan tries again",
-                next_step="deal with the orphan by hand, or mend the cause",
-            )
-        ),
-    )
+def _failed(context: Context, key: LegKey, why: str) -> None:
+    context.log.error("Orphan {}: {}", key, why)
+    context.tell(paths.ALERTS, RaiseAlert(draft=orphan_policy_failed(key, why)))

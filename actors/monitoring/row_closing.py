@@ -1,43 +1,40 @@
-"""Ending a ledger leg whose position is gone: as our own close, or as a ghost.
+"""Closing the rows of a leg whose position is gone: as our own close, or as a ghost.
 
 The one place that closes rows. It takes a confirmed verdict, looks first whether our own orders
-account for the leg (an earlier life may have closed it), and writes rows, event, alert, orders
-and counters in one transaction; of several actors that see the same ghost, one changes it.
+account for the leg (an earlier incarnation may have closed it), and writes rows, event, alert,
+orders and counters in one transaction; of several actors that see the same ghost, one changes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 
 from actors import paths
-from actors.ledger_client import ask_ledger, note
-from actors.records import event
-from actors.runtime import Actor, AskFailed
-from messages.ledger import (
-    AlertDraft,
-    AlertLevel,
-    AlertType,
-    ExitSource,
-    Intent,
-    LedgerLeg,
-    RowClose,
-)
+from actors.context import Context
+from actors.ledger_client import ask_ledger, event, note
+from actors.runtime import AskFailed
+from messages.ledger import AlertDraft, ExitSource, Intent, LedgerLeg, PositionRow, RowClose
 from messages.settings import Mode, Settings
 from messages.to_alerts import AlertStored, RaiseAlert
-from messages.to_exchange import CleanUp, SettleLeg
+from messages.to_exchange import CleanUp, Judgement, SettleLeg
 from messages.to_ledger import CloseRows, FindIntents
 from messages.values import ZERO
-from messages.venue import Fill, Instrument, Kind
-from messages.verdict import Evidence
-from rules.pnl import Exit, ExitKind, exit_of, mean_price, own_exit, split_exit
+from messages.venue import Instrument, Kind
+from messages.verdict import Absent, Evidence, ExplainedBy
+from rules.alerts import ghost, ghost_only_observed
+from rules.pnl import Exit, exit_of, exit_of_records, mean_price, own_exit, split_exit
 
 AGED_GHOST = "ghost_detected_aged_close"
 PERIODIC_GHOST = "ghost_detected_periodic_validation"
 RECONCILED = "reconciliation: position not found on exchange"
+ACCEPTED = "accepted: gone from the exchange without a record"
+"""The reason of a row that was closed because a person, or the settings, took it for closed."""
+
+_BY_OUR_ORDERS = "aged_close_"
 
 CLOSE_COUNTERS: Mapping[str, str] = {
     "grace": "grace_closes",
@@ -45,119 +42,213 @@ CLOSE_COUNTERS: Mapping[str, str] = {
     "market": "market_closes_triggered",
 }
 
+GHOST_COUNTERS: Mapping[str, int] = {
+    "ghost_positions_detected": 1,
+    "ghost_positions_handled": 1,
+}
 
-class Ended(msgspec.Struct, frozen=True, kw_only=True):
+_GHOST_EVENTS: Mapping[str, str] = {
+    AGED_GHOST: "aged_ghost_position_detected",
+    PERIODIC_GHOST: "aged_ghost_position_detected",
+    RECONCILED: "reconciliation_ghost_closed",
+}
+
+
+def is_ours(row: PositionRow) -> bool:
+    """Whether the guard has closed a row, by its own orders or as a ghost's."""
+    reason = row.exit_reason or ""
+    known = (AGED_GHOST, PERIODIC_GHOST, RECONCILED, ACCEPTED)
+    return reason.startswith(_BY_OUR_ORDERS) or reason in known
+
+
+class RowsClosed(msgspec.Struct, frozen=True, kw_only=True):
     """The leg's rows are closed. `by_us` is false where another actor had closed them already."""
 
-    reason: str
     by_us: bool
     ghost: bool
-    exit: Exit | None = None
 
 
-class NotEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing was written. `observed` is true where only the mode forbade it."""
+class RowsLeft(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing was written. `again_at`: from when on it may be."""
 
     why: str
-    observed: bool = False
+    again_at: datetime | None = None
 
 
-async def end_leg(
-    actor: Actor[Any],
+class _Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How a leg came to its end. `own` are our orders that filled for its rows, booked or not."""
+
+    own: tuple[Intent, ...]
+    ours: bool
+    exit: Exit
+    reason: str
+    counters: Mapping[str, int]
+
+
+async def close_rows_of(
+    context: Context,
     settings: Settings,
     leg: LedgerLeg,
-    evidence: Evidence,
-    fills: tuple[Fill, ...],
+    verdict: Absent,
+    judgement: Judgement,
     *,
     instrument: Instrument,
     ghost_reason: str,
-) -> Ended | NotEnded:
-    """Close the rows of a leg that is confirmed absent.
+) -> RowsClosed | RowsLeft:
+    """Close the rows of a leg that is confirmed absent, once its bot has had time to do so itself.
 
-    `instrument` gives the PnL's formula and step; `ghost_reason` is written where the leg did not
-    end by our own orders.
+    `judgement` has the fills and records of its end. `instrument` gives the PnL's formula and
+    step; `ghost_reason` is written where the leg did not end by our own orders.
     """
-    kind = instrument.kind
-    own = await _own_orders(actor, leg)
-    if isinstance(own, NotEnded):
+    evidence = verdict.evidence
+    if verdict.due_at is not None and context.now() < verdict.due_at:
+        return RowsLeft(
+            why=f"it has ended; its bot has until {verdict.due_at:%H:%M:%S} UTC to close its row",
+            again_at=verdict.due_at,
+        )
+    own = await _own_orders(context, leg)
+    if isinstance(own, RowsLeft):
         return own
+    ending = _ending_of(leg, own, verdict, judgement, settings, instrument, ghost_reason, context)
+    alert = None
+    if not ending.ours:
+        copied, reconciled = settings.ledger is not None, ghost_reason == RECONCILED
+        alert = ghost(leg, ending.exit, ghost_reason, copied=copied, reconciled=reconciled)
+    if settings.mode is Mode.OBSERVE:
+        await _say_what_would_close(context, leg, ending.reason, alert)
+        return RowsLeft(why="mode is observe: the row stays as it is")
+    closed = await ask_ledger(
+        context,
+        _transaction(context, settings, leg, ending, evidence, alert, instrument.kind),
+    )
+    if closed.moved:
+        return RowsLeft(why="a row of it changed while it was judged: it is judged again")
+    by_us = bool(closed.changed)
+    if by_us and alert is not None:
+        _log_ghost(context, leg, ghost_reason, evidence)
+        context.tell(paths.ALERTS, AlertStored(draft=alert))
+        context.log.info("Ghost position handled successfully: {}", leg.key)
+    if by_us:
+        await context.attempt(paths.exchange(leg.key.account), CleanUp(key=leg.key), timeout=120.0)
+    return RowsClosed(by_us=by_us, ghost=not ending.ours)
+
+
+async def _own_orders(context: Context, leg: LedgerLeg) -> tuple[Intent, ...] | RowsLeft:
+    """Our filled and not yet booked orders for this leg; none may be open."""
+    settled = await context.attempt(
+        paths.exchange(leg.key.account), SettleLeg(key=leg.key), timeout=120.0
+    )
+    if isinstance(settled, AskFailed):
+        return RowsLeft(why=f"our own orders cannot be settled: {settled.why}")
+    if settled.unresolved:
+        return RowsLeft(why="an order of ours for this leg has no known outcome yet")
+    intents = await ask_ledger(
+        context, FindIntents(account=leg.key.account, key=leg.key, unbooked_only=True)
+    )
+    rows = set(leg.row_ids)
+    return tuple(i for i in intents if i.filled > ZERO and rows & set(i.row_ids))
+
+
+def _ending_of(
+    leg: LedgerLeg,
+    own: tuple[Intent, ...],
+    verdict: Absent,
+    judgement: Judgement,
+    settings: Settings,
+    instrument: Instrument,
+    ghost_reason: str,
+    context: Context,
+) -> _Ending:
+    """Whether our own orders ended the leg, at which price, and how that is written down."""
     filled = sum((intent.filled for intent in own), ZERO)
     # A close covers what the venue held when it was sized, which may be less than the ledger had.
     # It may have been more as well, and then what we closed of it was the row's all the same.
     ours = filled > ZERO and filled >= min(leg.quantity, max(i.seen_quantity for i in own))
-    from_history = exit_of(
-        leg,
-        fills,
-        leg.opened_at,
-        entry_fee=settings.aged.fee,
-        kind=kind,
-        step=instrument.quantity_step,
-    )
-    if ours:
-        average = _average(own, kind)
-        # An order whose price is not known is booked by the venue's history, or as unknown.
-        exit_ = (
-            from_history
-            if average is None
-            else own_exit(
-                leg,
-                quantity=filled,
-                average=average,
-                fee=sum((i.fee for i in own), ZERO),
-                at=own[-1].settled_at or actor.now(),
-                entry_fee=settings.aged.fee,
-                kind=kind,
-            )
+    accepted = verdict.evidence.accounting.explained_by is ExplainedBy.ACCEPTED
+    from_history = _exit_from_history(leg, judgement, settings, instrument, accepted=accepted)
+    if not ours:
+        return _Ending(
+            own=own, ours=False, exit=from_history, reason=ghost_reason, counters=GHOST_COUNTERS
         )
-        phase = own[-1].phase
-        reason = f"aged_close_{phase}" if phase else own[-1].purpose
-        counters = {CLOSE_COUNTERS[phase]: 1} if phase in CLOSE_COUNTERS else {}
-    else:
-        exit_ = from_history
-        reason = ghost_reason
-        counters = {"ghost_positions_detected": 1, "ghost_positions_handled": 1}
-    alert = None if ours else _ghost_alert(leg, exit_, reason, copied=settings.ledger is not None)
-    if settings.mode is Mode.OBSERVE:
-        await _would_close(actor, leg, reason, alert)
-        return NotEnded(why="mode is observe: the row stays as it is", observed=True)
-    closed = await ask_ledger(
-        actor,
-        CloseRows(
-            account=leg.key.account,
-            closes=_as_judged(
-                leg, split_exit(leg, exit_, reason=reason, closed_at=actor.now(), kind=kind)
-            ),
-            event=event(
-                "position_closed" if ours else _event_kind(ghost_reason),
-                actor.now(),
-                actor=actor.path,
-                key=leg.key,
-                event_id=f"{actor.path}:end:{','.join(map(str, leg.row_ids))}:{reason}",
-                exchange=_exchange_of(settings, leg.key.account),
-                position_id=list(leg.row_ids),
-                entry_price=leg.entry_price,
-                quantity=leg.quantity,
-                exit_price=exit_.price,
-                exit_source=exit_.source.value,
-                realized_pnl=exit_.pnl,
-                reason=reason,
-                evidence=msgspec.to_builtins(evidence),
-            ),
-            alert=alert,
-            settles=tuple(msgspec.structs.replace(i, booked=True) for i in own),
-            counters=counters,
+    average = _average(own, instrument.kind)
+    phase = own[-1].phase
+    return _Ending(
+        own=own,
+        ours=True,
+        # An order whose price is not known is booked by the venue's history, or as unknown.
+        exit=from_history
+        if average is None
+        else own_exit(
+            leg,
+            quantity=filled,
+            average=average,
+            fee=sum((i.fee for i in own), ZERO),
+            at=own[-1].settled_at or context.now(),
+            entry_fee=settings.aged.fee,
+            kind=instrument.kind,
         ),
+        reason=f"{_BY_OUR_ORDERS}{phase}" if phase else own[-1].purpose,
+        counters={CLOSE_COUNTERS[phase]: 1} if phase in CLOSE_COUNTERS else {},
     )
-    if closed.moved:
-        return NotEnded(why="a row of it changed while it was judged: it is judged again")
-    by_us = bool(closed.changed)
-    if by_us and alert is not None:
-        _announce_ghost(actor, leg, ghost_reason, evidence)
-        actor.tell(paths.ALERTS, AlertStored(draft=alert))
-        actor.log.info("Ghost position handled successfully: {}", leg.key)
-    if by_us:
-        await actor.attempt(paths.exchange(leg.key.account), CleanUp(key=leg.key), timeout=120.0)
-    return Ended(reason=reason, by_us=by_us, ghost=not ours, exit=exit_)
+
+
+def _exit_from_history(
+    leg: LedgerLeg,
+    judgement: Judgement,
+    settings: Settings,
+    instrument: Instrument,
+    *,
+    accepted: bool,
+) -> Exit:
+    """The exit by the executions, else by the venue's record of closed positions, else unknown.
+
+    What a person accepted without a record has no exit, whatever fills there may be.
+    """
+    fee, kind, step = settings.aged.fee, instrument.kind, instrument.quantity_step
+    fills = () if accepted else judgement.fills
+    found = exit_of(leg, fills, leg.opened_at, entry_fee=fee, kind=kind, step=step)
+    if found.source is not ExitSource.UNKNOWN or accepted:
+        return found
+    return exit_of_records(
+        leg, judgement.records, leg.opened_at, entry_fee=fee, kind=kind, step=step
+    )
+
+
+def _transaction(
+    context: Context,
+    settings: Settings,
+    leg: LedgerLeg,
+    ending: _Ending,
+    evidence: Evidence,
+    alert: AlertDraft | None,
+    kind: Kind,
+) -> CloseRows:
+    """All that is written of the end, at once."""
+    now, exit_, reason = context.now(), ending.exit, ending.reason
+    ghost_event = _GHOST_EVENTS.get(reason, "ghost_position_closed")
+    return CloseRows(
+        account=leg.key.account,
+        closes=_as_judged(leg, split_exit(leg, exit_, reason=reason, closed_at=now, kind=kind)),
+        event=event(
+            "position_closed" if ending.ours else ghost_event,
+            now,
+            actor=context.path,
+            key=leg.key,
+            event_id=f"{context.path}:end:{','.join(map(str, leg.row_ids))}:{reason}",
+            exchange=_exchange_of(settings, leg.key.account),
+            position_id=list(leg.row_ids),
+            entry_price=leg.entry_price,
+            quantity=leg.quantity,
+            exit_price=exit_.price,
+            exit_source=exit_.source.value,
+            realized_pnl=exit_.pnl,
+            reason=reason,
+            evidence=msgspec.to_builtins(evidence),
+        ),
+        alert=alert,
+        settles=tuple(msgspec.structs.replace(i, booked=True) for i in ending.own),
+        counters=dict(ending.counters),
+    )
 
 
 def _average(own: tuple[Intent, ...], kind: Kind) -> Decimal | None:
@@ -177,105 +268,38 @@ def _as_judged(leg: LedgerLeg, closes: tuple[RowClose, ...]) -> tuple[RowClose, 
     )
 
 
-async def _own_orders(actor: Actor[Any], leg: LedgerLeg) -> tuple[Intent, ...] | NotEnded:
-    """Our filled and not yet booked orders for this leg; none may be open."""
-    settled = await actor.attempt(
-        paths.exchange(leg.key.account), SettleLeg(key=leg.key), timeout=120.0
+async def _say_what_would_close(
+    context: Context, leg: LedgerLeg, reason: str, alert: AlertDraft | None
+) -> None:
+    """Observe mode changes nothing and says once what it would have done."""
+    if alert is not None:
+        context.tell(paths.ALERTS, RaiseAlert(draft=ghost_only_observed(alert, reason)))
+    rows = ",".join(map(str, leg.row_ids))
+    await note(
+        context,
+        "would_close_row",
+        leg.key,
+        event_id=f"would-end:{leg.key.account}:{rows}:{reason}",
+        reason=reason,
+        position_id=list(leg.row_ids),
     )
-    if isinstance(settled, AskFailed):
-        return NotEnded(why=f"our own orders cannot be settled: {settled.why}")
-    if settled.unresolved:
-        return NotEnded(why="an order of ours for this leg has no known outcome yet")
-    intents = await ask_ledger(
-        actor, FindIntents(account=leg.key.account, key=leg.key, unbooked_only=True)
-    )
-    rows = set(leg.row_ids)
-    return tuple(i for i in intents if i.filled > ZERO and rows & set(i.row_ids))
 
 
-def _announce_ghost(actor: Actor[Any], leg: LedgerLeg, reason: str, evidence: Evidence) -> None:
+def _log_ghost(context: Context, leg: LedgerLeg, reason: str, evidence: Evidence) -> None:
     if reason == RECONCILED:
-        actor.log.warning(
+        context.log.warning(
             "RECONCILIATION MISMATCH {}: ledger {}, venue nothing ({})",
             leg.key,
             leg.quantity,
             evidence.kind.value,
         )
-    actor.log.warning(
+    context.log.warning(
         "GHOST POSITION detected: {} {} at {}, rows {}, {}",
         leg.key,
         leg.quantity,
         leg.entry_price,
         list(leg.row_ids),
         evidence.kind.value,
-    )
-
-
-def _event_kind(reason: str) -> str:
-    return {
-        AGED_GHOST: "aged_ghost_position_detected",
-        PERIODIC_GHOST: "aged_ghost_position_detected",
-        RECONCILED: "reconciliation_ghost_closed",
-    }.get(reason, "ghost_position_closed")
-
-
-def _ghost_alert(leg: LedgerLeg, exit_: Exit, reason: str, *, copied: bool) -> AlertDraft:
-    how = {
-        ExitKind.LIQUIDATION: "it was liquidated",
-        ExitKind.ADL: "it was reduced by auto-deleveraging",
-    }.get(exit_.kind, "it was closed by somebody else")
-    known = exit_.source is not ExitSource.UNKNOWN
-    row = "the guard's copy of the bot's row" if copied else "the row"
-    reconciled = reason == RECONCILED
-    return AlertDraft(
-        type=AlertType.RECONCILIATION_MISMATCH if reconciled else AlertType.GHOST_POSITION,
-        level=AlertLevel.WARNING,
-        # One ghost is one alert, whoever of the monitors sees it first.
-        dedup_key=f"ghost:{leg.key}:{','.join(map(str, leg.row_ids))}",
-        title=f"Ghost: {leg.key} is in the ledger and not on the exchange",
-        account=leg.key.account,
-        symbol=leg.key.symbol,
-        side=leg.key.side.value,
-        seen=f"the ledger had {leg.quantity} at {leg.entry_price}; the venue holds none",
-        done=(
-            f"{row} is closed ({reason}); exit {exit_.price}, PnL {exit_.pnl}, from its fills"
-            if known
-            else f"{row} is closed ({reason}); exit price and PnL are unknown"
-        ),
-        next_step=(
-            f"nothing: {how}"
-            if known
-            else "look in the venue's trade history for how it was closed"
-        ),
-        details={
-            "position_ids": list(leg.row_ids),
-            "quantity": str(leg.quantity),
-            "entry_price": str(leg.entry_price),
-            "exit_price": str(exit_.price),
-            "exit_source": exit_.source.value,
-            "realized_pnl": str(exit_.pnl),
-            "reason": reason,
-        },
-        lasting=False,
-    )
-
-
-async def _would_close(
-    actor: Actor[Any], leg: LedgerLeg, reason: str, ghost: AlertDraft | None
-) -> None:
-    """Observe mode changes nothing and says once what it would have done."""
-    if ghost is not None:
-        done = f"mode is observe: the row would be closed ({reason})"
-        draft = msgspec.structs.replace(ghost, done=done, lasting=True)
-        actor.tell(paths.ALERTS, RaiseAlert(draft=draft))
-    rows = ",".join(map(str, leg.row_ids))
-    await note(
-        actor,
-        "would_close_row",
-        leg.key,
-        event_id=f"would-end:{leg.key.account}:{rows}:{reason}",
-        reason=reason,
-        position_id=list(leg.row_ids),
     )
 
 

@@ -13,6 +13,7 @@ from pykka import messages as pykka_messages
 from actors.runtime import pykka_adapter
 from actors.runtime.asking import ask
 from actors.runtime.cell import Overflow
+from actors.runtime.checks import check_count, check_seconds, check_type
 from actors.runtime.deferred import DeferredReply
 from actors.runtime.ends import Down, End, Reason, WorkerDone
 from actors.runtime.errors import AskError, AskFailed, WorkerCrashed
@@ -69,6 +70,11 @@ class Actor(_PykkaActor, Generic[S]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        where = cls.__name__
+        check_count(where, "mailbox_bound", cls.mailbox_bound, 1)
+        check_type(where, "overflow", cls.overflow, Overflow)
+        if cls.stop_within is not None:
+            check_seconds(where, "stop_within", cls.stop_within, zero=True)
         # A message type that the module defines further down is looked up at the first start.
         with contextlib.suppress(NameError):
             table_of(cls)
@@ -206,6 +212,9 @@ class Actor(_PykkaActor, Generic[S]):
 
     async def terminate_children(self, end: End) -> None:
         """What a supervisor does for its children at its own end."""
+
+    def kill_children(self) -> None:
+        """What a supervisor does for its children when it is killed while it ends."""
 
     def handler_for(self, message: object) -> Callable[[Any, Any], Any]:
         """The handler of a message whose exact type has none: a base class's, or a fallback."""

@@ -23,6 +23,8 @@ async def ask(
     `life` is the asking incarnation, None from outside. Raises `AskError`; `AskedItself` when
     the actor's own handler asks the actor.
     """
+    if not timeout >= 0:  # nan, too, which would spoil the order of the loop's timers
+        raise ValueError(f"timeout is {timeout!r}; it is a number of seconds, zero or more")
     cell: Address | None = system.cells.get(path)
     if cell is None:
         system.dead_letter(path, request, "no such actor")

@@ -7,6 +7,7 @@ from collections import deque
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from actors.runtime.checks import check_count, check_type
 from actors.runtime.deferred import fail
 from actors.runtime.ends import End
 from actors.runtime.errors import AskError, MailboxFull, NoSuchActor
@@ -43,9 +44,9 @@ class Cell:
         "attention",
         "bound",
         "children",
-        "current",
         "handled",
         "last_end",
+        "last_message",
         "life",
         "limit",
         "mailbox",
@@ -85,7 +86,7 @@ class Cell:
         self.restarts = 0
         self.handled = 0
         self.worker_count = 0
-        self.current: object = None
+        self.last_message = ""
         self.waiter: asyncio.Future[None] | None = None
         self.watchers: dict[Owner, None] | None = None
         # Whom the running handler waits for, and the future it waits on.
@@ -96,6 +97,16 @@ class Cell:
     def shown(self) -> str:
         """The path as people read it; the root has an empty one and shows its name."""
         return self.path or self.name
+
+    @property
+    def latest(self) -> str:
+        """The type of the message that is being handled, or else of the last one that was."""
+        life = self.life
+        if life is not None and life.in_hand is not None:
+            return type(life.in_hand[0]).__name__
+        if life is not None and life.recent:
+            return type(life.recent[-1]).__name__
+        return self.last_message
 
     @property
     def log(self) -> Logger:
@@ -130,8 +141,9 @@ class Cell:
 
     def notice(self) -> None:
         """Have the message loop look at what was ordered: stop, suspend, resume, trace."""
-        stopping = self.life is not None and self.life.stopping is not None
-        self.attention = self.suspended or self.tracing or stopping
+        life = self.life
+        ending = life is not None and (life.stopping is not None or life.killing is not None)
+        self.attention = self.suspended or self.tracing or ending
         self.wake()
 
     def wake(self) -> None:
@@ -143,6 +155,8 @@ class Cell:
 
     def open(self, bound: int, overflow: Overflow) -> None:
         """Accept messages, up to a bound."""
+        check_count(self.shown, "mailbox_bound", bound, 1)
+        check_type(self.shown, "overflow", overflow, Overflow)
         self.bound = self.limit = bound
         self.overflow = overflow
 

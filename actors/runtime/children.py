@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -11,9 +11,9 @@ from actors.runtime.actor import Actor
 from actors.runtime.cell import Cell, Status
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import StartFailed, in_words
-from actors.runtime.events import ChildOverdue, ChildStarted, ChildStartFailed
-from actors.runtime.incarnation import GRACE, Incarnation, all_ended
-from actors.runtime.ports import Address, Owner
+from actors.runtime.events import ChildStarted, ChildStartFailed
+from actors.runtime.incarnation import Incarnation, all_ended
+from actors.runtime.ports import Owner
 from actors.runtime.roster import Child
 from actors.runtime.specs import ChildSpec
 
@@ -29,38 +29,50 @@ class ChildEnded(msgspec.Struct, frozen=True):
 async def start_life(cell: Cell) -> Incarnation | Ignore | StartFailed:
     """Make a fresh actor at an address and wait until its start is acknowledged.
 
-    A start that fails leaves nothing running. What the cell's mailbox holds is kept.
+    A start that fails leaves nothing running. What the cell's mailbox holds is kept. Only the
+    end of the supervisor that waits here leaves as an exception; whatever the child's own code
+    raises, a `CancelledError` included, is the child's failure.
     """
     system = cell.system
     life: Incarnation | None = None
+    outcome: asyncio.Future[Ignore | None] | Ignore | None
     try:
+        # Nothing is awaited in here, so no cancellation of the supervisor can arrive.
         actor = _made_by(cell.spec)
         life = Incarnation(cell, actor)
         actor.adopt(life)
         cell.open(actor.mailbox_bound, actor.overflow)
         cell.status = Status.RUNNING
         outcome = life.start()
+    except BaseException as error:  # noqa: BLE001  whatever the child's own code raised is its failure
+        if life is not None:
+            life.abort(End(Reason.CRASHED, error))
+            await all_ended([life])
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            system.leave(error)
+        return _failed(cell, in_words(error))
+    try:
         if isinstance(outcome, asyncio.Future):
-            outcome = await _acknowledged(cell, outcome)
+            outcome = await _acknowledged(cell, life, outcome)
             if isinstance(outcome, Ignore):
-                await all_ended([life], None)
+                await all_ended([life])
         elif isinstance(outcome, Ignore):
             life.abort(End(Reason.NORMAL))
-    except Exception as error:  # noqa: BLE001  whatever the child's own code raised is its failure
-        cause = error.cause if isinstance(error, StartFailed) else in_words(error)
-        if life is not None:
-            if not hasattr(life, "task"):
-                life.abort(End(Reason.CRASHED, error))
-            else:
-                await all_ended([life], None)
-        cell.status = Status.STOPPED
-        system.emit(ChildStartFailed(path=cell.path, why=system.scrubber.text(cause)))
-        return StartFailed(cell.shown, cause)
+            await all_ended([life])
+    except StartFailed as failure:
+        await all_ended([life])
+        return _failed(cell, failure.cause)
     if isinstance(outcome, Ignore):
         cell.status = Status.STOPPED
         return outcome
     system.emit(ChildStarted(path=cell.path, class_name=type(actor).__name__))
     return life
+
+
+def _failed(cell: Cell, cause: str) -> StartFailed:
+    cell.status = Status.STOPPED
+    cell.system.emit(ChildStartFailed(path=cell.path, why=cell.system.scrubber.text(cause)))
+    return StartFailed(cell.shown, cause)
 
 
 def _made_by(spec: ChildSpec) -> Actor[object]:
@@ -80,89 +92,55 @@ def _made_by(spec: ChildSpec) -> Actor[object]:
     return actor
 
 
-async def _acknowledged(cell: Cell, started: asyncio.Future[Ignore | None]) -> Ignore | None:
-    # The parent's mailbox waits meanwhile: an ask of the child to its parent is a cycle.
+async def _acknowledged(
+    cell: Cell, life: Incarnation, started: asyncio.Future[Ignore | None]
+) -> Ignore | None:
     parent = cell.parent
     if parent is None:
         return await started
+    # The parent's mailbox waits meanwhile: an ask of the child to its parent is a cycle, and a
+    # stop of the parent has to reach the child.
     parent.asking = (cell, started)
+    above = parent.life
+    if above is not None:
+        above.awaited = (life, cell.spec.stop_deadline(life.actor))
+        if above.stopping is not None:
+            life.stop_within(cell.spec.stop_deadline(life.actor))
     try:
         return await started
     finally:
         parent.asking = None
+        if above is not None:
+            above.awaited = None
 
 
 async def stop_children(children: Sequence[Child]) -> None:
     """Stop in order: dynamic ones all together, then the others from last to first."""
-    dynamic = [child for child in children if child.dynamic]
-    static = [child for child in children if not child.dynamic]
-    await stop_lives([_deadline(child) for child in dynamic if child.life is not None])
-    for child in reversed(static):
-        if child.life is not None:
-            await stop_lives([_deadline(child)])
+    await stop_lives(_running(child for child in children if child.dynamic))
+    for child in reversed([child for child in children if not child.dynamic]):
+        await stop_lives(_running([child]))
     for child in children:
         child.life = None
 
 
-async def kill_children(children: Sequence[Child]) -> None:
-    """End all at once, last first; wait only as long as cancelled tasks may take."""
-    # By address: a child whose start was still awaited is not on the supervisor's record yet.
-    lives = [child.cell.life for child in reversed(children) if child.cell.life is not None]
-    for life in lives:
-        life.kill()
-    await _gone(lives)
-    for child in children:
-        child.life = None
-
-
-def _deadline(child: Child) -> tuple[Owner, float | None]:
-    assert child.life is not None
-    return child.life, child.spec.stop_deadline(child.life.actor)
+def _running(children: Iterable[Child]) -> list[tuple[Owner, float | None]]:
+    # By address: a child whose start is still awaited is not on the supervisor's record yet.
+    found = [(child.cell.life, child.spec) for child in children]
+    return [(life, spec.stop_deadline(life.actor)) for life, spec in found if life is not None]
 
 
 async def stop_lives(lives: Sequence[tuple[Owner, float | None]]) -> None:
-    """Ask all to stop, then kill each that is not gone within its own seconds.
+    """Ask all to stop, kill each that is not gone within its own seconds, and wait for all.
 
     Zero kills at once; None waits for as long as it takes.
     """
-    at_once = [life for life, deadline in lives if deadline == 0]
-    orderly = [(life, deadline) for life, deadline in lives if deadline != 0]
-    for life in at_once:
-        life.kill()
-    for life, _ in orderly:
-        life.stop(Reason.SHUTDOWN)
-    began = asyncio.get_running_loop().time()
-    for seconds in sorted({deadline for _, deadline in orderly if deadline is not None}):
-        due = [life for life, deadline in orderly if deadline == seconds]
-        waited = asyncio.get_running_loop().time() - began
-        if await all_ended(due, max(0.0, seconds - waited)):
-            continue
-        overdue = [life for life in due if not life.task.done()]
-        for life in overdue:
-            cell = life.cell
-            cell.log.error("did not stop within {:g} s and is killed", seconds)
-            cell.system.emit(ChildOverdue(path=cell.path, seconds=seconds))
-            life.kill()
-        await _gone(overdue)
-    await _gone(at_once)
-    await all_ended([life for life, deadline in orderly if deadline is None], None)
+    for life, seconds in lives:
+        life.stop_within(seconds)
+    await all_ended([life for life, _ in lives])
 
 
-async def _gone(lives: Sequence[Owner]) -> None:
-    """Wait until killed tasks have ended; abandon those that ignore being cancelled."""
-    grace = max((_kill_grace(life.cell) for life in lives), default=0.0)
-    if await all_ended(lives, grace):
-        return
-    for life in lives:
-        if not life.task.done():
-            life.cell.system.unstoppable(life.cell, grace)
-            for child in (life.cell.children or {}).values():
-                if child.life is not None:
-                    child.life.kill()
-            life.abandon()
-
-
-def _kill_grace(cell: Address) -> float:
-    """Seconds for a killed task to end: more than those below it may take before it gives up."""
-    below = [_kill_grace(child) for child in (cell.children or {}).values()]
-    return max(below, default=GRACE) + GRACE
+def kill_children(children: Sequence[Child]) -> None:
+    """Kill all that run, last first, and do not wait for it."""
+    for child in reversed(children):
+        if child.cell.life is not None:
+            child.cell.life.kill()

@@ -11,11 +11,12 @@ from actors.runtime.errors import Outage, in_words
 
 
 class Reason(StrEnum):
-    """Why an incarnation is no more."""
+    """Why an incarnation is no more. Abandoned: it was killed and did not end."""
 
     NORMAL = "normal"
     SHUTDOWN = "shutdown"
     KILLED = "killed"
+    ABANDONED = "abandoned"
     CRASHED = "crashed"
     NO_SUCH_ACTOR = "no such actor"
 
@@ -30,7 +31,7 @@ class End(msgspec.Struct, frozen=True):
     @property
     def abnormal(self) -> bool:
         """Whether a transient child comes back after it."""
-        return self.reason in (Reason.CRASHED, Reason.KILLED)
+        return self.reason in (Reason.CRASHED, Reason.KILLED, Reason.ABANDONED)
 
     @property
     def outage(self) -> bool:
@@ -45,6 +46,7 @@ class End(msgspec.Struct, frozen=True):
 NORMAL: Final = End(Reason.NORMAL)
 SHUTDOWN: Final = End(Reason.SHUTDOWN)
 KILLED: Final = End(Reason.KILLED)
+ABANDONED: Final = End(Reason.ABANDONED)
 
 
 class Down(msgspec.Struct, frozen=True):

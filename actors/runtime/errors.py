@@ -104,8 +104,12 @@ class BadHandler(TypeError):
     """A handler that cannot work: no annotation, not a type, or two for one type."""
 
 
-class BadChildSpec(ValueError):
-    """A child specification or a supervisor's options that contradict themselves."""
+class BadOption(ValueError):
+    """An option that is not of its kind, or beyond its bounds. Its text names the field."""
+
+
+class BadChildSpec(BadOption):
+    """A child specification or a supervisor's options that cannot be, or contradict themselves."""
 
 
 class StartFailed(RuntimeError):

@@ -59,7 +59,7 @@ def node_of(cell: Address) -> NodeInfo:
         restarts=cell.restarts,
         mailbox=len(cell.mailbox),
         handled=cell.handled,
-        last_message=type(cell.current).__name__ if cell.current is not None else "",
+        last_message=cell.latest,
         uptime=now - life.started_at if life is not None else 0.0,
     )
 
@@ -98,7 +98,8 @@ def dump_of(cell: Address) -> dict[str, Any]:
     result: dict[str, Any] = {name: getattr(node, name) for name in node.__struct_fields__}
     life = cell.life
     result["state"] = scrubber.plain(life.actor.state) if life is not None else None
-    result["in_hand"] = _named(cell, cell.current) if life is not None and life.reply else None
+    in_hand = life.in_hand if life is not None else None
+    result["in_hand"] = _named(cell, in_hand[0]) if in_hand is not None else None
     result["recent"] = [_named(cell, message) for message in (life.recent or ())] if life else []
     result["queued"] = [_named(cell, entry[0]) for entry in list(cell.mailbox)[:20]]
     result["waits_for"] = cell.asking[0].shown if cell.asking is not None else None

@@ -106,9 +106,11 @@ class Journal:
     def stopped(self, life: Owner, end: End) -> None:
         self.emit(ChildStopped(path=life.cell.path, reason=str(end.reason)))
 
-    def unstoppable(self, cell: Address, seconds: float) -> None:
-        cell.log.critical("ignores being cancelled and is abandoned after {:g} s", seconds)
-        self.emit(ChildUnstoppable(path=cell.path, seconds=seconds))
+    def unstoppable(self, cell: Address, path: str, seconds: float) -> None:
+        """An actor, or a worker of one, is abandoned after so many seconds of being killed."""
+        log = cell.log if path == cell.path else cell.log.bind(actor=path)
+        log.critical("ignores being cancelled and is abandoned after {:g} s", seconds)
+        self.emit(ChildUnstoppable(path=path, seconds=seconds))
 
     def loop_blocked(self, path: str, message: str, seconds: float, stack: str) -> None:
         """Called on the guard's own thread, while the loop is blocked."""

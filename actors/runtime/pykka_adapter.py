@@ -198,7 +198,10 @@ class Inbox:
         if asyncio._get_running_loop() is loop:
             self._deliver(envelope)
         else:
-            loop.call_soon_threadsafe(self._deliver, envelope)
+            try:
+                loop.call_soon_threadsafe(self._deliver, envelope)
+            except RuntimeError as error:
+                raise pykka.ActorDeadError("the loop of this actor is closed") from error
 
     def get(self) -> Envelope[Any]:
         raise NotImplementedError("the runtime drains the mailbox itself")
@@ -215,6 +218,9 @@ class Inbox:
         if life.end is not None:
             if reply is not None:
                 reply.set_exception(pykka.ActorDeadError(f"{life.actor} stopped before handling"))
+            else:
+                cell = life.cell
+                cell.system.dead_letter(cell.path, envelope.message, "this incarnation has ended")
             return
         life.cell.accept(envelope.message, None if reply is None else _PykkaReply(reply))
 

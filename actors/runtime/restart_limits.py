@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
+from actors.runtime.checks import check_count, check_seconds, check_type
 from actors.runtime.errors import BadChildSpec
 from actors.runtime.specs import Backoff, Quarantine
 
@@ -43,10 +44,14 @@ class RestartLimits:
     _restarts: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.intensity is not None and self.intensity < 0:
-            raise BadChildSpec(f"intensity is {self.intensity}; use zero or more, or None")
-        if self.period <= 0:
-            raise BadChildSpec(f"period is {self.period} s; use a positive number of seconds")
+        where = "supervisor"
+        if self.intensity is not None:
+            check_count(where, "intensity", self.intensity, 0, BadChildSpec)
+        check_seconds(where, "period", self.period, kind=BadChildSpec)
+        if self.backoff is not None:
+            check_type(where, "backoff", self.backoff, Backoff, BadChildSpec)
+        if self.quarantine is not None:
+            check_type(where, "quarantine", self.quarantine, Quarantine, BadChildSpec)
 
     def wait_for(
         self, failures: Failures, *, ran: float, outage: bool, now: float, rng: random.Random

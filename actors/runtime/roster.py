@@ -23,13 +23,13 @@ _SHOWN = {Standing.RUNNING: Status.RUNNING, Standing.WAITING: Status.WAITING}
 
 
 class Child:
-    """One child. `leader` names the child whose return it waits for (itself, mostly)."""
+    """One child. `due` is the message that will bring it back, and those that wait with it."""
 
     __slots__ = (
         "cell",
+        "due",
         "dynamic",
         "failures",
-        "leader",
         "life",
         "name",
         "quarantine_timer",
@@ -45,7 +45,7 @@ class Child:
         self.dynamic = dynamic
         self.standing = Standing.STOPPED
         self.life: Owner | None = None
-        self.leader = ""
+        self.due: object = None
         self.failures = Failures()
         self.timer: Plan | None = None
         self.quarantine_timer: Plan | None = None
@@ -60,24 +60,27 @@ class Child:
             if timer is not None:
                 timer.cancel()
         self.timer = self.quarantine_timer = None
+        self.due = None
 
 
 class Roster:
-    """The children by name. `shown` mirrors where each stands, for dumps."""
+    """The children by name. `shown` mirrors where each stands, for dumps.
+
+    `wanted` counts those that run or are to run again.
+    """
 
     def __init__(self, shown: dict[str, str]) -> None:
         self._children: dict[str, Child] = {}
         self._shown = shown
+        self.wanted = 0
 
-    def get(self, name: str) -> Child | None:
-        return self._children.get(name)
+    def get(self, name: object) -> Child | None:
+        """The child of this name; None for a stranger, and for what cannot be a name."""
+        return self._children.get(name) if isinstance(name, str) else None
 
     def all(self) -> list[Child]:
         """Every child, in starting order."""
         return list(self._children.values())
-
-    def waiting_for(self, leader: str) -> list[Child]:
-        return [child for child in self._children.values() if child.leader == leader]
 
     def add(self, system: Host, parent: Address, spec: ChildSpec, *, dynamic: bool) -> Child:
         child = Child(spec, add_cell(system, parent, spec), dynamic=dynamic)
@@ -85,34 +88,36 @@ class Roster:
         return child
 
     def stand(self, child: Child, standing: Standing) -> None:
+        was = child.wanted
         child.standing = standing
+        self.wanted += child.wanted - was
         child.cell.status = _SHOWN.get(standing, Status.STOPPED)
         if child.name in self._children:
             self._shown[child.name] = str(standing)
 
     def over(self, child: Child) -> None:
         """The child does not come back: forgotten, or kept as stopped if it is static."""
+        self._rest(child, Standing.STOPPED, "has stopped", "has ended")
+
+    def ignored(self, child: Child) -> None:
+        """The child has nothing to do. Static ones are kept, to be tried again."""
+        self._rest(child, Standing.IGNORED, "has nothing to do", "has nothing to do")
+
+    def _rest(self, child: Child, standing: Standing, kept: str, forgotten: str) -> None:
         child.cancel_timers()
-        child.leader = ""
+        self.stand(child, standing)
         if child.dynamic or child.spec.restart is Restart.TEMPORARY:
             self._children.pop(child.name, None)
             self._shown.pop(child.name, None)
-            remove_cell(child.cell, "has ended")
+            remove_cell(child.cell, forgotten)
         else:
-            child.cell.shut("has stopped")
-            self.stand(child, Standing.STOPPED)
-
-    def ignored(self, child: Child) -> None:
-        """The child has nothing to do: its spec stays, unless it is temporary."""
-        if child.spec.restart is Restart.TEMPORARY:
-            self.over(child)
-        child.cell.shut("has nothing to do")
-        self.stand(child, Standing.IGNORED)
+            child.cell.shut(kept)
 
     def forget_all(self, why: str) -> None:
         for child in reversed(self.all()):
             remove_cell(child.cell, why)
         self._children.clear()
+        self.wanted = 0
 
 
 def add_cell(system: Host, parent: Address | None, spec: ChildSpec) -> Cell:

@@ -49,7 +49,16 @@ class Scrubber:
         return text
 
     def plain(self, value: object, depth: int = MAX_DEPTH) -> Any:
-        """The value as dicts, lists, strings, numbers, booleans and None."""
+        """The value as dicts, lists, strings, numbers, booleans and None.
+
+        A value whose own code fails while it is looked at is named by its type.
+        """
+        try:
+            return self._plain(value, depth)
+        except Exception as error:  # noqa: BLE001  somebody else's properties and texts may raise anything
+            return _unshown(value, error)
+
+    def _plain(self, value: object, depth: int) -> Any:
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, Secret):
@@ -78,10 +87,10 @@ class Scrubber:
     def _container(self, value: object, depth: int) -> Any:
         if isinstance(value, msgspec.Struct):
             names: Sequence[str] = value.__struct_fields__
-            return self._fields(((name, getattr(value, name, None)) for name in names), depth)
+            return self._fields(((name, _attribute(value, name)) for name in names), depth)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             fields = dataclasses.fields(value)
-            return self._fields(((f.name, getattr(value, f.name, None)) for f in fields), depth)
+            return self._fields(((f.name, _attribute(value, f.name)) for f in fields), depth)
         if isinstance(value, Mapping):
             return self._fields(((self._key(key), item) for key, item in value.items()), depth)
         if isinstance(value, set | frozenset):
@@ -106,9 +115,25 @@ class Scrubber:
     def _key(self, key: object) -> str:
         if isinstance(key, Secret):
             return HIDDEN
-        return key if isinstance(key, str) else str(key)
+        if isinstance(key, str):
+            return key
+        try:
+            return str(key)
+        except Exception as error:  # noqa: BLE001  a key that has no text must not cost the whole dump
+            return _unshown(key, error)
 
     @staticmethod
     def _cut(items: list[Any], length: int | None = None) -> list[Any]:
         total = len(items) if length is None else length
         return [*items[:MAX_ITEMS], f"… ({total} items)"] if total > MAX_ITEMS else items
+
+
+def _attribute(value: object, name: str) -> object:
+    try:
+        return getattr(value, name, None)
+    except Exception as error:  # noqa: BLE001  a property that fails must not cost its siblings
+        return _unshown(value, error)
+
+
+def _unshown(value: object, error: Exception) -> str:
+    return f"<{type(value).__qualname__}: {type(error).__name__} while it was shown>"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import functools
-import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Literal
 
 import msgspec
 
+from actors.runtime.checks import check_count, check_seconds, check_type, is_number
 from actors.runtime.errors import BadChildSpec
 from actors.runtime.ports import Behaviour
 from messages.base import Request
@@ -76,11 +76,16 @@ class ChildSpec:
                 f"child {self.name!r}: restart is {self.restart!r}; use one of "
                 f"{', '.join(f'Restart.{item.name}' for item in Restart)}"
             )
-        if isinstance(self.shutdown, int | float) and not 0 <= self.shutdown < math.inf:
+        if not (
+            self.shutdown is None
+            or isinstance(self.shutdown, _Unset)
+            or (is_number(self.shutdown) and self.shutdown >= 0)
+        ):
             raise BadChildSpec(
-                f"child {self.name!r}: shutdown is {self.shutdown!r} s; use zero to kill at once, "
-                "a positive number, or None to wait for ever"
+                f"child {self.name!r}: shutdown is {self.shutdown!r}; use zero to kill at once, "
+                "a positive number of seconds, or None to wait for ever"
             )
+        check_type(f"child {self.name!r}", "significant", self.significant, bool, BadChildSpec)
         if self.significant and self.restart is Restart.PERMANENT:
             raise BadChildSpec(
                 f"child {self.name!r} is significant and permanent: it would always come back; "
@@ -113,10 +118,15 @@ class Backoff(msgspec.Struct, frozen=True, kw_only=True):
     loud_after: int = 3
 
     def __post_init__(self) -> None:
-        if not 0 < self.first <= self.cap:
-            raise BadChildSpec(f"back-off: 0 < first <= cap needed, not {self.first}, {self.cap}")
-        if self.factor < 1 or not 0 <= self.jitter < 1 or self.reset_after <= 0:
-            raise BadChildSpec("back-off: factor >= 1, 0 <= jitter < 1 and reset_after > 0 needed")
+        for name in ("first", "cap", "reset_after"):
+            check_seconds("back-off", name, getattr(self, name), kind=BadChildSpec)
+        if self.first > self.cap:
+            raise BadChildSpec(f"back-off: first is {self.first}, above cap, which is {self.cap}")
+        if not is_number(self.factor) or self.factor < 1:
+            raise BadChildSpec(f"back-off: factor is {self.factor!r}; it is a number, 1 or more")
+        if not is_number(self.jitter) or not 0 <= self.jitter < 1:
+            raise BadChildSpec(f"back-off: jitter is {self.jitter!r}; it is zero or more, below 1")
+        check_count("back-off", "loud_after", self.loud_after, 0, BadChildSpec)
 
     def delay(self, failures: int, rng: random.Random) -> float:
         """Seconds to wait after the given number of failures in a row (1 is the first)."""
@@ -136,8 +146,8 @@ class Quarantine(msgspec.Struct, frozen=True, kw_only=True):
     backoff: Backoff = Backoff(first=30.0, cap=3600.0, reset_after=300.0)
 
     def __post_init__(self) -> None:
-        if self.after < 0:
-            raise BadChildSpec(f"quarantine: after is {self.after}; it is a number of failures")
+        check_count("quarantine", "after", self.after, 0, BadChildSpec)
+        check_type("quarantine", "backoff", self.backoff, Backoff, BadChildSpec)
 
 
 class Started(msgspec.Struct, frozen=True, tag=True):
@@ -196,10 +206,14 @@ def check_children(
         raise BadChildSpec(f"strategy is {strategy!r}; use a member of Strategy")
     if auto_shutdown not in ("never", "any", "all"):
         raise BadChildSpec(f"auto_shutdown is {auto_shutdown!r}; use never, any or all")
-    if max_children is not None and max_children < 0:
-        raise BadChildSpec(f"max_children is {max_children}; use zero or more, or None")
+    if max_children is not None:
+        check_count("supervisor", "max_children", max_children, 0, BadChildSpec)
+    given: object = children
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise BadChildSpec(f"children is {given!r}; use a sequence of ChildSpec")
     names: set[str] = set()
     for spec in children:
+        check_type("supervisor", "one of children", spec, ChildSpec, BadChildSpec)
         if spec.name in names:
             raise BadChildSpec(f"two children are named {spec.name!r}; rename one of them")
         names.add(spec.name)

@@ -8,7 +8,10 @@ The rules, in the order in which they are applied to the end of a child (`_child
 4. A child that fails again and again waits (back-off), is quarantined, or makes the supervisor
    give up: more than `intensity` restarts within `period` seconds.
 5. The strategy says who is stopped and started with it: in reverse, and in order.
-6. A restart that fails is a failure like any other.
+6. A restart that fails is a failure like any other. Those before it in its group go on running,
+   but under `one_for_all`, which stops them again.
+7. Those that wait with a child come back with it, and without it if it is stopped meanwhile.
+8. No child is started while another incarnation at its address, or anything below that, runs.
 
 How one child is started and stopped is in `children.py`.
 """
@@ -32,6 +35,7 @@ from actors.runtime.events import (
     SupervisorGaveUp,
 )
 from actors.runtime.handlers import handles
+from actors.runtime.incarnation import all_ended
 from actors.runtime.ports import Owner
 from actors.runtime.restart_limits import RestartLimits
 from actors.runtime.roster import Child, Roster, Standing
@@ -64,7 +68,7 @@ class SupervisorState(msgspec.Struct):
 
 
 class RestartDue(msgspec.Struct, frozen=True):
-    """To itself: the wait of this child, and of those that follow it, is over."""
+    """To itself: the wait of this child, and of those that wait with it, is over."""
 
     name: str
 
@@ -128,7 +132,7 @@ class Supervisor(Actor[SupervisorState]):
     @handles
     async def _child_ended(self, message: ChildEnded) -> None:
         child = self._roster.get(message.name)
-        if child is None or child.life is not message.life:
+        if child is None or child.life is None or child.life is not message.life:
             return
         child.life = None
         if comes_back(child.spec.restart, message.end):
@@ -148,25 +152,32 @@ class Supervisor(Actor[SupervisorState]):
         if len(group) > 1:
             await stop_children([member for member in group if member is not child])
         for member in group:
-            self._await_return(member, child.name)
+            self._await_return(member)
         if wait > 0:
-            self._restart_after(wait, child, child, why)
+            self._restart_after(wait, child, why)
         else:
-            await self._bring_back(child.name)
+            await self._bring_back(group)
 
     @handles
     async def _restart_due(self, message: RestartDue) -> None:
-        await self._bring_back(message.name)
+        child = self._roster.get(message.name)
+        if child is not None and child.due is message:
+            await self._bring_back(self._group_of(child))
 
-    async def _bring_back(self, leader: str) -> None:
-        """Start in order all that wait for `leader`; a failure stops those before it again."""
-        waiting = self._roster.waiting_for(leader)
+    async def _bring_back(self, group: Sequence[Child]) -> None:
+        """Start in order all of a group that wait, up to the first that fails to start."""
+        waiting = [child for child in group if child.standing is Standing.WAITING]
+        for child in waiting:
+            child.cancel_timers()
         for number, child in enumerate(waiting):
+            if self._life.stopping is not None:
+                return
             failure = await self._start(child, again=True)
             if failure is not None:
-                await stop_children(waiting[:number])
-                for member in waiting[:number]:
-                    self._await_return(member, leader)
+                if self._strategy is Strategy.ONE_FOR_ALL:
+                    await stop_children(waiting[:number])
+                    for member in waiting[:number]:
+                        self._await_return(member)
                 self._restart_failed(child, failure.cause)
                 return
 
@@ -176,8 +187,8 @@ class Supervisor(Actor[SupervisorState]):
         if wait is None:
             self._give_up(child, why)
         else:
-            leader = self._roster.get(child.leader) or child
-            self._restart_after(wait, leader, child, why)
+            self._await_return(child)
+            self._restart_after(wait, child, why)
 
     # Who is restarted with it
 
@@ -193,13 +204,12 @@ class Supervisor(Actor[SupervisorState]):
             members = members[members.index(child) :]
         return [m for m in members if m is child or m.standing is not Standing.STOPPED]
 
-    def _await_return(self, child: Child, leader: str) -> None:
+    def _await_return(self, child: Child) -> None:
         child.cancel_timers()
         if child.spec.restart is Restart.TEMPORARY:
             self._roster.over(child)
-            return
-        child.leader = leader
-        self._roster.stand(child, Standing.WAITING)
+        else:
+            self._roster.stand(child, Standing.WAITING)
 
     # How long to wait
 
@@ -207,9 +217,10 @@ class Supervisor(Actor[SupervisorState]):
         now, rng = self.system.loop.time(), self.system.rng
         return self._limits.wait_for(child.failures, ran=ran, outage=outage, now=now, rng=rng)
 
-    def _restart_after(self, wait: float, leader: Child, child: Child, why: str) -> None:
-        """Plan the return of all that wait for `leader`, and tell why `child` needs it."""
-        leader.timer = self.after(wait, RestartDue(leader.name))
+    def _restart_after(self, wait: float, child: Child, why: str) -> None:
+        """Plan the return of a child, and of all that wait with it; tell why it is needed."""
+        child.due = RestartDue(child.name)
+        child.timer = self.after(wait, child.due)
         if wait == 0:
             return
         failures, path, why = child.failures, child.cell.path, self.system.scrubber.text(why)
@@ -228,7 +239,7 @@ class Supervisor(Actor[SupervisorState]):
     @handles
     def _quarantine_over(self, message: QuarantineOver) -> None:
         child = self._roster.get(message.name)
-        if child is None or child.life is not message.life:
+        if child is None or child.life is None or child.life is not message.life:
             return
         child.failures.clear()
         child.quarantine_timer = None
@@ -269,21 +280,23 @@ class Supervisor(Actor[SupervisorState]):
         children = self._roster.all()
         for child in children:
             child.cancel_timers()
-        orderly = False
-        try:
-            if not end.abnormal:
-                await stop_children(children)
-                orderly = True
-        finally:
-            if not orderly:
-                await kill_children(children)
-            self._roster.forget_all("ended with its supervisor")
+        if end.abnormal:
+            kill_children(children)
+            await all_ended([life for child in children if (life := child.cell.life) is not None])
+        else:
+            await stop_children(children)
+        self._roster.forget_all("ended with its supervisor")
+
+    def kill_children(self) -> None:
+        kill_children(self._roster.all())
 
     # Orders
 
     @handles
     async def _start_child(self, message: StartChild) -> Started | AlreadyThere | StartRefused:
-        spec = message.spec
+        spec: object = message.spec
+        if not isinstance(spec, ChildSpec):
+            return StartRefused(f"spec is {spec!r}; a child is started from a ChildSpec")
         there = self._roster.get(spec.name)
         if there is not None:
             return AlreadyThere(
@@ -295,22 +308,20 @@ class Supervisor(Actor[SupervisorState]):
             return StartRefused(refusal)
         child = self._roster.add(self.system, self._life.cell, spec, dynamic=True)
         failure = await self._start(child)
-        ignored = child.standing is Standing.IGNORED
-        if failure is not None or ignored:
-            self._roster.over(child)
         if failure is not None:
+            self._roster.over(child)
             return StartRefused(str(failure))
-        return Started(child.cell.path, ignored)
+        return Started(child.cell.path, child.standing is Standing.IGNORED)
 
     @handles
     async def _stop_child(self, message: StopChild) -> Stopped:
         child = self._roster.get(message.name)
         if child is None:
             return Stopped(known=False)
+        followers = self._followers_of(child)
         await stop_children([child])
         self._roster.over(child)
-        # Those that waited for its return come back without it.
-        await self._bring_back(child.name)
+        await self._bring_back(followers)
         return Stopped(known=True)
 
     @handles
@@ -318,29 +329,31 @@ class Supervisor(Actor[SupervisorState]):
         child = self._roster.get(message.name)
         if child is None:
             return StartRefused(f"{self._shown} has no child {message.name!r}")
-        wanted = child.wanted
-        leader = child.leader or child.name
+        again = child.wanted and child.spec.restart is not Restart.TEMPORARY
+        followers = self._followers_of(child)
         await stop_children([child])
         child.cancel_timers()
         child.failures.clear()
-        if wanted:
-            self._await_return(child, leader)
         failure = await self._start(child, again=True)
         if failure is None:
-            await self._bring_back(child.name)
+            await self._bring_back(followers)
             return Started(child.cell.path, child.standing is Standing.IGNORED)
-        if wanted:
+        if again:
             self._restart_failed(child, failure.cause)
         else:
             self._roster.over(child)
         return StartRefused(str(failure))
+
+    def _followers_of(self, child: Child) -> list[Child]:
+        """Those that wait for the return of this child: nobody, unless it is due to return."""
+        return self._group_of(child) if child.due is not None else []
 
     def _refusal(self, spec: ChildSpec) -> str:
         """Why a dynamic child may not be started; empty if it may."""
         if spec.significant and self._auto_shutdown == "never":
             return significant_without_shutdown(spec.name)
         limit = self._max_children
-        if limit is not None and sum(child.wanted for child in self._roster.all()) >= limit:
+        if limit is not None and self._roster.wanted >= limit:
             return f"{self._shown} has its {limit} children already"
         return ""
 
@@ -348,10 +361,12 @@ class Supervisor(Actor[SupervisorState]):
 
     async def _start(self, child: Child, *, again: bool = False) -> StartFailed | None:
         """Start one child and record where it stands. The failure is returned, not raised."""
+        if self._life.end is not None:
+            # It ignored being killed and was abandoned: its children would be nobody's.
+            return StartFailed(child.cell.shown, "its supervisor has ended")
         outcome = await start_life(child.cell)
         if isinstance(outcome, StartFailed):
             return outcome
-        child.leader = ""
         if isinstance(outcome, Ignore):
             self._roster.ignored(child)
             return None

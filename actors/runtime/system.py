@@ -19,10 +19,12 @@ from actors.runtime import pykka_adapter, running
 from actors.runtime.actor import Actor
 from actors.runtime.asking import ask
 from actors.runtime.cell import Cell, Overflow
+from actors.runtime.checks import check_count, check_seconds
 from actors.runtime.children import ChildEnded, start_life, stop_lives
 from actors.runtime.ends import End, Ignore, Reason
 from actors.runtime.errors import AskError, AskFailed, NoSuchActor, StartFailed
 from actors.runtime.events import SupervisionEvent
+from actors.runtime.handlers import table_of
 from actors.runtime.incarnation import Incarnation
 from actors.runtime.introspection import NodeInfo, dump_all, dump_of, tree_of
 from actors.runtime.journal import DeadLetters, Journal
@@ -35,6 +37,7 @@ from messages.base import Request
 from messages.values import Secret
 
 R = TypeVar("R")
+S = TypeVar("S")
 
 
 def utc_now() -> datetime:
@@ -63,6 +66,8 @@ class System:
         secrets: Iterable[Secret] = (),
         guard_loop: bool = False,
     ) -> None:
+        check_count("System", "yield_every", yield_every, 1)
+        check_seconds("System", "slow_handler", slow_handler)
         self.journal = Journal(on_event, crash_dir, secrets)
         self.logger = self.journal.logger
         self.scrubber = self.journal.scrubber
@@ -80,6 +85,8 @@ class System:
         self._root: Cell | None = None
         self._starting: dict[asyncio.Task[None], None] = {}
         self._ended: asyncio.Future[End]
+        self._stopping: asyncio.Task[None] | None = None
+        self._leaving: asyncio.Task[None] | None = None
 
     # Start and stop
 
@@ -107,10 +114,19 @@ class System:
             self._over()
 
     async def stop(self) -> None:
-        """Stop everything in order: children before parents, last started first. Idempotent."""
+        """Stop everything in order: children before parents, last started first. Idempotent.
+
+        Whoever calls while it is under way waits for the same stop. Cancelling the wait does not
+        cancel the stop.
+        """
         root = self._root
         if root is None:
             return
+        if self._stopping is None:
+            self._stopping = self.loop.create_task(self._stop(root))
+        await asyncio.shield(self._stopping)
+
+    async def _stop(self, root: Cell) -> None:
         await self._before_stop.run()
         if root.life is not None:
             await stop_lives([(root.life, root.spec.stop_deadline(root.life.actor))])
@@ -128,6 +144,7 @@ class System:
         after_tree: bool = False,
     ) -> None:
         """Add a shutdown phase: before the tree stops, or after it. Phases run in order, once."""
+        check_seconds(f"phase {name!r}", "timeout", timeout)
         phases = self._after_stop if after_tree else self._before_stop
         phases.add(name, job, timeout)
 
@@ -175,6 +192,41 @@ class System:
         """Every actor and worker, parents before children."""
         roots = [cell for cell in self.cells.values() if cell.parent is None]
         return tuple(node for root in roots for node in tree_of(root))
+
+    def knows(self, path: str) -> bool:
+        """Whether an actor has this path, be it running, stopped or waiting for its restart."""
+        return path in self.cells
+
+    def state_of(self, path: str, kind: type[S]) -> S | None:
+        """The state of the actor that runs at `path`; None while none runs there.
+
+        It is the actor's own object, not a copy: never change it, and show nothing of it that
+        the scrubber has not seen.
+
+        Raises:
+            TypeError: the actor keeps a state of another type.
+        """
+        cell = self.cells.get(path)
+        if cell is None or cell.life is None:
+            return None
+        state = cell.life.actor.state
+        if not isinstance(state, kind):
+            raise TypeError(f"{path!r} keeps a {type(state).__name__}, not a {kind.__name__}")
+        return state
+
+    def states_of(self, kind: type[S]) -> dict[str, S]:
+        """The states of this type of all running actors, by path; see `state_of`."""
+        states = ((path, cell.life.actor.state) for path, cell in self.cells.items() if cell.life)
+        return {path: state for path, state in states if isinstance(state, kind)}
+
+    def messages_of(self, path: str) -> frozenset[type]:
+        """The messages that the actor at `path` handles; empty while none runs there."""
+        cell = self.cells.get(path)
+        return (
+            frozenset()
+            if cell is None or cell.life is None
+            else frozenset(table_of(type(cell.life.actor)))
+        )
 
     def dump(self, path: str | None = None) -> dict[str, Any]:
         """One actor, or the whole system, as JSON-able values without secrets.
@@ -275,13 +327,22 @@ class System:
     def crashed(self, life: Owner, end: End, worker: Job | None = None) -> None:
         self.journal.crashed(life, end, worker)
 
-    def unstoppable(self, cell: Address, seconds: float) -> None:
-        self.journal.unstoppable(cell, seconds)
+    def unstoppable(self, cell: Address, path: str, seconds: float) -> None:
+        self.journal.unstoppable(cell, path, seconds)
+
+    def leave(self, error: BaseException) -> None:
+        """An actor raised SystemExit or KeyboardInterrupt: out of the loop, after the stop."""
+        if self._leaving is None:
+            self._leaving = self.loop.create_task(self._leave(error))
+
+    async def _leave(self, error: BaseException) -> None:
+        await self.stop()
+        self.loop.call_soon(_throw, error)
 
     def loop_blocked(self, path: str, seconds: float, stack: str) -> None:
         """Called on the guard's own thread, while the loop is blocked."""
         cell = self.cells.get(path)
-        message = type(cell.current).__name__ if cell is not None else ""
+        message = cell.latest if cell is not None else ""
         self.journal.loop_blocked(path, message, seconds, stack)
 
     def scrubbed(self, value: object) -> Any:
@@ -337,6 +398,10 @@ class System:
         owner, _, name = path.rpartition("/")
         cell = self.cells.get(owner)
         return None if cell is None or cell.life is None else cell.life.workers.get(name)
+
+
+def _throw(error: BaseException) -> None:
+    raise error
 
 
 __all__ = ["DeadLetters", "Overflow", "System", "utc_now"]

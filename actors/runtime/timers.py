@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 from actors.runtime.ports import Owner
 
@@ -13,6 +14,8 @@ class Timer:
     __slots__ = ("_handle", "_life", "_message", "_queued")
 
     def __init__(self, life: Owner, delay: float, message: object) -> None:
+        if not delay < math.inf:
+            raise ValueError(f"delay is {delay!r}; it is a number of seconds")
         self._life = life
         self._message = message
         self._queued = False

@@ -67,7 +67,7 @@ class Watchdog:
             self._timer = self._system.loop.call_later(next_look, self._look)
 
     def _report(self, cell: Address, seconds: float, stack: str) -> None:
-        message = type(cell.current).__name__
+        message = cell.latest
         cell.log.warning("slow handler: {} for {:.3f} s", message, seconds)
         self._system.emit(
             SlowHandler(path=cell.path, message=message, seconds=seconds, stack=stack)

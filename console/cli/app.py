@@ -1,23 +1,25 @@
 """The command line: its commands, their options and their help.
 
-Bodies import what they need when they run, so that `--help` stays fast. Leaves reading commands
-to `console.cli.reading`, those before going live to `console.cli.setup`, commands to a running
-service to `console.cli.operating`, and exit codes to `console.cli.exit_codes`.
+Bodies import what they need when they run, so that `--help` stays fast. Commands that only look
+are in `console.cli.reading`, those before going live in `console.cli.setup`, those that change
+something in `console.cli.operating`; exit codes are in `console.cli.exit_codes`.
 """
 
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
-from console.cli.exit_codes import EXIT_HELP, CommandError, Exit
+from console.cli.exit_codes import EXIT_HELP, CommandError, ExitCode
 from console.cli.messages import sending
 from console.cli.operating import operating
 from console.cli.options import ConfigOption, JsonOption
+from console.cli.program import typed
 from console.cli.reading import reading
 from console.cli.setup import setting_up
 
@@ -32,7 +34,25 @@ app = typer.Typer(
 SERVICE = "The service"
 
 
-@app.command(rich_help_panel=SERVICE, epilog="python supervisor.py run --config sexton.toml")
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"sexton {version('sexton')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    show_version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_say_version, help="Print the version and leave."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(rich_help_panel=SERVICE, epilog=typed("run --config sexton.toml"))
 def run(config: ConfigOption = Path("sexton.toml")) -> None:
     """Run the guard until SIGTERM or Ctrl-C, which stop it in order."""
     from console.cli.service_client import settings_from
@@ -43,7 +63,7 @@ def run(config: ConfigOption = Path("sexton.toml")) -> None:
 
 @app.command(
     rich_help_panel=SERVICE,
-    epilog="python supervisor.py demo --for 60 --json > found.json",
+    epilog=typed("demo --for 60 --json > found.json"),
 )
 def demo(
     seconds: Annotated[
@@ -66,7 +86,7 @@ def demo(
 
 @app.command(
     rich_help_panel=SERVICE,
-    epilog="python supervisor.py venue --port 8443 --ca-file var/venue-ca.pem",
+    epilog=typed("venue --port 8443 --ca-file var/venue-ca.pem"),
 )
 def venue(
     host: Annotated[str, typer.Option(help="Loopback address to listen at.")] = "127.0.0.1",
@@ -111,19 +131,19 @@ def main() -> None:
         sys.exit(app(standalone_mode=False))
     except TyperException as mistake:
         sys.stderr.write(_in_one_line(mistake))
-        sys.exit(Exit.USAGE)
+        sys.exit(ExitCode.USAGE)
     except typer.Abort:
         sys.stderr.write("\nnothing was done: nobody answered\n")
-        sys.exit(Exit.REFUSED)
+        sys.exit(ExitCode.REFUSED)
     except CommandError as ended:
         sys.stderr.write(f"{ended}\n")
         sys.exit(ended.code)
     except KeyboardInterrupt:
-        sys.exit(Exit.INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # `sexton events | head` is no mistake; what is left to flush has no reader.
         sys.stderr.close()
-        sys.exit(Exit.OK)
+        sys.exit(ExitCode.OK)
 
 
 def _in_one_line(mistake: TyperException) -> str:
@@ -135,4 +155,6 @@ def _in_one_line(mistake: TyperException) -> str:
         # A group without a command has shown its help already.
         return text
     what = " ".join(text.split()).removesuffix(".").replace("Value error, ", "")
-    return f"{what}: see {context.command_path} --help\n"
+    # The first word of the path is the file's name.
+    command = context.command_path.partition(" ")[2]
+    return f"{what}: see {typed(f'{command} --help'.strip())}\n"

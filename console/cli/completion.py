@@ -1,6 +1,6 @@
 """What the Tab key offers: asked from the running service, and nothing where none answers.
 
-Used by the shell's completion and by the REPL's. Leaves when to ask to both.
+Used by the shell's completion and by the REPL's.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from console.cli import tables
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.ledger_commands import since_when
 from console.cli.service_client import settings_from
 from console.control import protocol as p
@@ -37,7 +37,7 @@ def follow_events(
     since: str | None,
     limit: int,
     as_json: bool,
-) -> Exit:
+) -> ExitCode:
     """Print the newest `limit` events that fit, then each new one until Ctrl-C, which is OK.
 
     Raises CommandError where no service answers at the beginning.
@@ -50,12 +50,12 @@ def follow_events(
         asyncio.run(follower.run())
     except KeyboardInterrupt:
         # The one way in which following ends.
-        return Exit.OK
+        return ExitCode.OK
     except NoServiceError as error:
-        raise CommandError(Exit.NO_SERVICE, str(error)) from None
+        raise CommandError(ExitCode.NO_SERVICE, str(error)) from None
     except CommandRefusedError as error:
-        raise CommandError(Exit.REFUSED, str(error)) from None
-    return Exit.OK
+        raise CommandError(ExitCode.REFUSED, str(error)) from None
+    return ExitCode.OK
 
 
 class _Follower:

@@ -1,6 +1,6 @@
 """`init`: a first configuration, in observe mode, with every key in it and what it is for.
 
-Leaves keys and defaults to `console.config.keys`, and reading to `console.config.reader`.
+Keys and defaults come from `console.config.keys`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
+from console.cli.program import program
 from console.config.keys import ACCOUNT_TABLE, Key, tables
 
 _WIDTH = 98
@@ -16,7 +17,7 @@ _HEAD = """\
 # Sexton's configuration. Every key that is commented out stands at its default.
 # Durations: "500ms", "2s", "5m", "1h30m", "1d". Percentages: "0.05%". Secrets: env:NAME,
 # file:PATH, or the value itself. Relative paths start at this file's folder.
-# `sexton doctor` says what would go wrong; `sexton show-config` what is in force.
+# `{program} doctor` says what would go wrong; `{program} show-config` what is in force.
 """
 _OPTIONAL_TABLES = ("ledger",)
 
@@ -36,14 +37,14 @@ def init_from_cli(file: Path, *, exchange: str, account: str, force: bool) -> No
             out.write(text)
     except FileExistsError:
         there = f"{file} is there already: --force writes over it"
-        raise CommandError(Exit.REFUSED, there) from None
+        raise CommandError(ExitCode.REFUSED, there) from None
     except OSError as error:
-        raise CommandError(Exit.FAILED, f"{file} can't be written: {error.strerror}") from None
+        raise CommandError(ExitCode.FAILED, f"{file} can't be written: {error.strerror}") from None
 
 
 def template(account: str, given: dict[str, str]) -> str:
     """The file's text. `given` has the keys that are set, by dotted name, as TOML."""
-    parts = [_HEAD]
+    parts = [_HEAD.format(program=program())]
     for table, purpose, keys in tables():
         lines = []
         if table:

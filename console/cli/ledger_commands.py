@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from console.cli import tables
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.service_client import ask_service_if_there, settings_from, with_ledger
 from console.config.values import Refused, duration
 from console.control.protocol import AddRow
@@ -130,7 +130,7 @@ def add_position(
     names = [known.name for known in settings.accounts]
     if account not in names:
         raise CommandError(
-            Exit.USAGE, f"no account {account!r} in {config}: there is {', '.join(names)}"
+            ExitCode.USAGE, f"no account {account!r} in {config}: there is {', '.join(names)}"
         )
     new = NewPosition(
         account=account,
@@ -170,7 +170,7 @@ def _known(settings: Settings, account: str | None, *, found: bool) -> None:
     names = [known.name for known in settings.accounts]
     if not found and account is not None and account not in names:
         text = f"no account {account!r}: there is {', '.join(names)}"
-        raise CommandError(Exit.REFUSED, text)
+        raise CommandError(ExitCode.REFUSED, text)
 
 
 def _positive(name: str, text: str) -> Decimal:
@@ -179,25 +179,25 @@ def _positive(name: str, text: str) -> Decimal:
     except InvalidOperation:
         value = Decimal("NaN")
     if not value.is_finite() or value <= 0:
-        raise CommandError(Exit.USAGE, f"{name} {text!r}: allowed: a number above zero")
+        raise CommandError(ExitCode.USAGE, f"{name} {text!r}: allowed: a number above zero")
     return value
 
 
 def _opening(opened_at: str | None, age: str | None) -> datetime:
     now = datetime.now(UTC)
     if opened_at is not None and age is not None:
-        raise CommandError(Exit.USAGE, "say --opened-at or --age, not both")
+        raise CommandError(ExitCode.USAGE, "say --opened-at or --age, not both")
     if age is not None:
         length = duration(age)
         if isinstance(length, Refused):
-            raise CommandError(Exit.USAGE, f"--age {age!r}: allowed: {length.allowed}")
+            raise CommandError(ExitCode.USAGE, f"--age {age!r}: allowed: {length.allowed}")
         return now - length
     if opened_at is None:
         return now
     at = _iso(opened_at)
     if at is None:
         text = "allowed: ISO 8601, such as 2026-01-31T12:00:00Z"
-        raise CommandError(Exit.USAGE, f"--opened-at {opened_at!r}: {text}")
+        raise CommandError(ExitCode.USAGE, f"--opened-at {opened_at!r}: {text}")
     return at
 
 
@@ -209,7 +209,7 @@ def since_when(since: str | None) -> datetime | None:
     at = _iso(since) if isinstance(length, Refused) else datetime.now(UTC) - length
     if at is None:
         text = "allowed: a duration such as 90m or 1d, or ISO 8601 such as 2026-01-31T12:00:00Z"
-        raise CommandError(Exit.USAGE, f"--since {since!r}: {text}")
+        raise CommandError(ExitCode.USAGE, f"--since {since!r}: {text}")
     return at
 
 

@@ -1,7 +1,7 @@
 """Commands that send an actor a typed message, and those that look and act from one screen.
 
-Leaves which messages there are to `console.control.sending`, the REPL to `console.repl.run`,
-and the live view to `console.top.app`.
+Which messages there are is decided in `console.control.sending`. The prompt itself is
+`console.repl.run`, the live view `console.top.app`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.options import (
     DEFAULT_CONFIG,
     ConfigOption,
@@ -20,6 +20,7 @@ from console.cli.options import (
     complete_message,
     complete_path,
 )
+from console.cli.program import typed
 
 sending = typer.Typer()
 ACTORS = "Actors"
@@ -41,7 +42,7 @@ _FieldsArgument = Annotated[
 
 @sending.command(
     rich_help_panel=SCREENS,
-    epilog="python supervisor.py repl -c 'positions()'",
+    epilog=typed("repl -c 'positions()'"),
 )
 def repl(
     config: Annotated[
@@ -59,9 +60,7 @@ def repl(
     raise typer.Exit(repl_from_cli(config, code=code, as_json=json))
 
 
-@sending.command(
-    rich_help_panel=SCREENS, epilog="python supervisor.py top --config sexton.toml --every 2"
-)
+@sending.command(rich_help_panel=SCREENS, epilog=typed("top --config sexton.toml --every 2"))
 def top(
     config: ConfigOption = DEFAULT_CONFIG,
     every: Annotated[
@@ -76,7 +75,7 @@ def top(
 
 @sending.command(
     rich_help_panel=ACTORS,
-    epilog="python supervisor.py ask accounts/bybit-main/exchange ReadQuote symbol=BTC/USDT:USDT",
+    epilog=typed("ask accounts/bybit-main/exchange ReadQuote symbol=BTC/USDT:USDT"),
 )
 def ask(
     path: PathArgument,
@@ -104,7 +103,7 @@ def ask(
 
 @sending.command(
     rich_help_panel=ACTORS,
-    epilog="python supervisor.py tell alerts ResolveAlert dedup_key=by-hand resolution=seen",
+    epilog=typed("tell alerts ResolveAlert dedup_key=by-hand resolution=seen"),
 )
 def tell(
     path: PathArgument,
@@ -126,9 +125,7 @@ def tell(
         typer.echo(carried.message)
 
 
-@sending.command(
-    rich_help_panel=ACTORS, epilog="python supervisor.py messages accounts/bybit-main/exchange"
-)
+@sending.command(rich_help_panel=ACTORS, epilog=typed("messages accounts/bybit-main/exchange"))
 def messages(
     path: Annotated[
         str | None,
@@ -162,16 +159,16 @@ def fields_from(texts: tuple[str, ...] | list[str]) -> dict[str, object]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not name or not equals:
-            raise CommandError(Exit.USAGE, f"{text!r}: allowed: FIELD=VALUE")
+            raise CommandError(ExitCode.USAGE, f"{text!r}: allowed: FIELD=VALUE")
         inner = fields
         *outer, last = name.split(".")
         for part in outer:
             found = inner.setdefault(part, {})
             if not isinstance(found, dict):
-                raise CommandError(Exit.USAGE, f"{text!r}: {part} has a value already")
+                raise CommandError(ExitCode.USAGE, f"{text!r}: {part} has a value already")
             inner = found
         try:
             inner[last] = json.loads(value) if value[:1] in ("[", "{") else value
         except ValueError as error:
-            raise CommandError(Exit.USAGE, f"{text!r}: not JSON: {error}") from None
+            raise CommandError(ExitCode.USAGE, f"{text!r}: not JSON: {error}") from None
     return fields

@@ -1,7 +1,7 @@
-"""Commands that change something: position add, scan, reconcile, close, hold, release, ack, reload,
-and those that act on actors.
+"""Commands that change something: position add, scan, reconcile, close, accept, adopt-identity,
+hold, release, ack, reload, and those that act on actors.
 
-All but `position add` need the running service. Leaves the asking to `console.cli.service_client`.
+All but `position add` need the running service. They ask through `console.cli.service_client`.
 """
 
 from __future__ import annotations
@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.options import (
     DEFAULT_CONFIG,
     AccountOption,
     ConfigOption,
     JsonOption,
     PathArgument,
+    ReasonOption,
     SideOption,
     SymbolArgument,
+    WaitOption,
+    YesOption,
+    complete_account,
 )
+from console.cli.program import typed
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from console.control.protocol import Carried, Command, Scanned
+    from console.control.protocol import Accept, Carried, CloseNow, Command, Scanned
     from messages.values import Side
 
 operating = typer.Typer()
@@ -35,9 +40,7 @@ POSITIONS = "Positions"
 ACTORS = "Actors"
 
 
-@position.command(
-    epilog="python supervisor.py position add bybit-main BTCUSDT long 0.5 60000 --age 4h"
-)
+@position.command(epilog=typed("position add bybit-main BTCUSDT long 0.5 60000 --age 4h"))
 def add(
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="As configured.")],
     symbol: SymbolArgument,
@@ -69,9 +72,7 @@ def add(
     )
 
 
-@operating.command(
-    rich_help_panel=POSITIONS, epilog="python supervisor.py scan --account bybit-main"
-)
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("scan --account bybit-main"))
 def scan(
     config: ConfigOption = DEFAULT_CONFIG, account: AccountOption = None, json: JsonOption = False
 ) -> None:
@@ -81,7 +82,7 @@ def scan(
     _report(config, Scan(account=account), as_json=json)
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py reconcile --json")
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("reconcile --json"))
 def reconcile(
     config: ConfigOption = DEFAULT_CONFIG, account: AccountOption = None, json: JsonOption = False
 ) -> None:
@@ -91,24 +92,74 @@ def reconcile(
     _report(config, Reconcile(account=account), as_json=json)
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py close BTCUSDT --yes")
+@operating.command(rich_help_panel=POSITIONS, epilog=typed('close BTCUSDT --yes --reason "news"'))
 def close(
     symbol: SymbolArgument,
     config: ConfigOption = DEFAULT_CONFIG,
     side: SideOption = None,
     account: AccountOption = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    reason: ReasonOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Close an aged leg at market now, reduce-only."""
+    """Close a leg at market now, reduce-only, and say what became of it.
+
+    It belongs to the rows that are open now, and ends after a minute unless it has begun. Exit
+    code 0: closed, or only given; 1: refused; 6: failed, expired or taken back; 7: still under way.
+    """
     from console.control.protocol import CloseNow
 
     if not yes and not _confirmed(f"Close {symbol} at market now?"):
-        raise CommandError(Exit.REFUSED, "nothing was closed")
-    _carry(config, CloseNow(symbol=symbol, side=_side(side), account=account), as_json=json)
+        raise CommandError(ExitCode.REFUSED, "nothing was closed")
+    command = CloseNow(symbol=symbol, side=_side(side), account=account, by=_user(), reason=reason)
+    _order(config, command, wait=wait, as_json=json)
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py hold ETHUSDT")
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("accept BTCUSDT --yes"))
+def accept(
+    symbol: SymbolArgument,
+    config: ConfigOption = DEFAULT_CONFIG,
+    side: SideOption = None,
+    account: AccountOption = None,
+    yes: YesOption = False,
+    wait: WaitOption = True,
+    reason: ReasonOption = "",
+    json: JsonOption = False,
+) -> None:
+    """Take a leg that is gone without a record for closed, with an unknown exit.
+
+    It is judged once more: what is open, or explained after all, is refused in words. Exit codes as
+    those of `close`.
+    """
+    from console.control.protocol import Accept
+
+    if not yes and not _confirmed(f"Close the rows of {symbol} with an unknown exit?"):
+        raise CommandError(ExitCode.REFUSED, "nothing was closed")
+    command = Accept(symbol=symbol, side=_side(side), account=account, by=_user(), reason=reason)
+    _order(config, command, wait=wait, as_json=json)
+
+
+@operating.command(rich_help_panel=SERVICE, epilog=typed("adopt-identity bybit-main --yes"))
+def adopt_identity(
+    account: Annotated[
+        str,
+        typer.Argument(metavar="ACCOUNT", help="As configured.", autocompletion=complete_account),
+    ],
+    config: ConfigOption = DEFAULT_CONFIG,
+    yes: YesOption = False,
+    reason: ReasonOption = "",
+    json: JsonOption = False,
+) -> None:
+    """The login that the venue tells of is meant to be this account's from now on."""
+    from console.control.protocol import AdoptIdentity
+
+    if not yes and not _confirmed(f"Is {account} really meant to be another login than before?"):
+        raise CommandError(ExitCode.REFUSED, "nothing was changed")
+    _carry(config, AdoptIdentity(account=account, by=_user(), reason=reason), as_json=json)
+
+
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("hold ETHUSDT"))
 def hold(
     symbol: SymbolArgument,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -122,7 +173,7 @@ def hold(
     _carry(config, Hold(symbol=symbol, side=_side(side), account=account, by=_user()), as_json=json)
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py release ETHUSDT")
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("release ETHUSDT"))
 def release(
     symbol: SymbolArgument,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -138,7 +189,7 @@ def release(
     )
 
 
-@operating.command(rich_help_panel=POSITIONS, epilog="python supervisor.py ack 12")
+@operating.command(rich_help_panel=POSITIONS, epilog=typed("ack 12"))
 def ack(
     alert_id: Annotated[int, typer.Argument(metavar="ID", help="As `alerts` shows it.")],
     config: ConfigOption = DEFAULT_CONFIG,
@@ -150,7 +201,7 @@ def ack(
     _carry(config, Acknowledge(alert_id=alert_id, by=_user()), as_json=json)
 
 
-@operating.command(rich_help_panel=SERVICE, epilog="python supervisor.py reload --dry-run")
+@operating.command(rich_help_panel=SERVICE, epilog=typed("reload --dry-run"))
 def reload(
     config: ConfigOption = DEFAULT_CONFIG,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it would do.")] = False,
@@ -164,7 +215,7 @@ def reload(
     try:
         done = ask_service(config, Reload(dry_run=dry_run, by=_user()), timeout=600.0)
     except CommandError as error:
-        if error.code is not Exit.NO_SERVICE:
+        if error.code is not ExitCode.NO_SERVICE:
             raise
         # The socket is found by the changed file, and the service listens at the old one.
         hint = "where the file has a new control.socket or data_dir, restart the service"
@@ -174,12 +225,10 @@ def reload(
     else:
         typer.echo(str(done))
     if done.refused or done.troubles:
-        raise typer.Exit(Exit.REFUSED)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
-@operating.command(
-    rich_help_panel=ACTORS, epilog="python supervisor.py suspend accounts/bybit-main/aged"
-)
+@operating.command(rich_help_panel=ACTORS, epilog=typed("suspend accounts/bybit-main/aged"))
 def suspend(
     path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
@@ -189,9 +238,7 @@ def suspend(
     _carry(config, Suspend(path=path), as_json=json)
 
 
-@operating.command(
-    rich_help_panel=ACTORS, epilog="python supervisor.py resume accounts/bybit-main/aged"
-)
+@operating.command(rich_help_panel=ACTORS, epilog=typed("resume accounts/bybit-main/aged"))
 def resume(
     path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
@@ -201,9 +248,7 @@ def resume(
     _carry(config, Resume(path=path), as_json=json)
 
 
-@operating.command(
-    rich_help_panel=ACTORS, epilog="python supervisor.py restart accounts/bybit-main/stream"
-)
+@operating.command(rich_help_panel=ACTORS, epilog=typed("restart accounts/bybit-main/stream"))
 def restart(
     path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
@@ -213,9 +258,7 @@ def restart(
     _carry(config, Restart(path=path), as_json=json)
 
 
-@operating.command(
-    rich_help_panel=ACTORS, epilog="python supervisor.py kill accounts/bybit-main/orphans"
-)
+@operating.command(rich_help_panel=ACTORS, epilog=typed("kill accounts/bybit-main/orphans"))
 def kill(
     path: PathArgument, config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False
 ) -> None:
@@ -236,6 +279,25 @@ def _carry(config: Path, command: Command[Carried], *, as_json: bool) -> None:
         typer.echo(carried.message)
 
 
+def _order(config: Path, command: CloseNow | Accept, *, wait: bool, as_json: bool) -> None:
+    """Give an order, wait for its outcome unless told otherwise, and end with its exit code."""
+    from console.cli import tables
+    from console.cli.outcome import exit_code_of, wait_for_outcome
+    from console.cli.service_client import ask_socket, settings_from
+
+    socket = settings_from(config, keys=False).control.socket
+    ordered = ask_socket(socket, command)
+    if wait:
+        ordered = wait_for_outcome(socket, ordered)
+    if as_json:
+        tables.print_json(ordered)
+    else:
+        typer.echo(ordered.message)
+    code = exit_code_of(ordered)
+    if code is not ExitCode.OK and (wait or code is not ExitCode.PENDING):
+        raise typer.Exit(code)
+
+
 def _report(config: Path, command: Command[Scanned], *, as_json: bool) -> None:
     from console.cli import tables
     from console.cli.service_client import ask_service
@@ -246,14 +308,16 @@ def _report(config: Path, command: Command[Scanned], *, as_json: bool) -> None:
     else:
         tables.print_table(tables.reports_table(reports))
     if any(report.problem for report in reports.values()):
-        raise typer.Exit(Exit.REFUSED)
+        raise typer.Exit(ExitCode.REFUSED)
 
 
 def _confirmed(question: str) -> bool:
     try:
         return typer.confirm(question, err=True)
     except typer.Abort:
-        raise CommandError(Exit.REFUSED, "\nnothing was closed: say yes, or add --yes") from None
+        raise CommandError(
+            ExitCode.REFUSED, "\nnothing was closed: say yes, or add --yes"
+        ) from None
 
 
 def _side(text: str | None) -> Side | None:

@@ -69,6 +69,13 @@ SymbolArgument = Annotated[
         autocompletion=complete_symbol,
     ),
 ]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+WaitOption = Annotated[
+    bool, typer.Option("--wait/--no-wait", help="Wait for what becomes of it, or only give it.")
+]
+ReasonOption = Annotated[
+    str, typer.Option("--reason", metavar="TEXT", help="Why; kept in the audit trail.")
+]
 PathArgument = Annotated[
     str,
     typer.Argument(

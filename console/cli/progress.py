@@ -1,6 +1,6 @@
 """Says on the terminal what a command waits for, once that takes longer than a second.
 
-Leaves what is printed at the end to `console.cli.tables`.
+What is printed at the end is in `console.cli.tables`.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.options import (
     DEFAULT_CONFIG,
     AccountOption,
@@ -22,6 +22,7 @@ from console.cli.options import (
     SymbolOption,
     complete_path,
 )
+from console.cli.program import typed
 
 reading = typer.Typer()
 LOOKING = "Looking"
@@ -29,7 +30,7 @@ _LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, max=100_000, 
 _AllOption = Annotated[bool, typer.Option("--all", help="Those that are over as well.")]
 
 
-@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py positions --all --json")
+@reading.command(rich_help_panel=LOOKING, epilog=typed("positions --all --json"))
 def positions(
     config: ConfigOption = DEFAULT_CONFIG,
     account: AccountOption = None,
@@ -48,7 +49,7 @@ def positions(
 
 @reading.command(
     rich_help_panel=LOOKING,
-    epilog="python supervisor.py events --kind aged_ghost_position_detected -n 5",
+    epilog=typed("events --kind aged_ghost_position_detected -n 5"),
 )
 def events(
     config: ConfigOption = DEFAULT_CONFIG,
@@ -85,7 +86,7 @@ def events(
     )
 
 
-@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py alerts --all")
+@reading.command(rich_help_panel=LOOKING, epilog=typed("alerts --all"))
 def alerts(
     config: ConfigOption = DEFAULT_CONFIG,
     account: AccountOption = None,
@@ -99,7 +100,7 @@ def alerts(
     show_alerts(config, account=account, everything=everything, limit=limit, as_json=json)
 
 
-@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py tree --json")
+@reading.command(rich_help_panel=LOOKING, epilog=typed("tree --json"))
 def tree(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Every actor of the running service: status, restarts, mailbox."""
     from console.cli import tables
@@ -113,9 +114,7 @@ def tree(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> Non
         tables.print_table(tables.tree_table(nodes, wide=tables.is_wide()))
 
 
-@reading.command(
-    rich_help_panel=LOOKING, epilog="python supervisor.py dump accounts/bybit-main/exchange"
-)
+@reading.command(rich_help_panel=LOOKING, epilog=typed("dump accounts/bybit-main/exchange"))
 def dump(
     path: Annotated[
         str | None,
@@ -140,10 +139,10 @@ def dump(
     try:
         out.write_text(tables.as_json(found) + "\n", encoding="utf-8")
     except OSError as error:
-        raise CommandError(Exit.USAGE, f"{out} can't be written: {error.strerror}") from None
+        raise CommandError(ExitCode.USAGE, f"{out} can't be written: {error.strerror}") from None
 
 
-@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py stats --json")
+@reading.command(rich_help_panel=LOOKING, epilog=typed("stats --json"))
 def stats(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Statistics, API calls by endpoint and whole-account reads, by account."""
     from console.cli import tables
@@ -157,7 +156,7 @@ def stats(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
         tables.print_table(tables.figures_table(figures.accounts, figures.total))
 
 
-@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py why BTCUSDT")
+@reading.command(rich_help_panel=LOOKING, epilog=typed("why BTCUSDT"))
 def why(
     symbol: SymbolArgument,
     config: ConfigOption = DEFAULT_CONFIG,
@@ -178,7 +177,7 @@ def why(
         tables.print_story(story, datetime.now(UTC))
 
 
-@reading.command(rich_help_panel=LOOKING, epilog="python supervisor.py status --json")
+@reading.command(rich_help_panel=LOOKING, epilog=typed("status --json"))
 def status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Whether the service runs, in which mode, for which accounts."""
     from console.cli import tables
@@ -196,9 +195,7 @@ def status(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> N
         )
 
 
-@reading.command(
-    rich_help_panel=LOOKING, epilog="python supervisor.py trace accounts/bybit-main/exchange"
-)
+@reading.command(rich_help_panel=LOOKING, epilog=typed("trace accounts/bybit-main/exchange"))
 def trace(
     path: PathArgument,
     config: ConfigOption = DEFAULT_CONFIG,

@@ -1,7 +1,7 @@
 """How a command reaches what it needs: the configuration, the running service, or the ledger.
 
-Turns each of their failures into a `CommandError` with its exit code. Leaves options to the `cli`
-files and what is printed to `console.cli.tables`.
+Turns each of their failures into a `CommandError` with its exit code. What is printed is made
+in `console.cli.tables`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.progress import waiting
 from console.config.reader import ConfigError, load_config
 from console.control.client import CommandRefusedError, NoServiceError, call
@@ -31,7 +31,7 @@ def settings_from(config: Path, *, keys: bool) -> Settings:
     try:
         return load_config(config, keys=keys)
     except ConfigError as error:
-        raise CommandError(Exit.USAGE, str(error)) from None
+        raise CommandError(ExitCode.USAGE, str(error)) from None
 
 
 def ask_service(config: Path, command: Command[R], *, timeout: float = 120.0) -> R:
@@ -45,9 +45,9 @@ def ask_socket(path: Path, command: Command[R], *, timeout: float = 120.0) -> R:
         with waiting("waiting for the service ..."):
             return call(path, command, timeout=timeout)
     except NoServiceError as error:
-        raise CommandError(Exit.NO_SERVICE, str(error)) from None
+        raise CommandError(ExitCode.NO_SERVICE, str(error)) from None
     except CommandRefusedError as error:
-        code = Exit.USAGE if error.code == "bad_config" else Exit.REFUSED
+        code = ExitCode.USAGE if error.code == "bad_config" else ExitCode.REFUSED
         raise CommandError(code, str(error)) from None
 
 
@@ -58,7 +58,7 @@ def ask_service_if_there(settings: Settings, command: Command[R]) -> R | None:
     except NoServiceError:
         return None
     except CommandRefusedError as error:
-        raise CommandError(Exit.REFUSED, str(error)) from None
+        raise CommandError(ExitCode.REFUSED, str(error)) from None
 
 
 def with_ledger(
@@ -71,7 +71,7 @@ def with_ledger(
     """
     _, _, file = settings.storage.url.reveal().partition("sqlite:///")
     if file and not make and not Path(file).exists():
-        raise CommandError(Exit.NO_LEDGER, f"there is no ledger at {file} yet: `run` makes it")
+        raise CommandError(ExitCode.NO_LEDGER, f"there is no ledger at {file} yet: `run` makes it")
     return asyncio.run(_with_ledger(settings, job))
 
 
@@ -88,7 +88,7 @@ async def _with_ledger(settings: Settings, job: Callable[[Ledger], Awaitable[T]]
         finally:
             await ledger.close()
     except (LedgerUnavailable, LedgerRefused) as error:
-        raise CommandError(Exit.NO_LEDGER, f"the ledger can't be had: {error}") from None
+        raise CommandError(ExitCode.NO_LEDGER, f"the ledger can't be had: {error}") from None
 
 
 def _utc_now() -> datetime:

@@ -1,7 +1,7 @@
 """Commands for the time before the guard goes live: init, show-config, venues, doctor.
 
-None of them needs the running service, and only `init` writes anything. Leaves the work to
-`console.cli.init_config`, `console.config.keys`, `console.cli.venue_list` and `console.doctor.run`.
+None of them needs the running service, and only `init` writes anything. The work is done
+in `console.cli.init_config`, `console.config.keys`, `console.cli.venue_list`, `console.doctor.run`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,13 @@ from typing import Annotated
 import typer
 
 from console.cli.options import DEFAULT_CONFIG, ConfigOption, JsonOption
+from console.cli.program import typed
 
 setting_up = typer.Typer()
 SETTING_UP = "Setting up"
 
 
-@setting_up.command(
-    rich_help_panel=SETTING_UP, epilog="python supervisor.py init --exchange binanceusdm"
-)
+@setting_up.command(rich_help_panel=SETTING_UP, epilog=typed("init --exchange binanceusdm"))
 def init(
     config: ConfigOption = DEFAULT_CONFIG,
     exchange: Annotated[str, typer.Option(help="The exchange's name in ccxt.")] = "bybit",
@@ -37,7 +36,7 @@ def init(
 
 
 @setting_up.command(
-    name="show-config", rich_help_panel=SETTING_UP, epilog="python supervisor.py show-config --json"
+    name="show-config", rich_help_panel=SETTING_UP, epilog=typed("show-config --json")
 )
 def show_config(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """The configuration in force, defaults and all. Secrets are hidden."""
@@ -53,7 +52,7 @@ def show_config(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False)
         typer.echo(as_toml(shown))
 
 
-@setting_up.command(rich_help_panel=SETTING_UP, epilog="python supervisor.py venues --json")
+@setting_up.command(rich_help_panel=SETTING_UP, epilog=typed("venues --json"))
 def venues(json: JsonOption = False) -> None:
     """The supported exchanges, and what the guard can do at each."""
     from console.cli.venue_list import list_venues
@@ -61,7 +60,7 @@ def venues(json: JsonOption = False) -> None:
     list_venues(as_json=json)
 
 
-@setting_up.command(rich_help_panel=SETTING_UP, epilog="python supervisor.py doctor --json")
+@setting_up.command(rich_help_panel=SETTING_UP, epilog=typed("doctor --json"))
 def doctor(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> None:
     """Tell what would go wrong, and the cure: config, ledger, keys, clock, stops, disk."""
     from console.doctor.run import doctor_from_cli

@@ -1,7 +1,7 @@
 """What commands print: tables for people, JSON for programs.
 
-Renderables are made here and also used by the demo's summary. Leaves getting the data to
-`console.cli.service_client`.
+Renderables are made here and also used by the demo's summary. The data are
+fetched in `console.cli.service_client`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.runtime import NodeInfo
-from console.cli.evidence_text import evidence_text
+from console.cli.evidence_text import evidence_text, leg_lines
 from console.control.protocol import AccountFigures, LegView, MessageInfo, Story
-from messages.ledger import Alert, AlertLevel, Event, Intent, PositionRow
+from messages.ledger import Alert, AlertLevel, Event, ExitSource, Intent, PositionRow
 from messages.to_monitors import ScanReport
 
 _LEVEL_STYLES = {
@@ -26,6 +26,7 @@ _LEVEL_STYLES = {
     AlertLevel.WARNING: "yellow",
     AlertLevel.CRITICAL: "bold red",
 }
+_EXIT_FIGURES = frozenset({"exit_price", "realized_pnl"})
 _PIPE_WIDTH = 220
 _WIDE = 100
 _STATUS_STYLES = {
@@ -138,7 +139,7 @@ def rows_table(rows: Sequence[PositionRow], now: datetime) -> Table:
     over = any(row.closed_at is not None for row in rows)
     table = table_of(*columns, *(("exit", "pnl", "reason") if over else ()), right=figures)
     for row in rows:
-        ending = (number(row.exit_price, ""), number(row.realized_pnl, ""), row.exit_reason or "")
+        ending = (*exit_figures(row), row.exit_reason or "")
         end = row.closed_at or now
         held = " held" if row.held else " trailing" if row.trailing_active else ""
         table.add_row(
@@ -153,6 +154,13 @@ def rows_table(rows: Sequence[PositionRow], now: datetime) -> Table:
             *(ending if over else ()),
         )
     return table
+
+
+def exit_figures(row: PositionRow) -> tuple[str, str]:
+    """Exit price and PnL as they may be shown: a stand-in is "unknown", an active row has none."""
+    if row.exit_source == ExitSource.UNKNOWN:
+        return "unknown", "unknown"
+    return number(row.exit_price, ""), number(row.realized_pnl, "")
 
 
 def print_events(events: Sequence[Event]) -> None:
@@ -173,8 +181,15 @@ def event_line(event: Event) -> Text:
 
 
 def details(found: Mapping[str, object]) -> str:
-    """`key=value` pairs, nested values as JSON; what closed a row as a sentence."""
-    return " ".join(f"{key}={_detail(key, value)}" for key, value in found.items())
+    """`key=value` pairs, nested values as JSON; what closed a row as a sentence.
+
+    Figures that stand in for an exit that nobody knows are shown as unknown.
+    """
+    unknown = found.get("exit_source") == ExitSource.UNKNOWN
+    return " ".join(
+        f"{key}={'unknown' if unknown and key in _EXIT_FIGURES else _detail(key, value)}"
+        for key, value in found.items()
+    )
 
 
 def _detail(key: str, value: object) -> str:
@@ -285,6 +300,11 @@ def intents_table(intents: Sequence[Intent]) -> Table:
 def print_story(story: Story, now: datetime) -> None:
     """What is known of a symbol, newest event last."""
     console = console_out()
+    for leg in story.legs:
+        console.print(Text(str(leg.key), style="bold"))
+        for heading, said in leg_lines(leg):
+            console.print(Text(f"  {heading:<10}", style="dim").append(said, style="not dim"))
+        console.print()
     parts = (
         ("Ledger rows", rows_table(story.rows, now)),
         ("Orders of the guard", intents_table(story.intents)),

@@ -1,6 +1,6 @@
 """`venue`: the simulated Bybit and Binance USD-M alone, until SIGTERM or Ctrl-C.
 
-Leaves everything about the market and its protocols to `simulator`.
+The market and its protocols are in `simulator`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from console.cli.exit_codes import Exit
+from console.cli.exit_codes import ExitCode
 from console.config.values import Refused, duration
 from console.service.logs import human_terminal
 from simulator import SimulatedVenue
@@ -32,13 +32,13 @@ class VenueOptions:
     latency: str = "0s"
 
 
-def venue_from_cli(options: VenueOptions) -> Exit:
+def venue_from_cli(options: VenueOptions) -> ExitCode:
     """Run the venue: logs on stderr, and on stdout a configuration that leads to it."""
     human_terminal(sys.stderr)
     latency = duration(options.latency)
     if isinstance(latency, Refused):
         logger.error(f"--latency must be {latency.allowed}, not {options.latency!r}")
-        return Exit.USAGE
+        return ExitCode.USAGE
     try:
         options.ca_file.parent.mkdir(parents=True, exist_ok=True)
         venue = SimulatedVenue(
@@ -54,11 +54,11 @@ def venue_from_cli(options: VenueOptions) -> Exit:
         asyncio.run(_run(venue))
     except ValueError as error:
         logger.error(str(error))
-        return Exit.USAGE
+        return ExitCode.USAGE
     except OSError as error:
         logger.error(f"The venue can't listen at {options.host}:{options.port}: {error.strerror}")
-        return Exit.FAILED
-    return Exit.OK
+        return ExitCode.FAILED
+    return ExitCode.OK
 
 
 async def _run(venue: SimulatedVenue) -> None:

@@ -45,6 +45,10 @@ KEY_HELP: dict[str, str] = {
     "accounts.NAME.orphan_deny": "Never these.",
     "accounts.NAME.orphan_actions_per_hour": "At most so many such actions in an hour.",
     "accounts.NAME.protect_distance": "How far from the entry price a protecting stop is put.",
+    "accounts.NAME.leftovers": (
+        "Which resting orders of a position that has ended are cancelled: own, the guard's; or all "
+        "that can do nothing but reduce it."
+    ),
     "accounts.NAME.settles": "Settle currencies whose positions are guarded.",
     "accounts.NAME.stream": "Follow the position stream: what happens is seen within a second.",
     "accounts.NAME.allow_withdraw": "Take a key that may withdraw. Better make another key.",
@@ -60,9 +64,18 @@ KEY_HELP: dict[str, str] = {
     "aged.validate_every": "How often all aged positions are checked against the venue.",
     "aged.check_every": "How often an aged position's price is looked at.",
     "verdict.confirm_after": "The least time between two reads that confirm an absence.",
-    "verdict.settle": "Rows younger than this are never called ghosts.",
+    "verdict.settle": (
+        "What a bot needs to write its row after its fill: no younger row is called a ghost, and "
+        "an ended position's row is its bot's to close for so long."
+    ),
     "verdict.fresh": "Within this time all askers share one read.",
     "verdict.stale_after": "A read older than this says nothing any more.",
+    "verdict.unexplained": (
+        "A position that is gone while nothing says how it ended: alert, or accept its end after "
+        "accept_after, with an unknown exit."
+    ),
+    "verdict.accept_after": "How long it must have been gone before accept closes its row.",
+    "verdict.unjudged_after": "What could not be judged for so long is alerted, with the reason.",
     "orders.ladder": "Order types for a close, in the order in which they are tried.",
     "orders.attempts": "How often each of them is tried.",
     "orders.backoff_first": "The first pause between tries; it doubles each time.",

@@ -2,7 +2,7 @@
 
 Taken from the settings' types, so that nothing here can go out of date. Used to print the
 effective configuration (`show-config`), to write a first one (`init`), and for the reference in
-`docs/configuration.md`. Leaves reading to `console.config.reader`.
+`docs/configuration.md`. The file is read in `console.config.reader`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Writes `docs/configuration.md` from the settings' types: `python -m console.config.reference`.
 
-Leaves keys, defaults and words to `console.config.keys` and `console.config.help`.
+Keys, defaults and words come from `console.config.keys` and `console.config.help`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which values of the configuration make sense: ranges, and values that must fit one another.
 
-Leaves notation to `console.config.values`, and reading and reporting to `console.config.reader`.
+Notations are in `console.config.values`; mistakes are reported by `console.config.reader`.
 """
 
 from __future__ import annotations
@@ -53,6 +53,8 @@ LIMITS: dict[str, Limit] = {
     "aged.validate_every": _A_TENTH,
     "aged.check_every": _A_TENTH,
     "verdict.confirm_after": _LATER_THAN_NOW,
+    "verdict.accept_after": _SECONDS,
+    "verdict.unjudged_after": _SECONDS,
     "orders.attempts": Limit(lambda n: 1 <= n <= 20, "a whole number from 1 to 20"),
     "orders.aggressive_offset": _percent("0", "10"),
     "orders.maker_wait": _LATER_THAN_NOW,
@@ -138,6 +140,7 @@ def cross_problems(settings: Settings) -> Iterator[tuple[str, str, str]]:
             str(settings.storage.export_events),
             'only together with storage.keep_events, such as "90d"',
         )
+    yield from _one_key_twice(settings)
     for account in settings.accounts:
         both = sorted(set(account.orphan_allow) & set(account.orphan_deny))
         if both:
@@ -145,6 +148,20 @@ def cross_problems(settings: Settings) -> Iterator[tuple[str, str, str]]:
                 f"accounts.{account.name}.orphan_deny",
                 ", ".join(both),
                 "symbols that are not in orphan_allow as well",
+            )
+
+
+def _one_key_twice(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    """One login under two names would have each close the other's positions as orphans."""
+    first: dict[tuple[str, str | None, str], str] = {}
+    for account in settings.accounts:
+        login = (account.exchange, account.connect, account.key.reveal())
+        other = first.setdefault(login, account.name)
+        if other != account.name:
+            yield (
+                f"accounts.{account.name}.key",
+                "***",
+                f"another key than that of accounts.{other}, which is the same login",
             )
 
 

@@ -1,8 +1,8 @@
 """One value of the configuration: its text turned into its type, or a sentence about what is
 allowed.
 
-Knows the notations (durations, percentages, secrets, paths). Leaves sections, keys and the
-collecting of mistakes to `console.config.reader`.
+Knows the notations (durations, percentages, secrets, paths). Sections, keys and the
+collecting of mistakes are in `console.config.reader`.
 """
 
 from __future__ import annotations

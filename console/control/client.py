@@ -1,7 +1,7 @@
 """Talking to a running service: one call for commands, one connection for those that stay.
 
 Every way in which nobody answers is a `NoServiceError` with one line that says what to do next; a
-command that was refused is a `CommandRefusedError`. Leaves what is shown to `console.cli.tables`.
+command that was refused is a `CommandRefusedError`. Replies are shown by `console.cli.tables`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import NoReturn, TypeVar, cast
 
 import msgspec
 
+from console.cli.program import typed
 from console.control.protocol import (
     MAX_REPLY_BYTES,
     Command,
@@ -120,7 +121,7 @@ def _reply(path: Path, line: bytes) -> Reply:
 
 
 def _explain(path: Path, error: OSError, timeout: float) -> NoReturn:
-    start = "start it with: python supervisor.py run --config FILE"
+    start = f"start it with: {typed('run --config FILE')}"
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         raise NoServiceError(f"no service listens at {path}: {start}") from None
     if isinstance(error, PermissionError):

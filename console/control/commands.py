@@ -1,7 +1,7 @@
 """What each operator's command does: asks the actors, and puts their answers into replies.
 
-Used by the socket's server, and by the demo in its own process. Leaves the wire to `server`, what
-is on record to `records`, and finding the leg that a person means to `legs`.
+Used by the socket's server, and by the demo in its own process. The wire is in
+`server`, what is on record in `records`, and finding the leg that a person means in `legs`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from difflib import get_close_matches
 from importlib.metadata import version
 
 from actors import paths
-from actors.aged_leg import AgedLeg
+from actors.aged_leg import AgedState
+from actors.exchange import ExchangeState
 from actors.runtime import AskFailed, NoSuchActor, Started, System
 from console.control import protocol as p
 from console.control.legs import find_leg, no_such_account
+from console.control.orders import Orders
 from console.control.overview import leg_view, overview
 from console.control.records import Records, failed
 from console.control.sending import ROOT, Sending, inner_path
-from console.service.actor_states import state_of
+from console.service.actor_states import shown_state
 from console.service.reload import RELOAD, NotReloaded, Reload
 from messages.ledger import EventDraft, LedgerLeg
-from messages.settings import Mode
-from messages.to_exchange import NotReady
 from messages.to_ledger import ReadCounters, SetHeld
-from messages.to_monitors import CloseByOrder, ScanNow, ScanReport
 from messages.to_monitors import Release as ReleaseLeg
+from messages.to_monitors import ScanNow, ScanReport
 
 CONTROL = "control"
 """Where the actor that serves the control socket lives."""
@@ -52,6 +52,7 @@ class Operator:
         self._started_at = system.now()
         self._records = Records(system, accounts)
         self._sending = Sending(system)
+        self._orders = Orders(system, mode=mode, accounts=accounts)
 
     @property
     def _accounts(self) -> tuple[str, ...]:
@@ -72,7 +73,9 @@ class Operator:
                 return await self._scan(command.account, (paths.aged_scan, paths.orphans))
             case p.Reconcile():
                 return await self._scan(command.account, (paths.reconciliation,))
-            case p.CloseNow() | p.Hold() | p.Release():
+            case p.CloseNow() | p.Accept() | p.GetCommand() | p.AdoptIdentity():
+                return await self._orders.answer(command)
+            case p.Hold() | p.Release():
                 return await self._leg_command(command)
             case p.Suspend() | p.Resume() | p.Restart() | p.Kill() | p.Trace():
                 return await self._actor_command(command)
@@ -118,12 +121,11 @@ class Operator:
         for name in self._accounts:
             statistics = counters.get(name, {})
             total.update(statistics)
-            state = state_of(self._system, paths.exchange(name))
-            calls, snapshots = state.get("calls"), state.get("snapshots")
+            state = shown_state(self._system, paths.exchange(name), ExchangeState)
             found[name] = p.AccountFigures(
                 statistics=statistics,
-                calls=calls if isinstance(calls, dict) else {},
-                snapshots=snapshots if isinstance(snapshots, int) else 0,
+                calls=state.calls if state else {},
+                snapshots=state.snapshots if state else 0,
             )
         return p.Figures(accounts=found, total=dict(total))
 
@@ -153,7 +155,7 @@ class Operator:
                 )
         return p.Scanned(reports=reports)
 
-    async def _leg_command(self, command: p.CloseNow | p.Hold | p.Release) -> p.Reply:
+    async def _leg_command(self, command: p.Hold | p.Release) -> p.Reply:
         leg = await find_leg(
             self._system,
             self._accounts,
@@ -163,23 +165,6 @@ class Operator:
         )
         if isinstance(leg, p.Refused):
             return leg
-        if isinstance(command, p.CloseNow):
-            if leg.held:
-                return p.Refused(
-                    code="held", message=f"{leg.key} is held: `release` it first, then close it"
-                )
-            path = paths.aged_scan(leg.key.account)
-            done = await self._system.attempt(path, CloseByOrder(key=leg.key))
-            if isinstance(done, AskFailed):
-                return failed(done)
-            if isinstance(done, NotReady):
-                return p.Refused(code="not_ready", message=done.why)
-            does = (
-                "in observe mode nothing is sent; `why` tells what would have been"
-                if self._mode == Mode.OBSERVE
-                else "its actor closes it at market now"
-            )
-            return p.Carried(message=f"{leg.key}: {does}")
         held = isinstance(command, p.Hold)
         if isinstance(command, p.Release):
             self._release_lifecycle(leg, command.by)
@@ -207,9 +192,11 @@ class Operator:
         )
         if isinstance(done, AskFailed):
             return failed(done)
+        taken_back = await self._orders.take_back(leg, by) if held else ()
         rows = ", ".join(map(str, leg.row_ids))
         what = "held: the guard leaves it alone" if held else "released: the guard looks after it"
-        return p.Carried(message=f"{leg.key} (row {rows}) is {what}")
+        also = "; what was ordered for it is taken back" if taken_back else ""
+        return p.Carried(message=f"{leg.key} (row {rows}) is {what}{also}")
 
     async def _actor_command(
         self, command: p.Suspend | p.Resume | p.Restart | p.Kill | p.Trace
@@ -264,6 +251,7 @@ class Operator:
         return p.Refused(code="no_such_path", message=f"no actor at {path!r}: {hint}")
 
     def _legs(self) -> Iterator[p.LegView]:
+        states = self._system.states_of(AgedState)
         for node in self._system.tree():
-            if node.class_name == AgedLeg.__name__:
-                yield leg_view(self._system, node.path)
+            if node.path in states:
+                yield leg_view(self._system, node.path, states[node.path])

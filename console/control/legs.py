@@ -1,6 +1,6 @@
 """Which leg an operator means by "BTCUSDT": the ledger's active legs, looked up by any spelling.
 
-Leaves what is then done with the leg to `commands`.
+What is then done with the leg is in `commands`.
 """
 
 from __future__ import annotations

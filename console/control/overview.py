@@ -1,19 +1,18 @@
 """The whole guard at a glance, bounded: for a view that looks again each second.
 
-Leaves which are the most urgent to `console.top.urgency`, and the drawing to whoever asked.
+Which are the most urgent is decided in `console.top.urgency`; whoever asked draws them.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-import msgspec
-
 from actors import paths
+from actors.aged_leg import AgedState
 from actors.runtime import AskFailed, System
 from console.control import protocol as p
 from console.control.records import failed
-from console.service.actor_states import aged_legs, state_of
+from console.service.actor_states import shown
 from console.top.urgency import troubles, urgent_alerts, urgent_nodes, urgent_rows
 from messages.ledger import RowStatus
 from messages.to_ledger import FindAlerts, FindEvents, FindRows
@@ -33,7 +32,7 @@ async def overview(system: System, service: p.Service, command: p.GetOverview) -
         return failed(events)
     # Whoever has an order to send comes in between the parts of a long look.
     await asyncio.sleep(0)
-    legs = aged_legs(system)
+    legs = system.states_of(AgedState)
     aged = {row_id: state for state in legs.values() for row_id in state.row_ids}
     shown = urgent_rows(rows, aged, alerts, command.rows)
     ids = {row.id for row in shown}
@@ -49,7 +48,9 @@ async def overview(system: System, service: p.Service, command: p.GetOverview) -
         rows=shown,
         row_count=len(rows),
         legs=tuple(
-            leg_view(system, path) for path, state in legs.items() if ids & set(state.row_ids)
+            leg_view(system, path, state)
+            for path, state in legs.items()
+            if ids & set(state.row_ids)
         ),
         aged=len(legs),
         troubles=troubles(shown, alerts),
@@ -60,6 +61,16 @@ async def overview(system: System, service: p.Service, command: p.GetOverview) -
     )
 
 
-def leg_view(system: System, path: str) -> p.LegView:
+def leg_view(system: System, path: str, state: AgedState) -> p.LegView:
     """What the aged leg's actor at `path` shows of itself."""
-    return msgspec.convert({**state_of(system, path), "path": path}, p.LegView)
+    copy = shown(system, state)
+    return p.LegView(
+        path=path,
+        row_ids=copy.row_ids,
+        status=copy.status,
+        phase=copy.phase,
+        target=copy.target,
+        price=copy.price,
+        verdict=copy.verdict,
+        operator_needed=copy.operator_needed,
+    )

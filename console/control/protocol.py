@@ -1,9 +1,9 @@
 """What crosses the control socket: commands, and the line that carries them and their replies.
 
 A command is one JSON object with a `type`, on one line; so is its reply. Both sides check every
-field against these types; nothing that arrives is ever evaluated. Leaves sockets to `server` and
-`client`, the answering to `commands`, and what the replies are to `replies`, whose names are here
-as well.
+field against these types; nothing that arrives is ever evaluated. Sockets are in `server` and
+`client`, the answering is in `commands`, and the replies are in `replies`, whose names are here as
+well.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from console.control.replies import (
     FieldInfo,
     Figures,
     Legs,
+    LegStory,
     LegView,
     MessageInfo,
     MessageTypes,
     Nodes,
+    Ordered,
     Overview,
     Refused,
     Reloaded,
@@ -38,7 +40,7 @@ from console.control.replies import (
     Story,
     kebab,
 )
-from messages.values import Side
+from messages.values import Side, check_amounts
 
 # With the commands below: the whole protocol under one name.
 __all__ = [
@@ -50,11 +52,13 @@ __all__ = [
     "Events",
     "FieldInfo",
     "Figures",
+    "LegStory",
     "LegView",
     "Legs",
     "MessageInfo",
     "MessageTypes",
     "Nodes",
+    "Ordered",
     "Overview",
     "Refused",
     "Reloaded",
@@ -161,6 +165,9 @@ class AddRow(Command[Rows], frozen=True, kw_only=True):
     opened_at: datetime
     stop_price: Decimal | None = None
 
+    def __post_init__(self) -> None:
+        check_amounts(self.quantity, self.entry_price, self.stop_price)
+
 
 class GetEvents(Command[Events], frozen=True, kw_only=True):
     """The newest `limit` events that fit, or the oldest after a sequence number."""
@@ -195,12 +202,47 @@ class Reconcile(Command[Scanned], frozen=True, kw_only=True):
     account: str | None = None
 
 
-class CloseNow(Command[Carried], frozen=True, kw_only=True):
-    """Close an aged leg at market now."""
+class CloseNow(Command[Ordered], frozen=True, kw_only=True):
+    """Close a leg at market now, aged or not.
+
+    `row_ids` are the rows that the operator saw; none: those of now. The same `request_id` twice is
+    one command. `by` and `reason` go into the audit trail.
+    """
 
     symbol: str
     side: Side | None = None
     account: str | None = None
+    row_ids: tuple[Stored, ...] = ()
+    by: str = ""
+    reason: str = ""
+    request_id: str | None = None
+
+
+class Accept(Command[Ordered], frozen=True, kw_only=True):
+    """Take an unexplained absence for closed, with an unknown exit. Fields as in `CloseNow`."""
+
+    symbol: str
+    side: Side | None = None
+    account: str | None = None
+    row_ids: tuple[Stored, ...] = ()
+    by: str = ""
+    reason: str = ""
+    request_id: str | None = None
+
+
+class GetCommand(Command[Ordered], frozen=True, kw_only=True):
+    """What became of an operator's command; answered after `wait` seconds, or once it has ended."""
+
+    command_id: Stored
+    wait: Annotated[float, msgspec.Meta(ge=0, le=30)] = 0.0
+
+
+class AdoptIdentity(Command[Carried], frozen=True, kw_only=True):
+    """The login that the venue tells of is meant to be this account's."""
+
+    account: str
+    by: str = ""
+    reason: str = ""
 
 
 class Hold(Command[Carried], frozen=True, kw_only=True):
@@ -284,6 +326,9 @@ AnyCommand = (
     | Scan
     | Reconcile
     | CloseNow
+    | Accept
+    | GetCommand
+    | AdoptIdentity
     | Hold
     | Release
     | Acknowledge
@@ -316,6 +361,7 @@ AnyReply = (
     | Answered
     | Legs
     | Overview
+    | Ordered
     | Reloaded
 )
 

@@ -1,6 +1,6 @@
 """Commands about what is on record: rows, events, alerts, and a symbol's whole story.
 
-Everything is asked from the ledger's actor. Leaves commands about actors, monitors and legs to
+Everything is asked from the ledger's actor. Commands about actors, monitors and legs are in
 `commands`.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from actors import paths
 from actors.runtime import AskFailed, System
 from console.control import protocol as p
+from console.control.leg_stories import leg_stories
 from console.control.legs import markets_of, no_such_account
 from messages.ledger import Event, NewPosition
 from messages.to_alerts import AckAlert
@@ -167,12 +168,14 @@ class Records:
         ):
             text = f"nothing is on record about {command.symbol}: see `positions --all`"
             return p.Refused(code="nothing_on_record", message=text)
+        accounts = self._accounts if command.account is None else (command.account,)
         return p.Story(
             symbol=command.symbol,
             rows=tuple(row for row in rows if row.symbol in spellings),
             intents=tuple(i for i in intents if i.key.symbol in spellings),
             alerts=tuple(alert for alert in alerts if alert.symbol in spellings),
             events=tuple(sorted(events, key=lambda event: event.seq)[-command.limit :]),
+            legs=await leg_stories(self._system, accounts, command.symbol),
         )
 
     async def _spellings(self, command: p.Why) -> set[str]:

@@ -1,6 +1,6 @@
 """What the service answers to commands, and the values that its answers are made of.
 
-Leaves the commands, and how both cross the socket, to `protocol`, which offers these names too.
+The commands, and how both cross the socket, are in `protocol`, which offers these names too.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ import msgspec
 
 from actors.runtime import NodeInfo
 from console.config.diff import Change
-from messages.ledger import Alert, AlertType, Event, Intent, PositionRow
+from messages.ledger import Alert, AlertType, Event, Intent, LastSeen, PositionRow
+from messages.ledger import Command as StoredCommand
 from messages.to_monitors import ScanReport
+from messages.values import LegKey
+from messages.verdict import Verdict
 
 
 def kebab(name: str) -> str:
@@ -31,7 +34,7 @@ class Refused(Reply, frozen=True, kw_only=True):
 
     Codes: `bad_command`, `too_long`, `too_many_clients`, `no_such_path`, `no_such_account`,
     `no_such_leg`, `ambiguous_leg`, `no_such_alert`, `no_such_message`, `bad_field`, `bad_config`,
-    `not_ready`, `nothing_on_record`, `failed`.
+    `not_ready`, `nothing_on_record`, `held`, `refused`, `no_such_command`, `failed`.
     """
 
     code: str
@@ -41,6 +44,13 @@ class Refused(Reply, frozen=True, kw_only=True):
 class Carried(Reply, frozen=True, kw_only=True):
     """Done; `message` says what."""
 
+    message: str
+
+
+class Ordered(Reply, frozen=True, kw_only=True):
+    """An operator's command as it stands now; `message` says so in words."""
+
+    command: StoredCommand
     message: str
 
 
@@ -79,7 +89,7 @@ class Alerts(Reply, frozen=True, kw_only=True):
 
 
 class AccountFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """One account's statistics (`mission.md` A7), API calls by endpoint, whole-account reads."""
+    """One account's statistics (`docs/spec/mission.md` A7), API calls by endpoint, full reads."""
 
     statistics: dict[str, int] = {}
     calls: dict[str, int] = {}
@@ -97,14 +107,36 @@ class Scanned(Reply, frozen=True, kw_only=True):
     reports: dict[str, ScanReport]
 
 
+class LegStory(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one leg of the ledger now: what was seen, asked, answered and concluded.
+
+    `quantity` is the ledger's, in base units. `verdict` None: nobody could judge it, and `problem`
+    says why. `suspect`: why the whole account may be another one. `commands` are those of operators
+    that have no outcome yet.
+    """
+
+    key: LegKey
+    row_ids: tuple[int, ...]
+    quantity: Decimal
+    last_seen: LastSeen | None = None
+    verdict: Verdict | None = None
+    problem: str = ""
+    suspect: str = ""
+    commands: tuple[StoredCommand, ...] = ()
+
+
 class Story(Reply, frozen=True, kw_only=True):
-    """What is known of a symbol: its rows, our orders, its alerts, its events (oldest first)."""
+    """What is known of a symbol: its legs now, its rows, our orders, its alerts, its events.
+
+    Events are oldest first.
+    """
 
     symbol: str
     rows: tuple[PositionRow, ...]
     intents: tuple[Intent, ...]
     alerts: tuple[Alert, ...]
     events: tuple[Event, ...]
+    legs: tuple[LegStory, ...] = ()
 
 
 class FieldInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,8 @@
 """Messages that operators send to actors: which there are, and how their fields are checked.
 
 A fixed list, and nothing on it writes a record or an order without the guard's own evidence: rows,
-intents and leases change by the actors that prove the change, or by a command of their own. Leaves
-other commands to `commands`.
+intents and leases change by the actors that prove the change, or by a command of their own. Other
+commands are in `commands`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import Union, get_args, get_origin
 import msgspec
 
 from actors.runtime import AskFailed, GetState, GetStatistics, System
-from actors.runtime.handlers import table_of
 from console.control import protocol as p
 from console.control.records import failed
 from messages import to_alerts, to_exchange, to_ledger, to_monitors
@@ -34,6 +33,7 @@ _FOR_SOME: tuple[type[msgspec.Struct], ...] = (
     to_monitors.ScanNow,
     to_monitors.LookAt,
     to_monitors.CloseByOrder,
+    to_monitors.AcceptAbsence,
     to_monitors.Release,
     to_ledger.ActiveRows,
     to_ledger.FindRows,
@@ -82,9 +82,7 @@ class Sending:
 
     def _taken_by(self, path: str) -> dict[str, type[msgspec.Struct]]:
         """What the actor takes just now: nothing but its state while it waits to come back."""
-        cell = self._system.cells.get(inner_path(path))
-        life = cell.life if cell is not None else None
-        taken = table_of(type(life.actor)) if life is not None else {}
+        taken = self._system.messages_of(inner_path(path))
         return {
             name: kind
             for name, kind in SENDABLE.items()

@@ -1,7 +1,7 @@
 """The actor that serves the control socket: one worker listens, one more for each client.
 
 A worker that crashes takes its one connection with it; a listener that crashes takes the actor,
-which its supervisor starts again. Leaves the socket's file to `socket_file` and the answering to
+which its supervisor starts again. The socket's file is `socket_file`'s; commands are answered in
 `commands`.
 """
 

@@ -1,6 +1,6 @@
 """The control socket's file: made for its owner alone, replaced when stale, never stolen.
 
-Leaves what is said over it to `server`.
+What is said over it is in `server`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the demo found: counted from the ledger, the actors and the venue, and from nothing else.
 
-Leaves making trouble to `console.demo.bot` and showing the counts to `console.demo.summary`.
+`console.demo.bot` makes the trouble, and `console.demo.summary` shows the counts.
 """
 
 from __future__ import annotations

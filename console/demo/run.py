@@ -2,8 +2,8 @@
 
 The guard is the one that `run` runs, with a configuration file of its own and short intervals; it
 talks to the venue through the real gateway, over TLS. At a terminal the live view, `top`, is shown
-meanwhile. Leaves the trouble to `console.demo.bot`, the counting to `console.demo.found`, and what
-the demo says of itself to `console.demo.summary`.
+meanwhile. `console.demo.bot` makes the trouble, `console.demo.found` counts, and what the demo
+says of itself is in `console.demo.summary`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 
 from loguru import logger
 
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
+from console.cli.program import typed
 from console.cli.tables import print_json
 from console.config.reader import load_config
 from console.control.socket_file import SocketTakenError, ensure_free
@@ -97,7 +98,7 @@ class _World:
     config: Path
 
 
-def demo_from_cli(*, seconds: float, as_json: bool, seed: int, folder: Path | None) -> Exit:
+def demo_from_cli(*, seconds: float, as_json: bool, seed: int, folder: Path | None) -> ExitCode:
     """`demo`: run it, show it, sum it up."""
     place = _fresh_folder(folder)
     from console.top.app import has_screen
@@ -113,7 +114,7 @@ def demo_from_cli(*, seconds: float, as_json: bool, seed: int, folder: Path | No
         print_json(result)
     else:
         print_summary(result, place)
-    return Exit.OK
+    return ExitCode.OK
 
 
 async def _demo(place: Path, *, seconds: float, seed: int, live: bool) -> Outcome:
@@ -187,7 +188,7 @@ async def _world(place: Path, seed: int) -> AsyncIterator[_World]:
         config.write_text(_CONFIG.format(connect=venue.connect), encoding="utf-8")
         settings = load_config(config)
         async with serving(settings, config) as running:
-            logger.info(f"Look in from another terminal: python supervisor.py tree -c {config}")
+            logger.info(f"Look in from another terminal: {typed(f'tree -c {config}')}")
             bot = DemoBot(venue.market, place / "sexton.db", now=utc_now, seed=seed)
             yield _World(running=running, venue=venue, bot=bot, config=config)
 
@@ -201,9 +202,9 @@ def _fresh_folder(folder: Path | None) -> Path:
             shutil.rmtree(place)
         place.mkdir(parents=True, exist_ok=True)
         if any(place.iterdir()):
-            raise CommandError(Exit.USAGE, f"--dir {place}: allowed: an empty or a new folder")
+            raise CommandError(ExitCode.USAGE, f"--dir {place}: allowed: an empty or a new folder")
     except (SocketTakenError, OSError) as error:
         if folder is not None:
-            raise CommandError(Exit.USAGE, f"--dir {folder}: {error}") from None
+            raise CommandError(ExitCode.USAGE, f"--dir {folder}: {error}") from None
         place = Path(tempfile.mkdtemp(prefix="sexton-demo-"))
     return place

@@ -1,6 +1,6 @@
 """What the demo says of itself: the lines above the live view, and the summary at its end.
 
-Leaves counting to `console.demo.found`, and everything that the guard shows to `console.top.app`.
+`console.demo.found` counts; everything that the guard itself shows is `console.top.app`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.text import Text
 
 from console.cli import tables
+from console.cli.program import typed
 from console.demo.bot import Deed
 from console.demo.found import Found, Outcome
 
@@ -61,7 +62,7 @@ def print_summary(result: Outcome, place: Path) -> None:
         f"{result.open_alerts} alerts are open, {result.restarts} actors were restarted."
     )
     config = place / "sexton.toml"
-    console.print(f"Its ledger can still be read: python supervisor.py events -c {config}")
+    console.print(f"Its ledger can still be read: {typed(f'events -c {config}')}")
 
 
 def _total(result: Outcome) -> dict[str, int]:

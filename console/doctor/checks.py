@@ -1,7 +1,7 @@
 """What a check of `doctor` finds, and the checks of this machine: ledger, socket, disk, files.
 
-Nothing here changes anything. Leaves the venues to `console.doctor.venues`, and running and
-showing the checks to `console.doctor.run`.
+Nothing here changes anything. Checks of venues are in `console.doctor.venues`;
+`console.doctor.run` runs and shows them all.
 """
 
 from __future__ import annotations

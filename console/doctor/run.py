@@ -1,7 +1,7 @@
 """`doctor`: tells before going live what would go wrong, and how to cure it. Changes nothing.
 
 Each line is ok, a warning or a failure; failures end it with exit code 1, a configuration that
-can't be used with 2. Leaves the checks to `console.doctor.checks` and `console.doctor.venues`.
+can't be used with 2. The checks are in `console.doctor.checks` and `console.doctor.venues`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from console.cli import tables
-from console.cli.exit_codes import Exit
+from console.cli.exit_codes import ExitCode
 from console.config.reader import ConfigError, load_config
 from console.doctor.checks import (
     Check,
@@ -58,12 +58,12 @@ async def examine(config: Path, announce: Callable[[str], None]) -> AsyncIterato
             yield check
 
 
-def doctor_from_cli(config: Path, *, as_json: bool) -> Exit:
+def doctor_from_cli(config: Path, *, as_json: bool) -> ExitCode:
     """Run all checks; print each as it comes, or all of them as JSON."""
     return asyncio.run(_doctor(config, as_json=as_json))
 
 
-async def _doctor(config: Path, *, as_json: bool) -> Exit:
+async def _doctor(config: Path, *, as_json: bool) -> ExitCode:
     terminal = Console(stderr=True)
     human_terminal(sys.stderr, level="ERROR")
     out = tables.console_out()
@@ -80,8 +80,8 @@ async def _doctor(config: Path, *, as_json: bool) -> Exit:
     else:
         out.print(f"{len(checks)} checks: {len(worst)} failures, {warnings} warnings")
     if any(check.name == "config" for check in worst):
-        return Exit.USAGE
-    return Exit.REFUSED if worst else Exit.OK
+        return ExitCode.USAGE
+    return ExitCode.REFUSED if worst else ExitCode.OK
 
 
 def _print(out: Console, check: Check) -> None:

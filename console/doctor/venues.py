@@ -1,6 +1,6 @@
 """The checks of `doctor` at one account's venue: reads only, over the gateway that `run` uses.
 
-Leaves what a check is to `console.doctor.checks`.
+What a check is stands in `console.doctor.checks`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the REPL offers: one function a command, with typed replies as plain Python values.
 
-Each raises CommandError with one line that says what and what next. Leaves how values are shown
-to `repl_show`.
+Each raises CommandError with one line that says what and what next. Values are shown by
+`console.repl.show`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from actors.runtime import NodeInfo
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.ledger_commands import since_when
+from console.cli.outcome import exit_code_of, wait_for_outcome
 from console.cli.service_client import ask_socket
 from console.control import protocol as p
 from console.control.sending import SENDABLE
@@ -37,7 +38,7 @@ def ask_person(question: str) -> bool:
     """Whether the person at the terminal says yes. Nobody there is no."""
     if not sys.stdin.isatty():
         raise CommandError(
-            Exit.REFUSED, f"{question} Nobody is there to answer: add yes=True to the call"
+            ExitCode.REFUSED, f"{question} Nobody is there to answer: add yes=True to the call"
         )
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
@@ -67,6 +68,8 @@ class Functions:
             self.scan,
             self.reconcile,
             self.close,
+            self.accept,
+            self.adopt_identity,
             self.hold,
             self.release,
             self.ack,
@@ -147,11 +150,50 @@ class Functions:
         account: str | None = None,
         *,
         yes: bool = False,
+        wait: bool = True,
+        reason: str = "",
     ) -> Said:
-        """Close a leg at market now, reduce-only; asks first.  close("BTCUSDT", "long")"""
-        command = p.CloseNow(symbol=symbol, side=_side(side), account=account)
+        """Close a leg at market now, reduce-only; asks, and waits.  close("BTCUSDT", "long")"""
+        command = p.CloseNow(
+            symbol=symbol, side=_side(side), account=account, by=getpass.getuser(), reason=reason
+        )
         if not yes and not self._confirm(f"Close {symbol} at market now?"):
             return Said("nothing was closed")
+        return self._ordered(command, wait=wait)
+
+    def accept(
+        self,
+        symbol: str,
+        side: str | None = None,
+        account: str | None = None,
+        *,
+        yes: bool = False,
+        wait: bool = True,
+        reason: str = "",
+    ) -> Said:
+        """Take a leg that is gone without a record for closed.  accept("BTCUSDT")"""
+        command = p.Accept(
+            symbol=symbol, side=_side(side), account=account, by=getpass.getuser(), reason=reason
+        )
+        if not yes and not self._confirm(f"Close the rows of {symbol} with an unknown exit?"):
+            return Said("nothing was closed")
+        return self._ordered(command, wait=wait)
+
+    def _ordered(self, command: p.CloseNow | p.Accept, *, wait: bool) -> Said:
+        """What became of it. Raises CommandError where it was not carried out."""
+        ordered = self._call(command)
+        if wait:
+            ordered = wait_for_outcome(self.socket, ordered)
+        code = exit_code_of(ordered)
+        if code is not ExitCode.OK and (wait or code is not ExitCode.PENDING):
+            raise CommandError(code, ordered.message)
+        return Said(ordered.message)
+
+    def adopt_identity(self, account: str, *, yes: bool = False, reason: str = "") -> Said:
+        """The login that the venue tells of is this account's.  adopt_identity("bybit-main")"""
+        if not yes and not self._confirm(f"Is {account} meant to be another login than before?"):
+            return Said("nothing was changed")
+        command = p.AdoptIdentity(account=account, by=getpass.getuser(), reason=reason)
         return Said(self._call(command).message)
 
     def hold(self, symbol: str, side: str | None = None, account: str | None = None) -> Said:
@@ -248,7 +290,7 @@ def _about(topic: object) -> Said:
 def _checked(kind: type[p.Acknowledge], alert_id: object, by: str) -> p.Acknowledge:
     if not isinstance(alert_id, int):
         raise CommandError(
-            Exit.USAGE, f"ack takes an alert's number, not {alert_id!r}: see alerts()"
+            ExitCode.USAGE, f"ack takes an alert's number, not {alert_id!r}: see alerts()"
         )
     return kind(alert_id=alert_id, by=by)
 
@@ -256,7 +298,7 @@ def _checked(kind: type[p.Acknowledge], alert_id: object, by: str) -> p.Acknowle
 def _side(text: str | None) -> Side | None:
     if text is None or text in (Side.LONG, Side.SHORT):
         return Side(text) if text is not None else None
-    raise CommandError(Exit.USAGE, f"no side {text!r}: long or short")
+    raise CommandError(ExitCode.USAGE, f"no side {text!r}: long or short")
 
 
 def _named(

@@ -1,6 +1,6 @@
 """The REPL at a terminal: ptpython, whose completion knows the service's paths and messages.
 
-Leaves what can be called to `repl_functions`.
+What can be called is in `console.repl.functions`.
 """
 
 from __future__ import annotations

@@ -1,29 +1,50 @@
-"""Actors' states for whoever looks often: without the messages that a dump also shows.
+"""Actors' states for whoever looks often: typed, and without the messages that a dump also shows.
 
-What is shown of a state has passed the scrubber, as in a dump. Leaves dumps to the runtime.
+What is shown of a state has passed the scrubber, as in a dump.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
-from actors.aged_leg import AgedLeg, AgedState
+import msgspec
+
 from actors.runtime import System
 
-
-def state_of(system: System, path: str) -> dict[str, Any]:
-    """An actor's state as plain JSON without secrets; empty while there is no such actor."""
-    cell = system.cells.get(path)
-    if cell is None or cell.life is None:
-        return {}
-    state = system.scrubber.plain(cell.life.actor.state)
-    return state if isinstance(state, dict) else {}
+S = TypeVar("S", bound=msgspec.Struct)
 
 
-def aged_legs(system: System) -> dict[str, AgedState]:
-    """The aged legs by path, as their actors hold them: to choose from, not to be shown."""
-    return {
-        path: cell.life.actor.state
-        for path, cell in system.cells.items()
-        if cell.life is not None and isinstance(cell.life.actor, AgedLeg)
-    }
+def shown_state(system: System, path: str, kind: type[S]) -> S | None:
+    """A copy of an actor's state, fit to be shown; None while no actor runs at `path`.
+
+    Raises:
+        TypeError: the actor keeps a state of another type.
+    """
+    state = system.state_of(path, kind)
+    return None if state is None else shown(system, state)
+
+
+def shown(system: System, state: S) -> S:
+    """A copy of a state with every secret that the system knows replaced in its texts."""
+    copy: S = _clean(system, "", state)
+    return copy
+
+
+def _clean(system: System, name: str, value: Any) -> Any:
+    """The value again, of the same type; `name` is that of the field that holds it."""
+    if isinstance(value, str) and not isinstance(value, Enum):
+        # The scrubber hides some fields by their name alone.
+        return system.scrubber.plain({name: value})[name] if name else system.scrubber.text(value)
+    if isinstance(value, msgspec.Struct):
+        fields = value.__struct_fields__
+        return type(value)(**{f: _clean(system, f, getattr(value, f)) for f in fields})
+    if isinstance(value, dict):
+        return {
+            _clean(system, "", key): _clean(system, str(key), item) for key, item in value.items()
+        }
+    if isinstance(value, list | set | frozenset):
+        return type(value)(_clean(system, "", item) for item in value)
+    if type(value) is tuple:
+        return tuple(_clean(system, "", item) for item in value)
+    return value

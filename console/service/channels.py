@@ -2,7 +2,7 @@
 
 What blocks runs in a thread. Nothing of a URL but its kind leaves this module: Apprise's and
 urllib3's own log lines, which may quote addresses with tokens in them, are kept out of the log.
-Leaves retries and what is said to `actors.delivery`.
+Retries, and what is said, are in `actors.delivery`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 import apprise
 
-from actors.alerting.notifications import Channel, Notice
+from actors.alerting.notifications import Channel, Notification
 from messages.ledger import AlertLevel
 from messages.settings import AlertSettings
 from messages.values import Secret
@@ -66,10 +66,10 @@ class AppriseChannel:
         seen[schema] += 1
         self.name = schema if seen[schema] == 1 else f"{schema}-{seen[schema]}"
 
-    async def send(self, notice: Notice) -> str | None:
+    async def send(self, notice: Notification) -> str | None:
         return await asyncio.to_thread(self._send, notice)
 
-    def _send(self, notice: Notice) -> str | None:
+    def _send(self, notice: Notification) -> str | None:
         target = self._silent if notice.silent else self._loud
         if target is None:
             raise ValueError("opened without a target")
@@ -106,7 +106,7 @@ class CallableChannel:
             raise ChannelUnusable(f"alerts.callable: {module} has no function {attribute!r}")
         self._function: Callable[[str, str, str, dict[str, object]], object] = found
 
-    async def send(self, notice: Notice) -> str | None:
+    async def send(self, notice: Notification) -> str | None:
         told = (notice.type.value, notice.exchange, notice.symbol, dict(notice.details))
         if inspect.iscoroutinefunction(self._function):
             await self._function(*told)

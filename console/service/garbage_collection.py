@@ -1,8 +1,8 @@
 """When Python looks for dead cycles: so that a large guard does not stand still for it.
 
 A full collection walks every object. With 5,000 aged legs that held the loop up for 0.3 s, in the
-middle of whatever it was doing. Leaves the collections of young objects, which are short, to
-Python.
+middle of whatever it was doing. Collections of young objects, which are short, stay
+as Python has them.
 """
 
 from __future__ import annotations

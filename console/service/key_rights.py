@@ -1,6 +1,6 @@
 """Refuses, before anything acts, a key that may take money out of the account.
 
-Leaves looking at a setup at leisure to `doctor`.
+`console.doctor` looks at the same before going live.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where log lines go: human ones to the terminal, JSON lines with rotation to the data folder.
 
-The standard library's logging (ccxt, SQLAlchemy, aiohttp, asyncio) goes the same way. Leaves what
-is said to those who say it; tracebacks never show variables, since a secret may be among them.
+The standard library's logging (ccxt, SQLAlchemy, aiohttp, asyncio) goes the same way. Tracebacks
+never show variables, since a secret may be among them.
 """
 
 from __future__ import annotations

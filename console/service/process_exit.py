@@ -2,7 +2,7 @@
 
 What Python does at its own end takes seconds on a busy machine: it waits for every thread (an
 import of ccxt, a notice to a server that is slow to answer) and takes ccxt's modules apart. None
-of that is worth a restart's time. Leaves the ordered stop to `service`.
+of that is worth a restart's time. The ordered stop is in `console.service.run`.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Reads the file as `run` does; compares; keeps what can't change as it was; replaces what is in
 force; and has the supervisors restart the actors that were made with something else. An account
 of which nothing changed is not touched. A close under way is broken off where it is and finished
-by the next incarnation, as after a crash: its intent is in the ledger. Leaves comparing to
-`console.config.diff`, and the restarting to `console.service.restarts`.
+by the next incarnation, as after a crash: its intent is in the ledger. Configurations are
+compared in `console.config.diff`; `console.service.restarts` asks for the restarts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from actors import paths
-from actors.live_settings import InForce
+from actors.live_settings import LiveSettings
 from actors.runtime import Actor, handles
 from console.config.diff import account_section, changes, fixed, kept, needs_new_venue
 from console.config.reader import ConfigError, load_config
@@ -67,7 +67,7 @@ class Reloading(Actor[ReloadingState]):
     """
 
     def __init__(
-        self, file: Path | None, in_force: InForce, *, learn: Callable[[Settings], None]
+        self, file: Path | None, in_force: LiveSettings, *, learn: Callable[[Settings], None]
     ) -> None:
         super().__init__(ReloadingState(file=file))
         self._file = file

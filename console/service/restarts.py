@@ -1,7 +1,7 @@
 """The restarts that a reload asks the supervisors for: of what was made with other settings.
 
-Each may be repeated, and leaves alone whatever runs with what is in force. Leaves deciding what is
-in force to `console.service.reload`.
+Each may be repeated, and leaves alone whatever runs with what is in force. What is in force is
+decided in `console.service.reload`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 from actors import paths
 from actors.keeper import AccountsChanged
-from actors.live_settings import InForce
+from actors.live_settings import LiveSettings
 from actors.runtime import (
     Actor,
     AlreadyThere,
@@ -36,7 +36,7 @@ class Restarts:
     what it can.
     """
 
-    def __init__(self, actor: Actor[Any], in_force: InForce) -> None:
+    def __init__(self, actor: Actor[Any], in_force: LiveSettings) -> None:
         self._actor = actor
         self._in_force = in_force
         self.done: list[str] = []
@@ -60,10 +60,10 @@ class Restarts:
         )
 
     async def _delivery(self) -> None:
-        there = self._in_force.is_made(paths.DELIVERY)
+        there = self._in_force.is_started(paths.DELIVERY)
         if there and not self._in_force.channels:
             if await self._ordered(paths.DELIVERY, ROOT, StopChild(paths.DELIVERY)):
-                self._in_force.gone(paths.DELIVERY)
+                self._in_force.stopped(paths.DELIVERY)
                 self.done.append(paths.DELIVERY)
         elif there:
             await self._fresh(paths.DELIVERY)
@@ -74,18 +74,18 @@ class Restarts:
 
     async def _keeper(self) -> None:
         """Accounts come and go by the keeper, who has their leases."""
-        gone = self._in_force.left_over()
+        gone = self._in_force.removed_accounts()
         if await self._ordered(paths.KEEPER, paths.KEEPER, AccountsChanged(gone=gone)):
             for path in map(paths.account, gone):
-                self._in_force.gone(path)
+                self._in_force.stopped(path)
                 self.done.append(path)
 
     async def _fresh(self, path: str) -> None:
-        if not self._in_force.stale(path):
+        if not self._in_force.needs_restart(path):
             return
-        if path not in self._actor.system.cells:
+        if not self._actor.system.knows(path):
             # Another guard has the account; it is made with what is in force when it comes back.
-            self._in_force.gone(path)
+            self._in_force.stopped(path)
             return
         parent, _, name = path.rpartition("/")
         if await self._ordered(path, parent, RestartChild(name)):

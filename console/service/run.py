@@ -1,7 +1,7 @@
 """The running guard: opens what the tree needs, runs the tree, and stops it all in order.
 
 `serving` is the guard for whoever runs it in their own loop (the demo, tests); `run_service` adds
-signals, systemd and exit codes. Leaves what is guarded, and how, to the actors.
+signals, systemd and exit codes. What is guarded, and how, is the actors' business.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import NoReturn
 
 from loguru import logger
 
-from actors.live_settings import InForce
+from actors.live_settings import LiveSettings
 from actors.runtime import ChildSpec, StartFailed, System
 from actors.runtime.events import SupervisionEvent
-from actors.tree import tree_in_force
-from console.cli.exit_codes import CommandError, Exit
+from actors.tree import live_tree
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.tables import as_json
 from console.control.commands import CONTROL, Operator
 from console.control.server import Control
@@ -33,6 +33,7 @@ from console.control.socket_file import SocketTakenError, ensure_free
 from console.service.channels import ChannelUnusable, open_channels
 from console.service.garbage_collection import collecting_gently
 from console.service.key_rights import KeyRefusedError, refuse_withdrawal_keys
+from console.service.ledger_file import ledger_replaced
 from console.service.logs import close_logs, set_up_logs
 from console.service.process_exit import run_and_leave
 from console.service.reload import RELOAD, Reload, Reloading
@@ -40,6 +41,7 @@ from console.service.supervision_alerts import SupervisionAlerts
 from console.service.systemd import keep_watchdog_fed, notify
 from console.web.server import METRICS, Web
 from console.web.tally import Tally
+from messages.ledger import LedgerReplaced
 from messages.settings import Settings
 from messages.values import Secret
 from storage import Ledger, LedgerRefused, LedgerUnavailable, open_ledger
@@ -84,7 +86,7 @@ async def serving(settings: Settings, config: Path | None = None) -> AsyncIterat
         opened.push_async_callback(ledger.close)
         source = await open_source(settings.ledger) if settings.ledger is not None else None
         venues = {account.name: open_venue(account, now=utc_now) for account in settings.accounts}
-        in_force = InForce(settings, venues, channels)
+        in_force = LiveSettings(settings, venues, channels)
         opened.push_async_callback(_close_venues, in_force)
         alerts = SupervisionAlerts()
         tally = Tally(in_force.accounts)
@@ -118,13 +120,13 @@ async def serving(settings: Settings, config: Path | None = None) -> AsyncIterat
             ),
             *_page(in_force, tally),
         )
-        tree = tree_in_force(
+        tree = live_tree(
             in_force,
             ledger=ledger,
             holder=_holder(),
             source=source,
             judged=tally.judged,
-            extra=extra,
+            operator_children=extra,
         )
         await system.start(tree)
         opened.push_async_callback(system.stop)
@@ -134,7 +136,7 @@ async def serving(settings: Settings, config: Path | None = None) -> AsyncIterat
         )
 
 
-async def run_service(settings: Settings, config: Path | None = None) -> Exit:
+async def run_service(settings: Settings, config: Path | None = None) -> ExitCode:
     """Run the guard until SIGTERM or SIGINT. SIGHUP reloads `config`, SIGUSR1 writes a dump."""
     stop = asyncio.Event()
     try:
@@ -149,26 +151,37 @@ async def run_service(settings: Settings, config: Path | None = None) -> Exit:
                 f"Sexton is ready: {settings.mode} mode; {names}; control {settings.control.socket}"
             )
             notify("READY=1", f"STATUS=guarding {names}")
-            ended = await _first(stop.wait(), running.system.wait())
+            ended = await _first(
+                stop.wait(), running.system.wait(), ledger_replaced(running.ledger)
+            )
             notify("STOPPING=1")
-            logger.info("Stopping in order" if stop.is_set() else f"The tree ended: {ended}")
+            replaced = ended if isinstance(ended, LedgerReplaced) else None
+            if replaced is not None:
+                logger.critical(
+                    f"Stopping: the ledger is not the one that was opened: {replaced.why}. "
+                    "Start the guard again on the one that the bot writes to"
+                )
+            else:
+                logger.info("Stopping in order" if stop.is_set() else f"The tree ended: {ended}")
     except KeyRefusedError as error:
         logger.error(str(error))
-        return Exit.USAGE
+        return ExitCode.USAGE
     except SocketTakenError as error:
         logger.error(str(error))
-        return Exit.REFUSED
+        return ExitCode.REFUSED
     except ChannelUnusable as error:
         logger.error(f"An alert channel can't be used: {error}")
-        return Exit.USAGE
+        return ExitCode.USAGE
     except (LedgerUnavailable, LedgerRefused) as error:
         logger.critical(f"The ledger can't be had: {error}")
-        return Exit.NO_LEDGER
+        return ExitCode.NO_LEDGER
     except StartFailed as error:
         logger.critical(f"The guard can't start: {error}")
-        return Exit.FAILED
+        return ExitCode.FAILED
     logger.info("Stopped")
-    return Exit.OK if stop.is_set() else Exit.FAILED
+    if replaced is not None:
+        return ExitCode.NO_LEDGER
+    return ExitCode.OK if stop.is_set() else ExitCode.FAILED
 
 
 def run_from_cli(settings: Settings, config: Path) -> NoReturn:
@@ -177,7 +190,7 @@ def run_from_cli(settings: Settings, config: Path) -> NoReturn:
         set_up_logs(settings.data_dir, terminal=sys.stderr)
     except OSError as error:
         text = f"{settings.data_dir} can't be written: {error.strerror}"
-        raise CommandError(Exit.FAILED, text) from None
+        raise CommandError(ExitCode.FAILED, text) from None
     run_and_leave(run_service(settings, config.absolute()), closing=close_logs)
 
 
@@ -198,7 +211,7 @@ async def _signals(running: Running, stop: asyncio.Event) -> AsyncIterator[None]
         loop.remove_signal_handler(signal.SIGUSR1)
 
 
-def _page(in_force: InForce, tally: Tally) -> tuple[ChildSpec, ...]:
+def _page(in_force: LiveSettings, tally: Tally) -> tuple[ChildSpec, ...]:
     """The status page's actor, where one is wanted."""
     address = in_force.settings.control.http
     if address is None:
@@ -208,7 +221,7 @@ def _page(in_force: InForce, tally: Tally) -> tuple[ChildSpec, ...]:
     )
 
 
-async def _close_venues(in_force: InForce) -> None:
+async def _close_venues(in_force: LiveSettings) -> None:
     for venue in (*in_force.venues.values(), *in_force.retired):
         await venue.close()
 

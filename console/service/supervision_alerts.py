@@ -1,7 +1,7 @@
 """What operators hear of the machinery itself: crashes and quarantines, as alerts.
 
-Turns supervision events into messages for the alerts actor, which stores and delivers them.
-Leaves restarting to the supervisors.
+Turns supervision events into messages for the alerts actor, which stores and delivers them. The
+words are in `rules.guard_alerts`; restarting is the supervisors' business.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from loguru import logger
 
 from actors import paths
+from actors.paths import account_of
 from actors.runtime import System
 from actors.runtime.events import (
     AskCycle,
@@ -19,8 +20,14 @@ from actors.runtime.events import (
     SupervisionEvent,
     SupervisorGaveUp,
 )
-from messages.ledger import AlertDraft, AlertLevel, AlertType
+from messages.ledger import AlertDraft
 from messages.to_alerts import RaiseAlert, ResolveAlert
+from rules.guard_alerts import (
+    actor_crashed,
+    quarantine_key,
+    quarantined,
+    supervisor_gave_up,
+)
 
 
 class SupervisionAlerts:
@@ -36,14 +43,44 @@ class SupervisionAlerts:
         """Tell the alerts actor, where the event is something a person should know."""
         match event:
             case ChildCrashed():
-                self._raise(_crash(event))
+                report = event.report
+                self._raise(
+                    actor_crashed(
+                        event.path,
+                        account_of(event.path),
+                        class_name=report.class_name,
+                        message_type=report.message_type,
+                        error=report.error,
+                        restarts=report.restarts,
+                        uptime=report.uptime,
+                    )
+                )
             case Quarantined():
-                self._raise(_quarantine(event))
+                self._raise(
+                    quarantined(
+                        event.path,
+                        account_of(event.path),
+                        failures=event.failures,
+                        why=event.why,
+                        retry_in=event.retry_in,
+                    )
+                )
             case SupervisorGaveUp():
-                self._raise(_gave_up(event))
+                self._raise(
+                    supervisor_gave_up(
+                        event.path,
+                        account_of(event.path),
+                        child=event.child,
+                        intensity=event.intensity,
+                        period=event.period,
+                        why=event.why,
+                    )
+                )
             case Recovered():
                 resolution = "it has run without failing since"
-                self._tell(ResolveAlert(dedup_key=_key(event.path), resolution=resolution))
+                self._tell(
+                    ResolveAlert(dedup_key=quarantine_key(event.path), resolution=resolution)
+                )
             case SlowHandler():
                 logger.warning(
                     f"{event.path} took {event.seconds:.2f} s for one {event.message}\n"
@@ -60,57 +97,3 @@ class SupervisionAlerts:
     def _tell(self, message: RaiseAlert | ResolveAlert) -> None:
         if self._system is not None:
             self._system.tell(paths.ALERTS, message)
-
-
-def _crash(event: ChildCrashed) -> AlertDraft:
-    report = event.report
-    return AlertDraft(
-        type=AlertType.ACTOR_CRASHED,
-        level=AlertLevel.WARNING,
-        # The same error of the same actor is said once in a while, not at every restart; workers
-        # of one kind differ by a number.
-        dedup_key=f"crash:{event.path.partition('#')[0]}:{report.error}",
-        title=f"{event.path or 'sexton'} crashed: {report.error}",
-        account=_account(event.path),
-        seen=f"{report.class_name} failed on {report.message_type or 'its start'}: {report.error}",
-        done="its supervisor restarts it; the message that it had in hand is in the crash dump",
-        next_step="read the newest file in `crashes`; if it repeats, `suspend` the actor",
-        details={"restarts": report.restarts, "uptime": round(report.uptime, 3)},
-        lasting=False,
-    )
-
-
-def _quarantine(event: Quarantined) -> AlertDraft:
-    return AlertDraft(
-        type=AlertType.ACCOUNT_QUARANTINED,
-        level=AlertLevel.CRITICAL,
-        dedup_key=_key(event.path),
-        title=f"{event.path} keeps failing and is in quarantine",
-        account=_account(event.path),
-        seen=f"{event.failures} failures in a row, the last: {event.why}",
-        done=f"it is tried again in {event.retry_in:.0f} s, then ever more slowly",
-        next_step="mend what the failure names; until then nobody guards this account",
-    )
-
-
-def _gave_up(event: SupervisorGaveUp) -> AlertDraft:
-    return AlertDraft(
-        type=AlertType.GUARD_DEGRADED,
-        level=AlertLevel.CRITICAL,
-        dedup_key=f"gave-up:{event.path}",
-        title=f"{event.path or 'sexton'} gave up on {event.child}",
-        account=_account(event.path),
-        seen=f"more than {event.intensity} restarts within {event.period:g} s: {event.why}",
-        done="the supervisor above decides what comes next",
-        next_step="read the newest files in the folder `crashes`",
-        lasting=False,
-    )
-
-
-def _key(path: str) -> str:
-    return f"quarantine:{path}"
-
-
-def _account(path: str) -> str:
-    parts = path.split("/")
-    return parts[1] if len(parts) > 1 and parts[0] == "accounts" else ""

@@ -1,7 +1,8 @@
 """The live view: actors, positions, alerts and events of the running service, and keys to act.
 
 It polls the control socket in the background, so that nothing blocks the screen, and goes on when
-the service comes back. Leaves what is shown to `top_tables`, dialogs to `top_screens`.
+the service comes back. What is shown is laid out in `console.top.panels`; its dialogs
+are in `console.top.dialogs`.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ from textual.events import Resize
 from textual.widgets import DataTable, Footer, Static
 
 from console.cli import tables
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.service_client import ask_socket, settings_from
 from console.control import protocol as p
 from console.control.client import CommandRefusedError, ControlClient, NoServiceError
 from console.top import panels
 from console.top.dialogs import HELP, Confirm, Page
 from console.top.look import Look, look_at
-from messages.ledger import PositionRow
+from messages.ledger import CommandState, PositionRow
 from messages.values import Side
 
 R = TypeVar("R", bound=p.Reply)
@@ -42,18 +43,18 @@ _COMMAND_WITHIN = 300.0
 """Seconds: a scan of many accounts takes its time."""
 
 
-def top_from_cli(config: Path, *, every: float) -> Exit:
+def top_from_cli(config: Path, *, every: float) -> ExitCode:
     """`top`: until the person leaves.
 
     Raises CommandError without a terminal, and where no service answers at first.
     """
     if not has_screen():
         text = "top needs a terminal: `tree`, `positions` and `alerts` print the same, also as JSON"
-        raise CommandError(Exit.USAGE, text)
+        raise CommandError(ExitCode.USAGE, text)
     socket = settings_from(config, keys=False).control.socket
     ask_socket(socket, p.GetService(), timeout=5.0)
     Top(socket, every=every).run()
-    return Exit.OK
+    return ExitCode.OK
 
 
 def has_screen() -> bool:
@@ -265,7 +266,7 @@ class Top(App[None]):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self._send(p.CloseNow(symbol=row.symbol, side=_side_of(row), account=row.account))
+                self.run_worker(self._close(row), group="commands")
 
         question = f"Close {row.account} {row.symbol} {row.side} at market now?"
         self.push_screen(Confirm(question), answered)
@@ -307,6 +308,22 @@ class Top(App[None]):
     async def _carry(self, command: p.Command[p.Carried]) -> None:
         if carried := await self._asked(command):
             self.notify(carried.message)
+
+    async def _close(self, row: PositionRow) -> None:
+        """Order the close, say that it is, and say what became of it."""
+        command = p.CloseNow(
+            symbol=row.symbol, side=_side_of(row), account=row.account, by=getpass.getuser()
+        )
+        ordered = await self._asked(command)
+        said = None
+        while ordered is not None:
+            if ordered.message != said:
+                bad = ordered.command.state.final and ordered.command.state != CommandState.DONE
+                self.notify(ordered.message, severity="error" if bad else "information")
+                said = ordered.message
+            if ordered.command.state.final:
+                break
+            ordered = await self._asked(p.GetCommand(command_id=ordered.command.id, wait=10.0))
 
     async def _scan(self) -> None:
         if scanned := await self._asked(p.Scan()):

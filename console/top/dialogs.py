@@ -1,6 +1,6 @@
 """The live view's dialogs: a question, a page of help, an actor's dump.
 
-Leaves what follows from an answer to `top`.
+What follows from an answer is in `console.top.app`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One look at the running service for the live view: everything that a screen shows, as a value.
 
-Leaves how it is laid out to `top_tables`, and when to look to `top`.
+`console.top.panels` lays it out, and `console.top.app` says when to look.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the live view's panels hold: columns and cells for a look and a width. Draws nothing.
 
-Leaves widgets and keys to `top`.
+Widgets and keys are in `console.top.app`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """What a screen shows first when it has not room for everything: whoever needs a person, first.
 
-Pure. `console.service.actor_states` reads the guard; `panels` and the page decide how things look.
+Pure: it gets what `console.service.actor_states` has read. `console.top.panels` and the page decide
+how it looks.
 """
 
 from __future__ import annotations

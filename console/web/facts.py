@@ -1,21 +1,27 @@
 """One look at the running guard, for every page and figure of this folder.
 
-Actors' states are read as dumps show them, so what leaves here has passed the scrubber. The
-ledger is asked with little patience: while it is away its figures are missing, not zero.
+Actors' states are typed copies whose texts have passed the scrubber. The ledger is asked with
+little patience: while it is away its figures are missing, not zero.
 """
 
 from __future__ import annotations
 
 import asyncio
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from actors import paths
+from actors.aged_leg import AgedState
+from actors.delivery import DelivererState
+from actors.exchange import ExchangeState
+from actors.ledger_access import LedgerState
+from actors.orphans import OrphansState
+from actors.reconciliation import ReconciliationState
 from actors.runtime import AskFailed, System
 from actors.runtime.introspection import NodeInfo
-from console.service.actor_states import aged_legs, state_of
+from console.service.actor_states import shown, shown_state
 from console.top.urgency import urgent_rows
 from messages.base import Request
 from messages.ledger import Alert, PositionRow, RowStatus
@@ -31,18 +37,13 @@ STALE_AFTER = 3
 
 
 class AccountFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """One account's actors, as their states say. Empty states: there is no such actor now."""
+    """One account's actors, as their states say. None: there is no such actor now."""
 
     name: str
     exchange: str
-    connection: dict[str, Any]
-    orphans: dict[str, Any]
-    reconciliation: dict[str, Any]
-
-    @property
-    def last_read_at(self) -> datetime | None:
-        text = self.connection.get("last_read_at")
-        return datetime.fromisoformat(text) if isinstance(text, str) else None
+    connection: ExchangeState | None
+    orphans: OrphansState | None
+    reconciliation: ReconciliationState | None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,34 +52,37 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     at: datetime
     nodes: tuple[NodeInfo, ...]
     accounts: tuple[AccountFacts, ...]
-    ledger: dict[str, Any]
-    delivery: dict[str, Any]
+    ledger: LedgerState | None
+    delivery: DelivererState | None
     counters: dict[str, dict[str, int]] | None
     alerts: tuple[Alert, ...] | None
     rows: tuple[PositionRow, ...] = ()
     """The most urgent active rows."""
     row_count: int = 0
     """All active rows."""
-    aged: dict[int, dict[str, Any]] = {}
+    aged: dict[int, AgedState] = {}
     """The state of the aged leg's actor, by the ids of those rows."""
+
+    @property
+    def ledger_available(self) -> bool:
+        return self.ledger is not None and self.ledger.available and self.counters is not None
 
     def troubles(self, settings: Settings) -> list[str]:
         """Why the guard does not guard everything now; empty when it is ready."""
         found = []
-        if not self.ledger.get("available") or self.counters is None:
+        if not self.ledger_available:
             found.append("ledger: it does not answer")
         intervals = (settings.orphans.every, settings.reconciliation.every)
         limit = min(intervals) * STALE_AFTER
         for account in self.accounts:
-            status = account.connection.get("status")
-            read_at = account.last_read_at
-            if not account.connection:
+            state = account.connection
+            if state is None:
                 found.append(f"{account.name}: not guarded here now")
-            elif status != "ready":
-                found.append(f"{account.name}: {status}")
-            elif account.connection.get("health", {}).get("degraded"):
+            elif state.status != "ready":
+                found.append(f"{account.name}: {state.status}")
+            elif state.health.degraded:
                 found.append(f"{account.name}: positions cannot be read")
-            elif read_at is not None and self.at - read_at > limit:
+            elif state.last_read_at is not None and self.at - state.last_read_at > limit:
                 found.append(f"{account.name}: the last read is older than {limit}")
         return found
 
@@ -91,9 +95,11 @@ async def gather(system: System, settings: Settings, *, positions: int = 0) -> F
             AccountFacts(
                 name=account.name,
                 exchange=account.exchange,
-                connection=state_of(system, paths.exchange(account.name)),
-                orphans=state_of(system, paths.orphans(account.name)),
-                reconciliation=state_of(system, paths.reconciliation(account.name)),
+                connection=shown_state(system, paths.exchange(account.name), ExchangeState),
+                orphans=shown_state(system, paths.orphans(account.name), OrphansState),
+                reconciliation=shown_state(
+                    system, paths.reconciliation(account.name), ReconciliationState
+                ),
             )
         )
         # Hundreds of accounts are not to hold up whoever has an order to send.
@@ -105,10 +111,9 @@ async def gather(system: System, settings: Settings, *, positions: int = 0) -> F
         rows = await _asked(system, FindRows(status=RowStatus.ACTIVE)) or ()
     # The rows of a large guard took their time to be read, and what follows takes its own.
     await asyncio.sleep(0)
-    legs = aged_legs(system) if positions else {}
-    path_of = {row_id: path for path, state in legs.items() for row_id in state.row_ids}
-    aged = {row_id: legs[path] for row_id, path in path_of.items()}
-    shown = urgent_rows(rows, aged, alerts or (), positions)
+    legs = system.states_of(AgedState) if positions else {}
+    aged = {row_id: state for state in legs.values() for row_id in state.row_ids}
+    urgent = urgent_rows(rows, aged, alerts or (), positions)
     await asyncio.sleep(0)
     nodes = system.tree()
     await asyncio.sleep(0)
@@ -116,13 +121,13 @@ async def gather(system: System, settings: Settings, *, positions: int = 0) -> F
         at=system.now(),
         nodes=nodes,
         accounts=tuple(accounts),
-        ledger=state_of(system, paths.LEDGER),
-        delivery=state_of(system, paths.DELIVERY),
+        ledger=shown_state(system, paths.LEDGER, LedgerState),
+        delivery=shown_state(system, paths.DELIVERY, DelivererState),
         counters=counters,
         alerts=alerts,
-        rows=shown,
+        rows=urgent,
         row_count=len(rows),
-        aged={row.id: state_of(system, path_of[row.id]) for row in shown if row.id in path_of},
+        aged={row.id: shown(system, aged[row.id]) for row in urgent if row.id in aged},
     )
 
 

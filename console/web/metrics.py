@@ -1,4 +1,4 @@
-"""The figures under the names that Prometheus knows them by (`mission.md` E3).
+"""The figures under the names that Prometheus knows them by (`docs/spec/mission.md` E3).
 
 `docs/metrics.md` explains each; a test holds it, the alert rules and the dashboard to the names
 here. Durable statistics come from the ledger, so those counters survive restarts.
@@ -81,8 +81,9 @@ def _families(facts: Facts, settings: Settings, tally: Tally) -> Iterator[Metric
     yield info
     ready = not facts.troubles(settings)
     yield GaugeMetricFamily("sexton_ready", "1 while everything is guarded", value=int(ready))
-    available = int(facts.counters is not None and bool(facts.ledger.get("available")))
-    yield GaugeMetricFamily("sexton_ledger_available", "1 while the ledger answers", available)
+    yield GaugeMetricFamily(
+        "sexton_ledger_available", "1 while the ledger answers", int(facts.ledger_available)
+    )
     if facts.counters is not None:
         yield from _statistics(facts.counters, settings)
     yield from _accounts(facts)
@@ -127,16 +128,17 @@ def _accounts(facts: Facts) -> Iterator[Metric]:
     )
     for account in facts.accounts:
         label, state = (account.name,), account.connection
-        ready.add_metric(label, int(state.get("status") == "ready"))
-        if account.last_read_at is not None:
-            age.add_metric(label, max((facts.at - account.last_read_at).total_seconds(), 0.0))
-        reads.add_metric(label, state.get("snapshots", 0))
-        failed.add_metric(label, state.get("failed_reads", 0))
-        for endpoint, count in sorted(state.get("calls", {}).items()):
+        found, compared = account.orphans, account.reconciliation
+        ready.add_metric(label, int(state is not None and state.status == "ready"))
+        if state is not None and state.last_read_at is not None:
+            age.add_metric(label, max((facts.at - state.last_read_at).total_seconds(), 0.0))
+        reads.add_metric(label, state.snapshots if state else 0)
+        failed.add_metric(label, state.failed_reads if state else 0)
+        for endpoint, count in sorted(state.calls.items() if state else ()):
             calls.add_metric((account.name, endpoint), count)
-        orphans.add_metric(label, len(account.orphans.get("orphans", ())))
-        naked.add_metric(label, len(account.orphans.get("naked", ())))
-        mismatches.add_metric(label, len(account.reconciliation.get("mismatches", ())))
+        orphans.add_metric(label, len(found.orphans) if found else 0)
+        naked.add_metric(label, len(found.naked) if found else 0)
+        mismatches.add_metric(label, len(compared.mismatches) if compared else 0)
     yield from (ready, age, reads, failed, calls, orphans, naked, mismatches)
 
 
@@ -185,7 +187,8 @@ def _notices(facts: Facts) -> Metric:
     family = CounterMetricFamily(
         "sexton_notices", "Tries to deliver a notice", labels=("channel", "result")
     )
-    for name, state in sorted(facts.delivery.get("channels", {}).items()):
-        family.add_metric((name, "sent"), state["sent"])
-        family.add_metric((name, "failed"), state["failed"])
+    channels = facts.delivery.channels if facts.delivery else {}
+    for name, state in sorted(channels.items()):
+        family.add_metric((name, "sent"), state.sent)
+        family.add_metric((name, "failed"), state.failed)
     return family

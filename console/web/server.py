@@ -1,7 +1,7 @@
 """The actor that serves the status page, health and metrics to this machine.
 
 GET only, loopback only, and only under a local name: a web page elsewhere that lets its own name
-resolve to 127.0.0.1 is refused. Leaves the figures to `metrics` and the page's content to `view`.
+resolve to 127.0.0.1 is refused. The figures are in `metrics`, the page's content in `view`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One piece of work for all who ask at the same time: pages and scrapers multiply, looks must not.
 
-Leaves what is made to `server`.
+What is made is up to `server`.
 """
 
 from __future__ import annotations

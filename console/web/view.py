@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
+from actors.aged_leg import AgedState
 from actors.runtime import NodeInfo
 from console.top.urgency import urgent_alerts, urgent_nodes
 from console.web.facts import AccountFacts, Facts
@@ -43,7 +44,7 @@ def view(facts: Facts, settings: Settings) -> dict[str, Any]:
         "alerts": _part(map(_alert, urgent_alerts(alerts, ALERTS)), len(alerts)),
         "accounts": _part(map(_account, _worst_first(facts.accounts)), len(facts.accounts)),
         "positions": _part(
-            (_position(row, facts.aged.get(row.id, {})) for row in facts.rows), facts.row_count
+            (_position(row, facts.aged.get(row.id)) for row in facts.rows), facts.row_count
         ),
         "tree": _part(map(_actor, urgent_nodes(nodes, ACTORS)), len(nodes)),
     }
@@ -55,11 +56,20 @@ def _part(shown: Iterable[dict[str, Any]], count: int) -> dict[str, Any]:
 
 def _worst_first(accounts: tuple[AccountFacts, ...]) -> list[AccountFacts]:
     def calm(account: AccountFacts) -> tuple[bool, bool]:
-        legs = (account.orphans.get("orphans"), account.orphans.get("naked"))
-        found = any(legs) or bool(account.reconciliation.get("mismatches"))
-        return account.connection.get("status") == "ready", not found
+        state = account.connection
+        return state is not None and state.status == "ready", not any(_found(account))
 
     return sorted(accounts, key=calm)[:ACCOUNTS]
+
+
+def _found(account: AccountFacts) -> tuple[list[str], list[str], list[str]]:
+    """Its orphans, naked positions and mismatches."""
+    monitor, compared = account.orphans, account.reconciliation
+    return (
+        monitor.orphans if monitor else [],
+        monitor.naked if monitor else [],
+        compared.mismatches if compared else [],
+    )
 
 
 def _actor(node: NodeInfo) -> dict[str, Any]:
@@ -74,16 +84,17 @@ def _actor(node: NodeInfo) -> dict[str, Any]:
 
 def _account(account: AccountFacts) -> dict[str, Any]:
     state = account.connection
+    orphans, naked, mismatches = map(_legs, _found(account))
     return {
         "name": account.name,
         "exchange": account.exchange,
-        "status": state.get("status", "not guarded here"),
-        "why": state.get("why", ""),
-        "read_at": state.get("last_read_at"),
-        "positions": state.get("last_read_positions", 0),
-        "orphans": _legs(account.orphans.get("orphans", [])),
-        "naked": _legs(account.orphans.get("naked", [])),
-        "mismatches": _legs(account.reconciliation.get("mismatches", [])),
+        "status": state.status if state else "not guarded here",
+        "why": state.why if state else "",
+        "read_at": state.last_read_at.isoformat() if state and state.last_read_at else None,
+        "positions": state.last_read_positions if state else 0,
+        "orphans": orphans,
+        "naked": naked,
+        "mismatches": mismatches,
     }
 
 
@@ -92,7 +103,7 @@ def _legs(names: list[str]) -> list[str]:
     return [*names[:LEGS], f"and {more} more"] if more > 0 else names
 
 
-def _position(row: PositionRow, aged: dict[str, Any]) -> dict[str, Any]:
+def _position(row: PositionRow, aged: AgedState | None) -> dict[str, Any]:
     return {
         "id": row.id,
         "account": row.account,
@@ -102,10 +113,10 @@ def _position(row: PositionRow, aged: dict[str, Any]) -> dict[str, Any]:
         "entry": _text(row.entry_price),
         "opened_at": row.opened_at.isoformat() if row.opened_at else None,
         "held": row.held,
-        "phase": aged.get("phase", ""),
-        "status": aged.get("status", ""),
-        "target": _text(aged.get("target")),
-        "price": _text(aged.get("price")),
+        "phase": aged.phase if aged else "",
+        "status": aged.status if aged else "",
+        "target": _text(aged.target if aged else None),
+        "price": _text(aged.price if aged else None),
     }
 
 

@@ -14,7 +14,7 @@ from decimal import Decimal
 from messages.ledger import PositionRow
 from messages.values import ZERO, Side
 from storage.columns import as_decimal, as_flag, as_instant
-from storage.errors import LedgerRefused
+from storage.errors import LedgerRefused, LedgerUnavailable
 from storage.sources.reading import ForeignDatabase, Record
 
 DRY_RUN = (
@@ -35,12 +35,17 @@ async def check(database: ForeignDatabase, name: str) -> None:
 async def read(database: ForeignDatabase) -> Sequence[tuple[str, PositionRow]]:
     """Open positions as (exchange, row); the row's account is still empty.
 
-    Raises LedgerRefused where the orders are a dry run's, whatever the file is called.
+    Raises LedgerRefused where the orders are a dry run's, whatever the file is called, and
+    LedgerUnavailable for a moment at which freqtrade upgrades its tables: for some tenths of a
+    second it has no trades, then trades and not one order.
     """
-    trades = await database.fetch("SELECT * FROM trades WHERE is_open ORDER BY id")
-    orders = await database.fetch(
-        "SELECT * FROM orders WHERE ft_trade_id IN (SELECT id FROM trades WHERE is_open)"
+    trades, orders, (counted,) = await database.fetch_together(
+        "SELECT * FROM trades WHERE is_open ORDER BY id",
+        "SELECT * FROM orders WHERE ft_trade_id IN (SELECT id FROM trades WHERE is_open)",
+        "SELECT count(*) AS orders FROM orders",
     )
+    if trades and not counted["orders"]:
+        raise LedgerUnavailable("freqtrade's trades have not one order: it upgrades its database")
     if any(str(order["order_id"]).startswith("dry_run_") for order in orders):
         raise LedgerRefused(DRY_RUN)
     by_trade: dict[object, list[Record]] = {}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
+from uuid import UUID
 
 from messages.ledger import PositionRow
 from storage.columns import as_decimal, as_flag, as_instant
@@ -28,9 +30,20 @@ async def read(
 ) -> Sequence[tuple[str, PositionRow]]:
     """Every row of the query as (exchange, row); the account is empty unless a column has it.
 
-    Raises LedgerRefused where a required column is missing or an id is no whole number.
+    An id that is no whole number, as a UUID, becomes one that is made of it alone. Raises
+    LedgerRefused where a required column is missing, or an id is missing or not the only one.
     """
-    return [_row(record, columns) for record in await database.fetch(query)]
+    records = await database.fetch_foreign(query)
+    rows = [_row(record, columns) for record in records]
+    seen: set[int] = set()
+    for record, (_, row) in zip(records, rows, strict=True):
+        if row.id in seen:
+            said = record.get(columns.get("id", "id"))
+            raise LedgerRefused(
+                f"the source's id {said!r} is no whole number of its own: two rows have it"
+            )
+        seen.add(row.id)
+    return rows
 
 
 def _row(record: Record, columns: Mapping[str, str]) -> tuple[str, PositionRow]:
@@ -42,12 +55,9 @@ def _row(record: Record, columns: Mapping[str, str]) -> tuple[str, PositionRow]:
     ]
     if missing:
         raise LedgerRefused(f"the source's query has no {missing}; it has {sorted(record)}")
-    number = as_decimal(value("id"))
-    if number is None or number != int(number):
-        raise LedgerRefused(f"the source's id {value('id')!r} is no whole number")
     opened_at = as_instant(value("opened_at"))
     row = PositionRow(
-        id=int(number),
+        id=_id(value("id")),
         account=str(value("account") or ""),
         symbol=str(value("symbol")),
         side=str(value("side")),
@@ -60,3 +70,13 @@ def _row(record: Record, columns: Mapping[str, str]) -> tuple[str, PositionRow]:
         updated_at=as_instant(value("updated_at")) or opened_at,
     )
     return str(value("exchange") or ""), row
+
+
+def _id(said: object) -> int:
+    number = as_decimal(said)
+    if number is not None and number == int(number):
+        return int(number)
+    if isinstance(said, str | UUID) and str(said).strip():
+        # 63 bits, which every database's whole numbers hold.
+        return int.from_bytes(hashlib.sha256(str(said).encode()).digest()[:8], "big") >> 1
+    raise LedgerRefused(f"the source's id {said!r} is no whole number and no text")

@@ -1,1 +1,1 @@
-"""Alerts on their way to people: real HTTP and SMTP receivers, a real ledger, the real actors."""
+"""The actors and their helpers on their own: real HTTP and SMTP receivers, a real ledger."""

@@ -343,7 +343,7 @@ class Play:
 
     @contextmanager
     def _errors_expected(self) -> Iterator[None]:
-        """What freqtrade logs meanwhile is not the guard's doing: its reload races with its loop."""
+        """What freqtrade logs meanwhile is its own doing: its reload races with its loop."""
         self._read_errors()
         yield
         self._errors_read = len(self.bot.errors())

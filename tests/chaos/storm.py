@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
-from console.cli.exit_codes import Exit
+from console.cli.exit_codes import ExitCode
 from console.control.client import CommandRefusedError, NoServiceError, call
 from console.control.protocol import Kill, Restart
 from messages.ledger import RowStatus
@@ -139,7 +139,7 @@ class Storm:
             if not await asyncio.to_thread(guard.stop):
                 self.broken.append(f"{guard.name} does not stop on SIGTERM")
         outages = sum(self.troubles[each.__name__.strip("_")] for each in self._database_troubles())
-        may_end = {Exit.NO_LEDGER} if outages else set()
+        may_end = {ExitCode.NO_LEDGER} if outages else set()
         for guard, expected in ((self.guard, may_end), (self.watcher, set())):
             for code in guard.ended_with:
                 if code not in expected:

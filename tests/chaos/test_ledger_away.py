@@ -62,7 +62,10 @@ def test_a_close_waits_for_the_database_wherever_it_went_away(
         process = world.process
         assert process is not None
         await asyncio.sleep(20.0)
-        world.system.tell(paths.aged_scan(BYBIT), CloseByOrder(key=trade.key))
+        # It holds for longer than the database is away.
+        late = world.system.now() + timedelta(hours=1)
+        order = CloseByOrder(key=trade.key, expires_at=late)
+        world.system.tell(paths.aged_scan(BYBIT), order)
         gone_at = process.disk.jobs + calls_before
         disk = process.disk
         await reached(lambda: disk.jobs >= gone_at or not world.active_rows())

@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -124,12 +125,22 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 def test_the_image_has_the_distribution_and_not_the_working_tree(image: Image) -> None:
-    done = image.run("python", "-c", "import console, supervisor; print(console.__file__)")
+    done = image.run("python", "-c", "import console; print(console.__file__)")
     assert done.returncode == 0, done.stderr
     library = Path(done.stdout.strip()).parents[1]
     assert library.is_relative_to(image.root)
     for file in ("console/web/static/page.js", "storage/migrations/versions/0001_core.py"):
         assert (library / file).exists(), file
+
+
+def test_nothing_is_installed_beside_the_rooms(image: Image) -> None:
+    """A process manager on PyPI is a module `supervisor`, and both may be in one environment."""
+    ask = "from importlib.metadata import files; print(*files('sexton'), sep=chr(10))"
+    done = image.run("python", "-c", ask)
+    assert done.returncode == 0, done.stderr
+    installed = {Path(line).parts[0] for line in done.stdout.splitlines()}
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
+    assert {name for name in installed if not name.endswith(".dist-info") and name != ".."} == rooms
 
 
 def test_the_entry_point_runs_as_the_images_user(image: Image) -> None:
@@ -139,6 +150,23 @@ def test_the_entry_point_runs_as_the_images_user(image: Image) -> None:
     made = image.run(*listed("ENTRYPOINT"), "init", "--config", "sexton.toml")
     assert made.returncode == 0, made.stderr
     assert (image.data / "sexton.toml").exists()
+
+
+def test_what_is_installed_says_its_version_and_its_commands_as_they_are_typed(
+    image: Image,
+) -> None:
+    done = image.run("sexton", "--version")
+    assert (done.returncode, done.stdout) == (0, f"sexton {version('sexton')}\n")
+    image.run("sexton", "init", "--config", "typed.toml", "--force")
+    written = (image.data / "typed.toml").read_text(encoding="utf-8")
+    assert "`sexton doctor` says" in written
+    none = image.run("sexton", "tree", "--config", "typed.toml")
+    assert "start it with: sexton run --config" in none.stderr
+    mistake = image.run("sexton", "tree", "--nope")
+    assert mistake.stderr.endswith("see sexton tree --help\n")
+    helped = image.run("sexton", "tree", "--help")
+    assert "sexton tree --json" in helped.stdout
+    assert "supervisor.py" not in helped.stdout + mistake.stderr + none.stderr + written
 
 
 def test_the_health_check_says_no_while_no_guard_runs(image: Image) -> None:
@@ -161,4 +189,4 @@ def test_what_the_image_runs_by_default_is_a_command_with_these_options(image: I
 def test_every_room_and_file_that_is_installed_is_copied(image: Image) -> None:
     copied = {path.name for path in image.app.iterdir()}
     rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "bench"}
-    assert rooms | {"supervisor.py", "setup.cfg", "constraints.txt"} <= copied
+    assert rooms | {"setup.cfg", "constraints.txt"} <= copied

@@ -8,9 +8,10 @@ from decimal import Decimal
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from messages.ledger import LedgerLeg, PositionRow
+from messages.ledger import BookedFill, LastSeen, LedgerLeg, PositionRow
 from messages.values import LegKey, OrderSide, Side
 from messages.venue import (
+    ClosedPosition,
     Fill,
     Instrument,
     Kind,
@@ -23,6 +24,7 @@ from messages.venue import (
     VenueErrorKind,
     VenuePosition,
 )
+from rules.explanation import Account, History, OwnFill
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BTC = "BTC/USDT:USDT"
@@ -32,6 +34,8 @@ USDT = Scope(frozenset({"USDT"}))
 BROKEN = VenueError(kind=VenueErrorKind.MALFORMED, message="cut off")
 
 D = Decimal
+
+Records = tuple[ClosedPosition, ...] | None
 
 prove = settings(deadline=None, max_examples=250)
 """No deadline: two busy cores say nothing about a rule."""
@@ -222,10 +226,11 @@ def fill(
     fee: str = "0",
     fee_currency: str | None = None,
     symbol: str = BTC,
+    order_id: str = "o1",
 ) -> Fill:
     return Fill(
         fill_id=f"f{at}",
-        order_id="o1",
+        order_id=order_id,
         symbol=symbol,
         side=side,
         quantity=D(quantity),
@@ -235,4 +240,68 @@ def fill(
         closed_quantity=None if closed is None else D(closed),
         fee=D(fee),
         fee_currency=fee_currency,
+    )
+
+
+def seen(
+    at: float, quantity: str = "1", *, key: LegKey = LONG, changed_at: float | None = None
+) -> LastSeen:
+    """A read of 0.1 s that showed the leg."""
+    return LastSeen(
+        key=key,
+        started_at=after(at - 0.1),
+        finished_at=after(at),
+        quantity=D(quantity),
+        changed_at=None if changed_at is None else after(changed_at),
+    )
+
+
+def history(*fills: Fill, since: float = -100_000, records: Records = None) -> History:
+    return History(since=after(since), fills=fills, records=records)
+
+
+def record(at: float, quantity: str = "1", *, key: LegKey = LONG) -> ClosedPosition:
+    return ClosedPosition(
+        record_id=f"r{at}",
+        symbol=key.symbol,
+        side=key.side,
+        quantity=D(quantity),
+        ended_at=after(at),
+    )
+
+
+def own(sent: float, quantity: str = "1", *, order_id: str = "ours") -> OwnFill:
+    """An order of ours that was known to be filled a second after its intent."""
+    return OwnFill(
+        order_id=order_id, quantity=D(quantity), sent_at=after(sent), filled_at=after(sent + 1)
+    )
+
+
+def books(
+    rows: str | None = "1",
+    *,
+    key: LegKey = LONG,
+    last: LastSeen | None = None,
+    opened_at: float | None = -3600,
+    closed_rows: str = "0",
+    own: tuple[OwnFill, ...] = (),
+    booked: tuple[BookedFill, ...] = (),
+    other_orders: frozenset[str] = frozenset(),
+    history: History | None = None,
+    unread: str = "",
+    step: str = "0",
+) -> Account:
+    """What is known of a leg whose rows say `rows`, opened an hour ago."""
+    return Account(
+        key=key,
+        last_seen=last,
+        rows_quantity=None if rows is None else D(rows),
+        opened_at=None if opened_at is None else after(opened_at),
+        closed_rows=D(closed_rows),
+        own=own,
+        booked=booked,
+        other_orders=other_orders,
+        history=history,
+        unread=unread,
+        step=D(step),
     )

@@ -43,7 +43,8 @@ def test_a_leg_that_a_complete_read_does_not_show_is_a_suspect() -> None:
 
 
 def test_a_leg_that_a_damaged_read_does_not_show_is_unknown_and_what_it_shows_is_compared() -> None:
-    found = compare(legs(leg(), leg(SHORT)), read(1, position(), broken=True), ONE)
+    both = legs(leg(), leg(SHORT))
+    found = compare(both, read(1, position(), broken=True), ONE, hedged=True)
     assert (found.agreed, found.unknown, found.missing) == (1, (SHORT,), ())
 
 
@@ -52,6 +53,28 @@ def test_a_leg_that_a_damaged_read_does_not_show_is_unknown_and_what_it_shows_is
 )
 def test_a_leg_out_of_the_reads_scope_is_unknown(scope: Scope) -> None:
     assert compare(legs(leg()), read(1, scope=scope), ONE).unknown == (LONG,)
+
+
+@pytest.mark.parametrize(
+    ("long", "short", "held", "differs"),
+    [
+        ("10", "4", ("6", LONG), None),
+        ("10", "4", ("5", LONG), "5"),
+        ("4", "10", ("6", SHORT), None),
+        ("4", "10", ("6", LONG), "6"),
+        ("4", "4", None, None),
+        ("10", "4", None, "0"),
+    ],
+)
+def test_rows_of_both_sides_on_a_one_way_account_are_compared_by_their_net(
+    long: str, short: str, held: tuple[str, LegKey] | None, differs: str | None
+) -> None:
+    shown = [] if held is None else [position(held[1], quantity=held[0])]
+    ledger = legs(leg(LONG, D(long)), leg(SHORT, D(short)))
+    found = compare(ledger, read(1, *shown), ONE, hedged=False)
+    assert (found.missing, found.orphans, found.quantity, found.side) == ((), (), (), ())
+    assert [one.held for one in found.net] == ([] if differs is None else [D(differs)])
+    assert found.agreed == (2 if differs is None else 0)
 
 
 def test_a_position_that_no_row_knows_is_an_orphan_even_in_a_damaged_read() -> None:
@@ -118,19 +141,19 @@ def test_equal_long_and_short_legs_are_two_legs_and_not_flat() -> None:
 
 
 def test_a_position_that_an_unusable_row_speaks_of_is_no_orphan() -> None:
-    found = compare({}, read(1, position()), ONE, doubtful={LONG})
-    assert (found.orphans, found.doubtful) == ((), (position(),))
+    found = compare({}, read(1, position()), ONE, unclear_legs={LONG})
+    assert (found.orphans, found.unclear) == ((), (position(),))
     assert not found.clean
 
 
 def test_a_leg_with_an_unusable_row_beside_usable_ones_is_not_compared() -> None:
-    found = compare(legs(leg()), read(1, position(quantity="3")), ONE, doubtful={LONG})
-    assert (found.agreed, found.quantity, len(found.doubtful)) == (0, (), 1)
+    found = compare(legs(leg()), read(1, position(quantity="3")), ONE, unclear_legs={LONG})
+    assert (found.agreed, found.quantity, len(found.unclear)) == (0, (), 1)
 
 
 def test_an_opposite_position_that_an_unusable_row_speaks_of_is_no_side_mismatch() -> None:
-    found = compare(legs(leg()), read(1, position(SHORT)), ONE, doubtful={SHORT})
-    assert (found.side, found.missing, len(found.doubtful)) == ((), (leg(),), 1)
+    found = compare(legs(leg()), read(1, position(SHORT)), ONE, unclear_legs={SHORT})
+    assert (found.side, found.missing, len(found.unclear)) == ((), (leg(),), 1)
 
 
 def test_legs_of_another_account_are_refused() -> None:
@@ -162,6 +185,7 @@ def test_every_leg_of_either_view_is_in_exactly_one_place(
     named = [one.key for one in found.missing] + [one.key for one in found.orphans]
     named += [one.leg.key for one in found.quantity] + list(found.unknown)
     named += [key for one in found.side for key in (one.leg.key, one.position.key)]
+    named += [one.key for pair in found.net for one in (pair.long, pair.short)]
     everything = ledger.keys() | {one.key for one in snapshot.positions}
     assert len(named) == len(set(named))
     assert set(named) <= everything

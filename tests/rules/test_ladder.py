@@ -1,4 +1,4 @@
-"""Tests of the order ladder (`mission.md` B4)."""
+"""Tests of the order ladder (`docs/spec/mission.md` B4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of which resting orders may be cancelled (`mission.md` A4, B5; scenario 2.5)."""
+"""Tests of which resting orders may be cancelled (`docs/spec/mission.md` A4, B5; scenario 2.5)."""
 
 from __future__ import annotations
 

@@ -110,16 +110,16 @@ def test_a_row_that_says_too_little_is_named_with_its_leg(bad: PositionRow, why:
     assert view.legs == {}
     assert view.unusable[0].key == LONG
     assert why in view.unusable[0].why
-    assert view.doubtful == {LONG}
-    assert not view.nameless
+    assert view.unclear_legs == {LONG}
+    assert not view.has_unidentified_row
 
 
 @pytest.mark.parametrize("bad", [row(symbol="WHAT"), row(side="both")])
 def test_a_row_of_an_unknown_symbol_or_side_is_nameless(bad: PositionRow) -> None:
     view = ledger_legs([bad], "main", INDEX)
     assert view.unusable[0].key is None
-    assert view.nameless
-    assert not view.doubtful
+    assert view.has_unidentified_row
+    assert not view.unclear_legs
 
 
 def test_every_reason_is_told() -> None:

@@ -1,4 +1,4 @@
-"""Tests of what may be done about an orphan (`mission.md` C3, scenarios 4.6 and 4.7)."""
+"""Tests of what may be done about an orphan (`docs/spec/mission.md` C3, scenarios 4.6 and 4.7)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of the phases of an aged leg (`mission.md` A2, scenarios 7.1 to 7.5)."""
+"""Tests of the phases of an aged leg (`docs/spec/mission.md` A2, scenarios 7.1 to 7.5)."""
 
 from __future__ import annotations
 

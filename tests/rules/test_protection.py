@@ -1,4 +1,4 @@
-"""Tests of stop coverage (`mission.md` C2, scenario 4.4)."""
+"""Tests of stop coverage (`docs/spec/mission.md` C2, scenario 4.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tests of what a refusal comes to (`mission.md` B5, scenarios 2.1 to 2.6)."""
+"""Tests of what a refusal comes to (`docs/spec/mission.md` B5, scenarios 2.1 to 2.6)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,25 @@ from messages.execution import ErrorCode
 from messages.ledger import AlertType
 from messages.settings import OrderSettings
 from messages.venue import VenueError, VenueErrorKind
-from messages.verdict import Absent, Evidence, EvidenceKind, Present, Unknown, Verdict
+from messages.verdict import (
+    Absent,
+    Accounting,
+    Evidence,
+    EvidenceKind,
+    Present,
+    Unknown,
+    Verdict,
+)
 from rules.refusals import answer_refusal, code_of
-from tests.rules.build import after, position, prove
+from tests.rules.build import D, after, position, prove
 
-GONE = Absent(evidence=Evidence(kind=EvidenceKind.TWO_READS, reads=()))
+GONE = Absent(
+    evidence=Evidence(
+        kind=EvidenceKind.TWO_READS,
+        reads=(),
+        accounting=Accounting(since=None, needed=D(7), closed=D(7)),
+    )
+)
 THERE = Present(position=position(quantity="7"), seen_at=after(0))
 NOT_KNOWN = Unknown(why="the read failed", failed=True)
 

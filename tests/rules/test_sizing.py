@@ -7,13 +7,14 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 
-from messages.verdict import Absent, Evidence, EvidenceKind, Present, Unknown
+from messages.verdict import Absent, Accounting, Evidence, EvidenceKind, Present, Unknown
 from rules.rounding import ceil_to, floor_to, to_places
 from rules.sizing import Dust, Nothing, Sized, size_close
 from tests.rules.build import D, after, decimals, instrument, position, prove
 
 BY_CENT = instrument(step="0.01", least="0.05", notional="5")
-ABSENT = Absent(evidence=Evidence(kind=EvidenceKind.TWO_READS, reads=()))
+GONE = Accounting(since=None, needed=D(100), closed=D(100))
+ABSENT = Absent(evidence=Evidence(kind=EvidenceKind.TWO_READS, reads=(), accounting=GONE))
 UNKNOWN = Unknown(why="a test")
 
 

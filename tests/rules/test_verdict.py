@@ -1,4 +1,7 @@
-"""Tests of the verdict: no evidence, no absence (`mission.md` A5, scenarios 1.1 to 1.9)."""
+"""Tests of the verdict: no evidence, no absence (`mission.md` A5, scenarios 1.1 to 1.9).
+
+What the records add up to is tested in test_explanation.py, the two together in test_absence.py.
+"""
 
 from __future__ import annotations
 
@@ -8,20 +11,57 @@ import msgspec
 import pytest
 
 from messages.settings import VerdictSettings
-from messages.values import LegKey, OrderSide, Side
-from messages.venue import Fill, PositionHint, Scope, Snapshot
-from messages.verdict import Absent, EvidenceKind, Present, Unknown
-from rules.verdict import LegFacts, absent_by_omission, judge
-from tests.rules.build import LONG, SHORT, D, after, fill, position, read
+from messages.values import LegKey
+from messages.venue import PositionHint, Scope, Snapshot
+from messages.verdict import Absent, EvidenceKind, Present, Unknown, Want
+from rules.explanation import Account, History
+from rules.verdict import LegFacts, judge
+from tests.rules.build import (
+    LONG,
+    SHORT,
+    D,
+    after,
+    books,
+    fill,
+    history,
+    position,
+    read,
+    seen,
+)
 
 RULE = VerdictSettings()
 OLD = after(-3600)
+ENDED = history(fill(9.9))
+"""How the leg ended, by a venue's clock that is ahead: no read began after that end."""
+LATER = history(fill(99))
 
 
 def facts(
-    *reads: Snapshot, now: float = 10, key: LegKey = LONG, changed_at: datetime | None = OLD
+    *reads: Snapshot,
+    now: float = 10,
+    key: LegKey = LONG,
+    changed_at: datetime | None = OLD,
+    history: History | None = ENDED,
+    opened_at: float | None = None,
 ) -> LegFacts:
-    return LegFacts(key=key, now=after(now), snapshots=reads, changed_at=changed_at, quantity=D(1))
+    """A leg of 1 that was seen, and whose end is in the records unless a test says otherwise."""
+    account = books(
+        None if changed_at is None else "1",
+        key=key,
+        last=seen(-50, key=key),
+        history=history,
+        opened_at=opened_at,
+    )
+    return LegFacts(account=account, now=after(now), snapshots=reads, changed_at=changed_at)
+
+
+def replaced(facts: LegFacts, **changes: object) -> LegFacts:
+    return msgspec.structs.replace(facts, **changes)
+
+
+def accounted(facts: LegFacts, **changes: object) -> LegFacts:
+    account: Account = msgspec.structs.replace(facts.account, **changes)
+    return msgspec.structs.replace(facts, account=account)
 
 
 def unknown(verdict: object) -> Unknown:
@@ -55,6 +95,8 @@ def test_one_complete_read_without_the_leg_asks_for_a_second() -> None:
     verdict = unknown(judge(facts(read(5)), RULE))
     assert verdict.look_again_at == after(7)
     assert not verdict.failed
+    unexplained = unknown(judge(facts(read(5), history=history()), RULE))
+    assert unexplained.look_again_at == after(7)
 
 
 def test_two_complete_reads_far_enough_apart_confirm_absence_and_are_its_evidence() -> None:
@@ -91,23 +133,23 @@ def test_a_young_row_is_not_judged_before_it_has_settled() -> None:
 
 
 def test_reads_taken_while_the_row_was_young_do_not_count_once_it_is_old() -> None:
-    young = facts(read(1), read(4), now=61, changed_at=after(0))
+    young = facts(read(1), read(4), now=61, changed_at=after(0), history=LATER)
     patient = msgspec.structs.replace(RULE, stale_after=timedelta(hours=1))
     assert isinstance(judge(young, patient), Unknown)
-    settled = facts(read(1), read(60), read(62), now=63, changed_at=after(0))
+    settled = facts(read(1), read(60), read(62), now=63, changed_at=after(0), history=LATER)
     assert isinstance(judge(settled, patient), Absent)
 
 
 def test_settle_counts_from_the_opening_where_that_is_known() -> None:
     touched = facts(read(3), read(6), changed_at=after(2))
     assert isinstance(judge(touched, RULE), Unknown)
-    assert isinstance(judge(msgspec.structs.replace(touched, opened_at=OLD), RULE), Absent)
+    assert isinstance(judge(accounted(touched, opened_at=OLD), RULE), Absent)
 
 
 def test_a_read_older_than_the_rows_last_change_says_nothing_either_way() -> None:
     older = facts(read(1, position()), changed_at=after(2))
     assert isinstance(judge(older, RULE), Unknown)
-    touched = msgspec.structs.replace(facts(read(1), read(4), changed_at=after(2)), opened_at=OLD)
+    touched = accounted(facts(read(1), read(4), changed_at=after(2)), opened_at=OLD)
     assert isinstance(judge(touched, RULE), Unknown)
 
 
@@ -168,13 +210,23 @@ def test_in_hedge_mode_the_long_leg_is_gone_and_the_short_one_is_there() -> None
 
 def test_in_one_way_mode_the_other_side_in_its_place_is_no_ghost_but_for_a_person() -> None:
     reads = (read(1, position(SHORT)), read(5, position(SHORT)))
-    verdict = unknown(judge(facts(*reads), RULE))
+    verdict = unknown(judge(facts(*reads, history=history()), RULE))
     assert verdict.other_side
     assert not verdict.failed
-    sold = msgspec.structs.replace(facts(*reads), fills=(fill(3),))
-    assert isinstance(judge(sold, RULE), Absent)
-    two_rows = msgspec.structs.replace(facts(*reads), other_side_known=True)
-    assert isinstance(judge(two_rows, RULE), Absent)
+
+
+def test_the_other_side_in_its_place_is_a_ghost_where_a_record_says_how_that_came() -> None:
+    reads = (read(1, position(SHORT)), read(5, position(SHORT)))
+    sold_two = history(fill(-10, "2"))
+    assert isinstance(judge(facts(*reads, history=sold_two), RULE), Absent)
+    assert unknown(judge(facts(*reads), RULE)).other_side, (
+        "one was sold: the short was there before"
+    )
+    not_read = unknown(judge(facts(*reads, history=None), RULE))
+    assert not_read.wants is Want.HISTORY
+    assert not not_read.other_side
+    unreadable = accounted(facts(*reads, history=None), unread="timed out")
+    assert unknown(judge(unreadable, RULE)).other_side
 
 
 def test_a_live_order_of_ours_forbids_absence_but_not_presence() -> None:
@@ -201,13 +253,11 @@ def test_the_evidence_says_whether_the_venue_named_the_leg_or_only_left_it_out()
     left_out = judge(facts(read(1), read(5)), RULE)
     assert isinstance(left_out, Absent)
     assert left_out.evidence.named_flat_at is None
-    assert absent_by_omission(left_out)
     one_symbol = Scope(frozenset({"USDT"}), frozenset({LONG.symbol}))
     named = msgspec.structs.replace(read(6), scope=one_symbol, flat=frozenset({LONG}))
     verdict = judge(facts(read(1), read(5), named), RULE)
     assert isinstance(verdict, Absent)
     assert verdict.evidence.named_flat_at == after(6)
-    assert not absent_by_omission(verdict)
 
 
 def test_a_leg_that_lists_left_out_and_the_venue_names_is_present() -> None:
@@ -227,9 +277,9 @@ def test_bounds_belong_to_the_side_that_the_words_say() -> None:
     """At the change: not older. At settle: not younger. At stale_after: not yet stale."""
     at_change = facts(read(2, position()), changed_at=after(2))
     assert isinstance(judge(at_change, RULE), Present)
-    at_settle = facts(read(60), read(62), now=62.1, changed_at=after(0))
+    at_settle = facts(read(60), read(62), now=62.1, changed_at=after(0), history=LATER)
     assert isinstance(judge(at_settle, RULE), Absent)
-    just_settled = facts(read(60), now=60, changed_at=after(0))
+    just_settled = facts(read(60), now=60, changed_at=after(0), history=LATER)
     assert unknown(judge(just_settled, RULE)).look_again_at == after(62)
     not_stale = facts(read(1, position()), now=61.1)
     assert isinstance(judge(not_stale, RULE), Present)
@@ -242,44 +292,17 @@ def test_a_stream_that_says_flat_is_no_evidence() -> None:
 
 def test_one_complete_read_after_a_closing_fill_of_the_whole_leg_confirms_absence() -> None:
     closed = fill(3)
-    verdict = judge(msgspec.structs.replace(facts(read(5)), fills=(closed,)), RULE)
+    verdict = judge(facts(read(5), history=history(closed)), RULE)
     assert isinstance(verdict, Absent)
     assert verdict.evidence.kind is EvidenceKind.READ_AND_FILL
     assert verdict.evidence.fills == (closed,)
+    assert [one.started_at for one in verdict.evidence.reads] == [after(5)]
 
 
-@pytest.mark.parametrize(
-    ("fills", "why"),
-    [
-        ((fill(3, "0.5"),), "half of it"),
-        ((fill(-4000),), "before the row's last change"),
-        ((fill(5.05),), "after the read began"),
-        ((fill(-3600),), "at the row's last change"),
-        ((fill(3, side=OrderSide.BUY),), "the opening side"),
-        ((fill(3, position_side=Side.SHORT),), "the other hedge leg's"),
-        ((fill(3, symbol="ETH/USDT:USDT"),), "another symbol's"),
-        ((fill(3, closed="0"),), "closed nothing"),
-        ((fill(2), fill(3, side=OrderSide.BUY)), "opened again since"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_fills_that_do_not_account_for_the_leg_confirm_nothing(
-    fills: tuple[Fill, ...], why: str
-) -> None:
-    assert isinstance(judge(msgspec.structs.replace(facts(read(5)), fills=fills), RULE), Unknown)
-
-
-def test_a_fill_at_the_very_start_of_the_read_counts() -> None:
-    assert isinstance(
-        judge(msgspec.structs.replace(facts(read(5)), fills=(fill(5),)), RULE), Absent
-    )
-
-
-def test_only_fills_that_closed_something_are_evidence() -> None:
-    fills = (fill(2), fill(3, closed="0"))
-    verdict = judge(msgspec.structs.replace(facts(read(5)), fills=fills), RULE)
-    assert isinstance(verdict, Absent)
-    assert verdict.evidence.fills == fills[:1]
+def test_a_fill_at_the_very_start_of_the_read_counts_and_one_after_it_asks_for_a_second() -> None:
+    assert isinstance(judge(facts(read(5), history=history(fill(5))), RULE), Absent)
+    ahead = unknown(judge(facts(read(5), history=history(fill(5.05))), RULE))
+    assert ahead.look_again_at == after(7)
 
 
 def test_a_complete_read_that_names_no_scope_says_nothing() -> None:
@@ -288,16 +311,6 @@ def test_a_complete_read_that_names_no_scope_says_nothing() -> None:
     assert "covers" in verdict.why
     old_failure = facts(read(-9000, broken=True, scope=nowhere))
     assert "before" in unknown(judge(old_failure, RULE)).why
-
-
-def test_a_buy_that_closed_a_short_is_not_taken_for_a_reopened_long() -> None:
-    fills = (fill(2), fill(3, side=OrderSide.BUY, closed="1"))
-    assert isinstance(judge(msgspec.structs.replace(facts(read(5)), fills=fills), RULE), Absent)
-
-
-def test_without_the_ledgers_quantity_no_fill_accounts_for_a_leg() -> None:
-    bare = msgspec.structs.replace(facts(read(5)), fills=(fill(3),), quantity=None)
-    assert isinstance(judge(bare, RULE), Unknown)
 
 
 def test_an_orphans_end_needs_the_same_two_reads() -> None:

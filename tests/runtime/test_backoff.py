@@ -1,4 +1,4 @@
-"""Waiting before a restart, quarantine, outages. Scenarios 25 to 28 of `supervision.md`."""
+"""Waits before a restart, quarantine, outages. Scenarios 25 to 28 of `docs/spec/supervision.md`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking at actors: the tree, dumps, slow handlers. Scenarios 39 and 40 of `supervision.md`."""
+"""The tree, dumps, slow handlers. Scenarios 39 and 40 of `docs/spec/supervision.md`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crash reports, plain values, secrets. Scenario 41 of `supervision.md`."""
+"""Crash reports, plain values, secrets. Scenario 41 of `docs/spec/supervision.md`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Restart types, strategies, intensity. Scenarios 10 to 24 of `supervision.md`."""
+"""Restart types, strategies, intensity. Scenarios 10 to 24 of `docs/spec/supervision.md`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many actors, cancellation of one, and determinism. Scenarios 42 and 43 of `supervision.md`."""
+"""Many actors, cancelling one, determinism. Scenarios 42 and 43 of `docs/spec/supervision.md`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starting: order, failure, refusal, ignoring. Scenarios 1 to 9 of `supervision.md`."""
+"""Starting: order, failure, refusal, ignoring. Scenarios 1 to 9 of `docs/spec/supervision.md`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stopping and significant children. Scenarios 29 to 36 of `supervision.md`."""
+"""Stopping and significant children. Scenarios 29 to 36 of `docs/spec/supervision.md`."""
 
 from __future__ import annotations
 

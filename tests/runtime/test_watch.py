@@ -1,4 +1,4 @@
-"""Death watch and timers. Scenario 37 of `supervision.md`."""
+"""Death watch and timers. Scenario 37 of `docs/spec/supervision.md`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers, and replies that come later. Scenario 38 of `supervision.md`."""
+"""Workers, and replies that come later. Scenario 38 of `docs/spec/supervision.md`."""
 
 from __future__ import annotations
 

@@ -38,6 +38,14 @@ def buy(bot: Freqtrade, number: int, quantity: str, *, hours: float = 1.0, pair:
     bot.order(number, "buy", float(quantity), date=opened)
 
 
+def sold_by_hand(guard: World, symbol: str, quantity: str) -> None:
+    """Bought by the bot an hour ago, and sold by a person before the guard ever looked."""
+    guard.market.open_position(
+        "bybit-main", symbol, Side.LONG, Decimal(quantity), Decimal("2.5"), ago(1)
+    )
+    guard.by_hand("bybit-main", symbol, Side.LONG)
+
+
 def open_trades(bot: Freqtrade) -> list[int]:
     with closing(sqlite3.connect(bot.file)) as connection:
         rows = connection.execute("SELECT id FROM trades WHERE is_open ORDER BY id")
@@ -60,6 +68,7 @@ async def test_a_ghost_of_freqtrade_is_reported_once_and_its_file_stays_as_it_is
 
     async def prepare(guard: World) -> None:
         guard.market.open_position("bybit-main", XRP, Side.LONG, Decimal(100), Decimal("2.5"))
+        sold_by_hand(guard, BTC, "0.3")
 
     async with world(tmp_path, before=prepare, **following(bot.file)) as guard:
         await guard.scan("reconciliation")
@@ -89,7 +98,7 @@ async def test_what_the_bot_opens_and_closes_is_followed_without_a_word(tmp_path
         await guard.scan("reconciliation")
         assert await rows(guard, "active") == [(XRP, Decimal(60), "")]
         bot.say("UPDATE trades SET is_open = 0")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         assert (await guard.scan("reconciliation")).checked == 0
         assert await rows(guard) == [(XRP, Decimal(60), LEFT)]
         assert await guard.alerts("reconciliation_mismatch") == ()
@@ -127,7 +136,11 @@ async def test_in_observe_mode_a_ghost_is_told_and_not_even_the_copy_is_closed(
 ) -> None:
     bot = Freqtrade(tmp_path / "tradesv3.sqlite")
     buy(bot, 1, "40")
-    async with world(tmp_path, mode=Mode.OBSERVE, **following(bot.file)) as guard:
+
+    async def prepare(guard: World) -> None:
+        sold_by_hand(guard, XRP, "40")
+
+    async with world(tmp_path, mode=Mode.OBSERVE, before=prepare, **following(bot.file)) as guard:
         await guard.scan("reconciliation")
         (alert,) = await guard.alerted("reconciliation_mismatch")
         assert alert.done.startswith("mode is observe")
@@ -146,7 +159,7 @@ async def test_a_bots_database_that_is_away_makes_no_ghost_and_holds_up_no_other
 
     async with world(tmp_path, before=prepare, **following(bot.file)) as guard:
         away = bot.file.rename(tmp_path / "away.sqlite")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         scan = asyncio.create_task(guard.scan("reconciliation"))
         await until(lambda: guard.alive("ledger/source"), "the source is being read")
         assert len(await guard.system.ask("ledger", FindRows(), timeout=5.0)) == 1
@@ -190,6 +203,7 @@ async def test_write_back_closes_the_ghosts_row_in_the_source_and_no_other(tmp_p
 
     async def prepare(guard: World) -> None:
         guard.market.open_position("bybit-main", BTC, Side.LONG, Decimal(40), Decimal("2.5"))
+        sold_by_hand(guard, XRP, "40")
 
     settings = following(file, SourceKind.MONITORING, write_back=True)
     async with world(tmp_path, before=prepare, **settings) as guard:

@@ -33,7 +33,7 @@ async def test_one_accounts_trouble_leaves_the_other_untouched(
         ill = await guard.both(XRP, Side.LONG, "10", account="bybit-main")
         well = await guard.both(XRP, Side.LONG, "10", account="binance-main")
         guard.fault(kind, "*", account="bybit-main", count=None, **more)
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         guard.system.tell("accounts/bybit-main/reconciliation", Reconcile())
         await guard.scan("aged/scan", "binance-main")
         closed = await guard.closed(well)

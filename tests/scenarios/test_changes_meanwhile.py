@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from actors import paths
-from actors.records import event
+from actors.ledger_client import event
 from messages.ledger import Intent, IntentState, PositionRow
 from messages.to_ledger import SetHeld
 from messages.to_monitors import CloseByOrder
@@ -31,7 +31,7 @@ async def test_a_row_that_the_bot_rewrites_while_its_leg_is_judged_is_not_buried
     """The bot enters again under its old row, while the guard reads how the old position ended."""
     async with world(tmp_path, accounts=(account,)) as guard:
         row = await guard.both(XRP, Side.LONG, "10", hours=1, account=account)
-        guard.market.close_by_hand(account, XRP, Side.LONG)
+        guard.by_hand(account, XRP, Side.LONG)
         guard.fault(FaultKind.DELAY_REPLY, "fills", seconds=1.5, count=1, account=account)
         asked = guard.venue.requests.count("fills", account)
         scanning = asyncio.create_task(guard.scan("reconciliation", account))
@@ -109,10 +109,8 @@ async def test_a_position_of_the_other_side_leaves_the_row_for_a_person(tmp_path
 @scenario
 async def test_a_close_that_was_sized_without_a_read_is_booked_as_ours(tmp_path: Path) -> None:
     async with world(tmp_path) as guard:
-        guard.market.open_position(
-            "bybit-main", XRP, Side.LONG, Decimal(60), guard.price(XRP), ago(40)
-        )
-        row = await guard.row(XRP, Side.LONG, "100")
+        row = await guard.both(XRP, Side.LONG, "100")
+        guard.by_hand("bybit-main", XRP, Side.LONG, Decimal(40))
         guard.fault(FaultKind.STATUS, "positions", status=503, count=3)
         await guard.scan("aged/scan")
         closed = await guard.closed(row)
@@ -141,7 +139,7 @@ async def test_an_own_fill_of_unknown_price_is_booked_by_the_venues_history(tmp_
             phase="market",
         )
         await guard.ledger.commit_intent(ours)
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         filled = msgspec.structs.replace(
             ours, state=IntentState.DONE, filled=Decimal(10), settled_at=now()
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from messages.settings import Leftovers
 from messages.values import OrderSide, Side
 from simulator.state import Order, OrderSpec
 from tests.scenarios.world import XRP, World, scenario, world
@@ -49,9 +50,10 @@ def resting(guard: World, account: str) -> set[str]:
 async def test_a_stop_that_belongs_to_the_bots_next_entry_stays_and_any_other_goes(
     tmp_path: Path, account: str, reenters: bool
 ) -> None:
-    async with world(tmp_path, accounts=(account,)) as guard:
+    cleaning = {"leftovers": Leftovers.ALL}
+    async with world(tmp_path, accounts=(account,), account=cleaning) as guard:
         row = await guard.both(XRP, Side.LONG, "10", account=account)
-        guard.market.close_by_hand(account, XRP, Side.LONG)
+        guard.by_hand(account, XRP, Side.LONG)
         left = resting(guard, account)
         place(guard, account, "bot-stop", OrderSide.SELL, "0.9")
         if reenters:
@@ -61,3 +63,19 @@ async def test_a_stop_that_belongs_to_the_bots_next_entry_stays_and_any_other_go
         assert guard.venue.requests.count("order.open", account) > 0
         assert resting(guard, account) - left == ({"bot-entry", "bot-stop"} if reenters else set())
         assert len(await guard.events("leftovers_cancelled")) == (0 if reenters else 1)
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+@scenario
+async def test_unless_told_so_the_guard_cancels_no_order_that_is_not_its_own(
+    tmp_path: Path, account: str
+) -> None:
+    async with world(tmp_path, accounts=(account,)) as guard:
+        row = await guard.both(XRP, Side.LONG, "10", account=account)
+        guard.by_hand(account, XRP, Side.LONG)
+        place(guard, account, "bot-stop", OrderSide.SELL, "0.9")
+        await guard.scan("reconciliation", account)
+        await guard.closed(row)
+        assert "bot-stop" in resting(guard, account)
+        assert guard.venue.requests.count("order.cancel") == 0
+        assert await guard.events("leftovers_cancelled") == ()

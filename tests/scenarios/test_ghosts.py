@@ -10,12 +10,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from messages.settings import OnUnknown, VerdictSettings
+from messages.settings import OnUnexplained, OnUnknown, VerdictSettings
 from messages.values import Side
-from messages.verdict import Evidence
+from messages.verdict import Evidence, ExplainedBy
 from simulator.faults import FaultKind
 from simulator.instruments import Exchange
-from tests.scenarios.world import XRP, World, scenario, until, world
+from tests.scenarios.world import SETTLED_AT_ONCE, XRP, World, scenario, until, world
 
 LEG = "accounts/bybit-main/aged/XRPUSDT.long"
 
@@ -24,7 +24,7 @@ LEG = "accounts/bybit-main/aged/XRPUSDT.long"
 async def test_a_position_closed_by_hand_is_a_ghost_and_no_order_is_sent(tmp_path: Path) -> None:
     async with world(tmp_path) as guard:
         row = await guard.both(XRP, Side.LONG, "10")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         await guard.scan("aged/scan")
         closed = await guard.closed(row)
         assert closed.exit_reason == "ghost_detected_aged_close"
@@ -46,7 +46,7 @@ async def test_a_position_closed_by_hand_is_a_ghost_and_no_order_is_sent(tmp_pat
 async def test_a_position_half_closed_by_hand_is_closed_for_what_is_there(tmp_path: Path) -> None:
     async with world(tmp_path) as guard:
         row = await guard.both(XRP, Side.LONG, "100")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG, Decimal(50))
+        guard.by_hand("bybit-main", XRP, Side.LONG, Decimal(50))
         await guard.scan("aged/scan")
         closed = await guard.closed(row)
         (order,) = guard.orders()
@@ -148,17 +148,18 @@ async def test_lists_that_keep_leaving_a_leg_out_do_not_bury_it_while_the_venue_
 
 @pytest.mark.parametrize("account", ["bybit-main", "binance-main"])
 @scenario
-async def test_a_ghost_without_fills_is_buried_once_the_venue_names_its_leg_flat(
+async def test_a_ghost_is_buried_once_the_venue_names_its_leg_flat_and_its_fills_say_how_it_ended(
     tmp_path: Path, account: str
 ) -> None:
     async with world(tmp_path, accounts=(account,)) as guard:
-        row = await guard.row(XRP, Side.LONG, "10", hours=1, account=account)
+        row = await guard.gone(XRP, Side.LONG, "10", hours=1, account=account)
         await guard.scan("reconciliation", account)
         await guard.closed(row)
         (event,) = await guard.events("reconciliation_ghost_closed")
         evidence = msgspec.convert(event.details["evidence"], Evidence, strict=False)
-        assert len(evidence.reads) == 2
-        assert evidence.named_flat_at == evidence.reads[1].started_at
+        assert evidence.named_flat_at == evidence.reads[-1].started_at
+        assert evidence.accounting.explained_by is ExplainedBy.FILLS
+        assert evidence.accounting.closed == 10
 
 
 @scenario
@@ -166,7 +167,7 @@ async def test_where_the_venue_cannot_be_asked_for_the_leg_by_name_nothing_is_bu
     tmp_path: Path,
 ) -> None:
     async with world(tmp_path, accounts=("binance-main",)) as guard:
-        row = await guard.row(XRP, Side.LONG, "10", hours=1, account="binance-main")
+        row = await guard.gone(XRP, Side.LONG, "10", hours=1, account="binance-main")
         guard.fault(FaultKind.STATUS, "/fapi/v2/positionRisk", status=503, count=1)
         report = await guard.scan("reconciliation", "binance-main")
         assert report.acted == 0
@@ -195,7 +196,7 @@ async def test_a_ghosts_real_exit_comes_from_the_trade_history(tmp_path: Path) -
         row = await guard.both(XRP, Side.LONG, "10")
         exit_price = guard.price(XRP) * Decimal("1.1")
         exit_price = exit_price.quantize(Decimal("0.0001"))
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG, price=exit_price)
+        guard.by_hand("bybit-main", XRP, Side.LONG, price=exit_price)
         await guard.scan("aged/scan")
         closed = await guard.closed(row)
         assert closed.exit_source == "venue_history"
@@ -207,16 +208,54 @@ async def test_a_ghosts_real_exit_comes_from_the_trade_history(tmp_path: Path) -
 
 
 @scenario
-async def test_a_ghost_whose_fills_cannot_be_found_says_so(tmp_path: Path) -> None:
-    async with world(tmp_path) as guard:
+async def test_a_leg_whose_closing_fills_cannot_be_found_is_told_and_its_row_stays(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, verdict=SETTLED_AT_ONCE) as guard:
         row = await guard.row(XRP, Side.LONG, "10")
         await guard.scan("aged/scan")
+        (alert,) = await guard.alerted("unexplained_absence")
+        assert (alert.level, alert.symbol) == ("critical", XRP)
+        assert "the executions were read whole and show no closing" in alert.seen
+        assert await guard.same(row)
+        assert guard.orders() == []
+        assert guard.venue.requests.count("order.cancel") == 0
+        assert (await guard.counters()).get("ghost_positions_detected", 0) == 0
+        await guard.scan("reconciliation")
+        assert len(await guard.alerts("unexplained_absence")) == 1
+
+
+@scenario
+async def test_where_the_settings_accept_it_such_a_row_is_closed_in_time_with_an_unknown_exit(
+    tmp_path: Path,
+) -> None:
+    accepting = msgspec.structs.replace(
+        SETTLED_AT_ONCE, unexplained=OnUnexplained.ACCEPT, accept_after=timedelta(seconds=2)
+    )
+    async with world(tmp_path, verdict=accepting) as guard:
+        row = await guard.row(XRP, Side.LONG, "10", hours=1)
+        await guard.scan("reconciliation")
+        (alert,) = await guard.alerted("unexplained_absence")
+
+        async def accepted() -> bool:
+            await guard.scan("reconciliation")
+            return not await guard.same(row)
+
+        await until(accepted, "it has been gone for long enough")
         closed = await guard.closed(row)
         assert closed.exit_source == "unknown"
         assert closed.exit_price == row.entry_price
         assert closed.realized_pnl == 0
-        (alert,) = await guard.alerted("ghost_position")
-        assert "unknown" in alert.done
+        assert closed.exit_reason == "accepted: gone from the exchange without a record"
+        (ghost,) = await guard.alerted("ghost_position")
+        assert "unknown" in ghost.done
+
+        async def over() -> bool:
+            await guard.scan("reconciliation")
+            (told,) = await guard.alerts("unexplained_absence")
+            return told.resolved_at is not None
+
+        await until(over, f"{alert.title} needs nobody any more")
 
 
 @scenario
@@ -255,7 +294,7 @@ async def test_in_hedge_mode_only_the_leg_that_is_gone_is_a_ghost(
     async with world(tmp_path, accounts=(account,), before=hedged) as guard:
         long = await guard.both(XRP, Side.LONG, "10", hours=1, account=account)
         short = await guard.both(XRP, Side.SHORT, "10", hours=1, account=account)
-        guard.market.close_by_hand(account, XRP, Side.LONG)
+        guard.by_hand(account, XRP, Side.LONG)
         await guard.scan("reconciliation", account)
         closed = await guard.closed(long)
         assert closed.exit_reason == "reconciliation: position not found on exchange"

@@ -20,7 +20,7 @@ async def refuse_once_closed_by_hand(guard: World, code: str) -> None:
     guard.fault(FaultKind.ERROR_CODE, "order.create", code=code, message="Insufficient balance.")
     await guard.scan("aged/scan")
     await until(lambda: bool(guard.orders()), "the close is on its way")
-    guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+    guard.by_hand("bybit-main", XRP, Side.LONG)
 
 
 @pytest.mark.parametrize("code", ["170131", "110017", "110007"])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from actors.execution.evidence import Inquiry
+from actors.execution.evidence import LegJudge
 from actors.execution.shared_reads import SharedReads
+from actors.runtime import Actor
 from messages.settings import VerdictSettings
 from messages.to_exchange import JudgeLeg
 from messages.values import LegKey, Side
@@ -16,6 +18,13 @@ from simulator import Exchange, Market, MemoryVenue
 from tests.scenarios.world import XRP, now, scenario
 
 SECOND = timedelta(seconds=1)
+
+
+class Alone(Actor[None]):
+    """The exchange actor's place, with nobody to ask: an orphan's verdict needs no ledger."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
 
 
 @scenario
@@ -31,22 +40,25 @@ async def test_a_leg_is_judged_by_a_read_from_now_on_where_the_clock_jumped_back
 
     async def read(delay: float) -> None:
         await asyncio.sleep(delay)
+        assert reads.began()
         snapshot = await venue.fetch_positions()
         began.append(snapshot.started_at)
         reads.arrived(snapshot)
 
-    def start_after(delay: float) -> None:
-        reading.add(asyncio.ensure_future(read(delay)))
+    def start_after(delay: float) -> Callable[[], object]:
+        task = asyncio.ensure_future(read(delay))
+        reading.add(task)
+        return task.cancel
 
     reads = SharedReads("bybit", fresh=settings.fresh, now=now, start_after=start_after)
-    inquiry = Inquiry(venue, reads, settings, now)
+    leg_judge = LegJudge(Alone(), venue, reads, settings, now)
     asked = now()
     request = JudgeLeg(
         key=LegKey("bybit", XRP, Side.LONG),
         changed_at=asked + 30 * SECOND,
         not_before=asked + 60 * SECOND,
     )
-    judgement = await inquiry.judge(request)
+    judgement = await leg_judge.judge(request)
     await asyncio.gather(*reading)
     assert isinstance(judgement.verdict, Unknown)
     assert began[0] >= asked

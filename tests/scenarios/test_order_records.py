@@ -120,13 +120,13 @@ async def test_an_order_that_the_venue_forgot_without_a_fill_does_not_keep_a_gho
     tmp_path: Path,
 ) -> None:
     async def before(guard: World) -> None:
-        row = await guard.row(XRP, Side.LONG, "10")
+        row = await guard.gone(XRP, Side.LONG, "10")
         await guard.ledger.commit_intent(an_intent(ago(72), (row.id,), order_id="gone"))
 
     async with world(tmp_path, before=before) as guard:
         await guard.scan("aged/scan")
         (row,) = await guard.ledger.rows(account=BYBIT)
-        assert (await guard.closed(row)).exit_source == "unknown"
+        assert (await guard.closed(row)).exit_source == "venue_history"
         (intent,) = await guard.ledger.intents()
         assert (intent.state, intent.booked) == (IntentState.DONE, True)
         assert intent.filled == 0

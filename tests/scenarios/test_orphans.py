@@ -67,7 +67,7 @@ async def test_an_orphan_that_stays_is_said_once_and_resolved_when_it_goes(
             await guard.scan("orphans")
         (alert,) = await guard.alerted("orphaned_position")
         assert alert.resolved_at is None
-        guard.market.close_by_hand("bybit-main", AVL, Side.LONG)
+        guard.by_hand("bybit-main", AVL, Side.LONG)
         await guard.scan("orphans")
 
         async def resolved() -> bool:
@@ -103,7 +103,7 @@ async def test_an_adopted_orphan_keeps_the_venues_open_time_and_is_adopted_once(
     async with world(tmp_path, accounts=(account,), account=policy, verdict=SOON) as guard:
         opened = ago(1)
         guard.market.open_position(account, XRP, Side.LONG, Decimal(30), opened_at=ago(48))
-        guard.market.close_by_hand(account, XRP, Side.LONG, closed_at=ago(47))
+        guard.by_hand(account, XRP, Side.LONG, closed_at=ago(47))
         guard.market.open_position(account, XRP, Side.LONG, Decimal(20), opened_at=opened)
         guard.market.open_position(account, XRP, Side.LONG, Decimal(30), opened_at=ago(0.5))
         await guard.scan("orphans", account)

@@ -19,7 +19,7 @@ STANDING = {f"orphan:{SHORT}", f"naked:{LONG}", f"mismatch:{LONG}"}
 
 async def found_by_an_earlier_guard(guard: World) -> None:
     """One that covered USDC too: an orphan, and a leg that is naked and of another quantity."""
-    await guard.row(USDC, Side.LONG, "0.01", price=Decimal(64_000), hours=1)
+    await guard.gone(USDC, Side.LONG, "0.01", price=Decimal(64_000), hours=1)
     await guard.ledger.save_orphan(OrphanRecord(key=SHORT, first_seen_at=ago(2)))
     for kind, prefix, key in (
         (AlertType.ORPHANED_POSITION, "orphan", SHORT),

@@ -39,7 +39,7 @@ async def test_one_of_three_closed_by_hand_is_found_within_one_interval(tmp_path
     async with world(tmp_path, aged=EVERY_HALF_SECOND) as guard:
         rows = await five_losing(guard)
         await guard.scan("aged/scan")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         closed = await guard.closed(rows[XRP], seconds=5)
         assert closed.exit_reason == "ghost_detected_periodic_validation"
         for symbol, row in rows.items():
@@ -60,7 +60,7 @@ async def test_three_ghosts_of_five_are_found_from_one_fetch(tmp_path: Path) -> 
         await guard.scan("aged/scan")
         gone = (BTC, SOL, AVL)
         for symbol in gone:
-            guard.market.close_by_hand("bybit-main", symbol, Side.LONG)
+            guard.by_hand("bybit-main", symbol, Side.LONG)
         before = guard.reads()
         guard.system.tell("accounts/bybit-main/aged/scan", Validate())
         for symbol in gone:

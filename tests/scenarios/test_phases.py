@@ -139,7 +139,7 @@ async def test_observe_mode_sends_nothing_writes_no_row_and_says_what_it_would_d
 ) -> None:
     async with world(tmp_path, mode=Mode.OBSERVE) as guard:
         due = await guard.both(XRP, Side.LONG, "10")
-        ghost = await guard.row(AVL, Side.LONG, "10")
+        ghost = await guard.gone(AVL, Side.LONG, "10")
         await guard.scan("aged/scan")
         await guard.scan("reconciliation")
 

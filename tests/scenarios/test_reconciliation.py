@@ -18,7 +18,7 @@ async def test_a_row_without_a_position_is_closed_by_itself_with_one_alert(
     tmp_path: Path,
 ) -> None:
     async with world(tmp_path) as guard:
-        row = await guard.row(XRP, Side.LONG, "10", hours=1)
+        row = await guard.gone(XRP, Side.LONG, "10", hours=1)
         report = await guard.scan("reconciliation")
         assert report.acted == 1
         closed = await guard.closed(row)
@@ -117,7 +117,7 @@ async def test_one_ghost_seen_by_three_actors_is_one_change_one_event_and_one_al
 ) -> None:
     async with world(tmp_path) as guard:
         row = await guard.both(XRP, Side.LONG, "10")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         guard.system.tell("accounts/bybit-main/aged/scan", Validate())
         await asyncio.gather(guard.scan("aged/scan"), guard.scan("reconciliation"))
         await guard.closed(row)

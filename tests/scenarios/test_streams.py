@@ -33,7 +33,7 @@ async def test_a_manual_close_is_noticed_by_the_stream_and_judged_by_a_read(
         row = await guard.both(XRP, Side.LONG, "10", hours=1, account=account)
         await connected(guard, account)
         reads = guard.reads(account)
-        guard.market.close_by_hand(account, XRP, Side.LONG)
+        guard.by_hand(account, XRP, Side.LONG)
         closed = await guard.closed(row)
         assert closed.exit_reason == "reconciliation: position not found on exchange"
         assert closed.exit_source == "venue_history"
@@ -69,7 +69,7 @@ async def test_what_happened_while_the_socket_was_cut_is_found_after_it_stands_a
         row = await guard.both(XRP, Side.LONG, "10", hours=1, account=account)
         await connected(guard, account)
         guard.fault(FaultKind.CUT_STREAM, "*", account=account)
-        guard.market.close_by_hand(account, XRP, Side.LONG)
+        guard.by_hand(account, XRP, Side.LONG)
         await connected(guard, account, 2)
         await guard.closed(row)
 
@@ -81,7 +81,7 @@ async def test_a_stream_that_says_flat_while_the_venue_shows_the_leg_closes_noth
     async with world(tmp_path, account={"stream": True}) as guard:
         row = await guard.both(XRP, Side.LONG, "10", hours=1)
         await connected(guard, "bybit-main")
-        guard.market.close_by_hand("bybit-main", XRP, Side.LONG)
+        guard.by_hand("bybit-main", XRP, Side.LONG)
         guard.market.open_position("bybit-main", XRP, Side.LONG, Decimal(10))
         await until(
             lambda: guard.state("accounts/bybit-main/stream")["hints"] >= 2, "both hints came"

@@ -49,6 +49,16 @@ SOL = "SOL/USDT:USDT"
 XRP = "XRP/USDT:USDT"
 AVL = "AVL/USDT:USDT"
 
+SETTLED_AT_ONCE = VerdictSettings(
+    confirm_after=timedelta(seconds=0.5),
+    settle=timedelta(seconds=1),
+    fresh=timedelta(seconds=0.2),
+)
+"""For what is decided only when `settle` is over: a leg that is gone without a record, say."""
+
+A_MINUTE = 1 / 60
+"""Hours: longer than the `settle` of these settings."""
+
 NEVER = timedelta(days=1)
 """An interval that no test waits for: the monitors then run when they are asked to."""
 
@@ -136,10 +146,43 @@ class World:
         """The same position at the venue and in the ledger, protected by a stop."""
         price = self.price(symbol, account)
         stop = stop_loss or price * (1 - Decimal("0.05") * side.sign)
-        self.market.open_position(
+        position = self.market.open_position(
             account, symbol, side, Decimal(quantity), price, ago(hours), stop_loss=stop
         )
+        # The stop as well was attached then: what is closed "a minute ago" came after it.
+        position.updated_at = ago(hours)
         return await self.row(symbol, side, quantity, price=price, hours=hours, account=account)
+
+    def by_hand(
+        self,
+        account: str,
+        symbol: str,
+        side: Side,
+        quantity: Decimal | None = None,
+        *,
+        price: Decimal | None = None,
+        closed_at: datetime | None = None,
+    ) -> None:
+        """A person closes a position, or a part; longer ago than a bot has to write its row."""
+        self.market.close_by_hand(
+            account, symbol, side, quantity, price=price, closed_at=closed_at or ago(A_MINUTE)
+        )
+
+    async def gone(
+        self,
+        symbol: str,
+        side: Side,
+        quantity: str,
+        *,
+        price: str | Decimal | None = None,
+        hours: float = 40.0,
+        account: str = "bybit-main",
+    ) -> PositionRow:
+        """A ledger row whose position was closed by hand before the guard ever looked."""
+        entry = Decimal(price) if price is not None else self.price(symbol, account)
+        self.market.open_position(account, symbol, side, Decimal(quantity), entry, ago(hours))
+        self.by_hand(account, symbol, side)
+        return await self.row(symbol, side, quantity, price=entry, hours=hours, account=account)
 
     async def row_as_written(
         self, symbol: str, quantity: str, *, hours: float = 1.0, account: str = "bybit-main"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from actors.execution.shared_reads import SharedReads
@@ -17,10 +18,13 @@ class Reads:
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 5, tzinfo=UTC)
         self.asked = 0
+        self.planned: list[float] = []
         self.shared = SharedReads("a", fresh=WINDOW, now=lambda: self.now, start_after=self._asked)
 
-    def _asked(self, _seconds: float) -> None:
+    def _asked(self, seconds: float) -> Callable[[], object]:
         self.asked += 1
+        self.planned.append(seconds)
+        return self.planned.pop
 
     def read(self, began: datetime) -> Snapshot:
         return Snapshot(
@@ -71,5 +75,25 @@ def test_a_clock_that_runs_as_the_loop_does_keeps_its_reads() -> None:
         await asking
         reads.now += timedelta(seconds=0.4)
         assert len(reads.shared.recent) == 1
+
+    asyncio.run(story())
+
+
+def test_a_read_that_is_planned_for_later_is_moved_forward_for_whoever_wants_one_now() -> None:
+    async def story() -> None:
+        reads = Reads()
+        patient = asyncio.ensure_future(reads.shared.snapshot(reads.now + timedelta(seconds=4)))
+        await asyncio.sleep(0)
+        assert reads.planned == [4.0]
+        hurried = asyncio.ensure_future(reads.shared.snapshot(reads.now))
+        await asyncio.sleep(0)
+        assert reads.planned == [0.0], "the later read was taken back, and one begins at once"
+        assert reads.shared.began()
+        assert not reads.shared.began(), "what was planned once begins once"
+        reads.shared.arrived(reads.read(reads.now))
+        assert (await hurried).started_at == reads.now
+        assert not patient.done()
+        assert reads.planned[-1] == 4.0
+        patient.cancel()
 
     asyncio.run(story())

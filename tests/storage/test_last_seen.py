@@ -94,9 +94,7 @@ async def test_a_guard_that_has_lost_the_account_writes_no_sighting(opened: Open
         assert await ledger.last_seen("bybit-main") == ()
 
 
-async def test_a_number_that_is_none_is_never_stored(opened: OpenLedger) -> None:
-    async with opened() as ledger:
-        for bad in ("NaN", "Infinity"):
-            with pytest.raises(ValueError, match="no amount"):
-                await ledger.save_last_seen("bybit-main", [seen(quantity=Decimal(bad))])
-        assert await ledger.last_seen("bybit-main") == ()
+def test_a_number_that_is_none_was_never_seen() -> None:
+    for bad in ("NaN", "Infinity"):
+        with pytest.raises(ValueError, match="no amount"):
+            seen(quantity=Decimal(bad))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,7 +10,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from messages.ledger import ExitSource, IntentState, PositionRow, RowStatus
+from messages.ledger import BookedFill, ExitSource, IntentState, PositionRow, RowStatus
+from messages.to_ledger import SetStop
 from messages.values import Side
 from storage.engine import parse
 from tests.storage.build import alert, close, event, intent, position
@@ -85,6 +87,8 @@ async def test_a_bot_adds_a_position_with_six_columns(opened: OpenLedger, url: s
         ("-3", Decimal(-3)),
         ("NULL", None),
         ("'NaN'", None),
+        ("1e40", Decimal("1e40")),
+        ("1e41", None),
     ],
 )
 async def test_whatever_number_a_bot_writes_is_read_or_is_none(
@@ -319,3 +323,36 @@ async def test_holding_names_what_changed_and_is_written_once(opened: OpenLedger
         assert held.held
         assert await ledger.set_held([row.id], False, event=event("release")) == (row.id,)
         assert [found.event_id for found in await ledger.events()] == ["hold", "release"]
+
+
+@pytest.mark.parametrize("bad", ["NaN", "sNaN", "Infinity", "-Infinity", "1e999999", "-1e-999999"])
+async def test_a_number_that_is_none_is_refused_to_whoever_would_write_it(
+    opened: OpenLedger, bad: str
+) -> None:
+    """Where the message is made, so that it is its sender's trouble and not the ledger's."""
+    number = Decimal(bad)
+    async with opened() as ledger:
+        row = await ledger.add_position(position())
+        doors: list[Callable[[], object]] = [
+            lambda: position(quantity=number),
+            lambda: position(stop_price=number),
+            lambda: close(row.id, exit_price=number),
+            lambda: close(row.id, realized_pnl=number),
+            lambda: intent(quantity=number),
+            lambda: intent(average=number),
+            lambda: BookedFill(fill_id="f", quantity=number),
+            lambda: SetStop(row_ids=(row.id,), price=number),
+        ]
+        for door in doors:
+            with pytest.raises(ValueError, match="no amount"):
+                door()
+        with pytest.raises(ValueError, match="no amount"):
+            await ledger.amend_position("bybit-main", row.id, entry_price=number)
+        assert await ledger.active_rows() == (row,)
+
+
+async def test_a_zero_of_any_exponent_is_zero(opened: OpenLedger) -> None:
+    async with opened() as ledger:
+        await ledger.add_position(position(stop_price=Decimal("0e-999999")))
+        (row,) = await ledger.active_rows()
+    assert str(row.stop_price) == "0"

@@ -10,6 +10,7 @@ from typing import LiteralString
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from messages.ledger import Intent, Lease
 from storage import Ledger, LedgerRefused, LedgerUnavailable, StaleLease, open_ledger
@@ -309,3 +310,36 @@ async def _count(connection: psycopg.AsyncConnection, query: LiteralString) -> i
     row = await (await connection.execute(query)).fetchone()
     assert row is not None
     return int(row[0])
+
+
+async def test_no_statement_is_prepared_that_a_pooler_would_look_for_in_another_session(
+    opened: OpenLedger,
+) -> None:
+    async with opened() as ledger:
+        for number in range(20):
+            await ledger.append_event(event(f"e{number}"))
+            await ledger.active_rows()
+        count = sa.text("SELECT count(*) FROM pg_prepared_statements")
+        async with ledger._db.engines.write.connect() as connection:
+            assert (await connection.execute(count)).scalar() == 0
+
+
+async def test_a_pooler_that_takes_no_session_settings_is_refused_with_the_way_out(
+    tmp_path: Path, clock: Clock
+) -> None:
+    """What pgbouncer 1.18 answers, byte for byte but for its severity's translation."""
+    said = b"SFATAL\0C08P01\0Munsupported startup parameter: options\0\0"
+
+    async def bouncer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(8)
+        writer.write(b"N")  # the client asks for TLS first
+        await reader.read(1000)
+        writer.write(b"E" + (4 + len(said)).to_bytes(4, "big") + said)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(bouncer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        with pytest.raises(LedgerRefused, match=r"a pooler stands before.*lead to PostgreSQL"):
+            await open_ledger(f"postgresql://postgres@127.0.0.1:{port}/x", now=clock)

@@ -11,6 +11,7 @@ import pytest
 
 from messages.ledger import AgedRecord, Event, OrphanRecord
 from messages.values import LegKey, Side
+from storage import StatementRefused
 from tests.storage.build import KEY, alert, event
 from tests.storage.conftest import START, Clock, OpenLedger
 
@@ -118,3 +119,12 @@ async def test_retention_leaves_alone_what_is_open_or_not_yet_delivered(
         await ledger.prune(clock.time)
         assert [one.id for one in await ledger.alerts()] == [unsent.id, still_open.id]
         assert len(await ledger.pending_deliveries()) == 1
+
+
+async def test_what_the_database_does_not_take_is_told_in_the_ledgers_own_words(
+    opened: OpenLedger,
+) -> None:
+    async with opened() as ledger:
+        with pytest.raises(StatementRefused, match=r"refuses a statement: .*(large|range)"):
+            await ledger.bump("bybit-main", {"closes": 2**70})
+        assert await ledger.counters() == {}

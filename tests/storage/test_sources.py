@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +19,7 @@ from messages.settings import QuantityUnit, SourceKind, SourceSettings
 from messages.values import Secret
 from storage import LedgerRefused, LedgerUnavailable
 from storage.sources import Source, open_source
+from storage.sources.sqlite_files import FileChanged, readable
 from tests.storage.build import close
 
 FREQTRADE_SCHEMA = """
@@ -360,3 +363,168 @@ async def test_a_source_without_driver_or_owner_is_refused_without_its_url(tmp_p
         with pytest.raises(LedgerRefused, match=why) as refused:
             await open_source(settings)
         assert "hunter2" not in str(refused.value)
+
+
+def beside(file: Path) -> dict[str, bytes]:
+    """Every file of a folder with its content: what a reader must leave as it was."""
+    return {found.name: found.read_bytes() for found in sorted(file.parent.iterdir())}
+
+
+async def test_reading_a_stopped_bots_database_makes_no_file_beside_it(
+    freqtrade: Freqtrade,
+) -> None:
+    freqtrade.say("PRAGMA journal_mode=WAL")
+    freqtrade.trade(1)
+    freqtrade.order(1, "buy", 0.3)
+    before = beside(freqtrade.file)
+    assert list(before) == ["tradesv3.sqlite"]
+    source = await freqtrade.source()
+    assert [row.id for row in await source.active_rows()] == [1]
+    assert beside(freqtrade.file) == before
+
+
+async def test_a_running_bots_newest_rows_are_read_out_of_its_wal(freqtrade: Freqtrade) -> None:
+    freqtrade.say("PRAGMA journal_mode=WAL")
+    with closing(sqlite3.connect(freqtrade.file)) as running:
+        running.execute("SELECT count(*) FROM trades").fetchall()
+        freqtrade.trade(1)
+        freqtrade.order(1, "buy", 0.3)
+        assert (await (await freqtrade.source()).active_rows())[0].id == 1
+        assert sorted(beside(freqtrade.file)) == [
+            f"tradesv3.sqlite{end}" for end in ("", "-shm", "-wal")
+        ]
+
+
+async def test_a_crashed_bots_wal_is_read_and_left_as_it_is(
+    freqtrade: Freqtrade, tmp_path: Path
+) -> None:
+    freqtrade.say("PRAGMA journal_mode=WAL")
+    crashed = tmp_path / "crashed" / "tradesv3.sqlite"
+    with closing(sqlite3.connect(freqtrade.file)) as running:
+        running.execute("SELECT count(*) FROM trades").fetchall()
+        freqtrade.trade(1)
+        freqtrade.order(1, "buy", 0.3)
+        crashed.parent.mkdir()
+        for end in ("", "-wal"):
+            shutil.copyfile(f"{freqtrade.file}{end}", f"{crashed}{end}")
+    freqtrade.file = crashed
+    before = beside(crashed)
+    assert [row.id for row in await (await freqtrade.source()).active_rows()] == [1]
+    assert beside(crashed) == before
+
+
+@pytest.mark.parametrize("begins", ["-wal", ""])
+def test_what_was_read_while_a_bot_began_to_write_does_not_count(
+    freqtrade: Freqtrade, begins: str
+) -> None:
+    freqtrade.say("PRAGMA journal_mode=WAL")
+
+    def read() -> None:
+        with readable(freqtrade.file) as way:
+            assert way.query["immutable"] == "1"
+            with Path(f"{freqtrade.file}{begins}").open("ab") as out:
+                out.write(b"x")
+
+    with pytest.raises(FileChanged, match="was written to"):
+        read()
+
+
+async def test_trades_without_one_order_are_an_upgrade_and_not_the_end_of_all_positions(
+    freqtrade: Freqtrade,
+) -> None:
+    freqtrade.trade(1)
+    freqtrade.order(1, "buy", 0.3)
+    source = await freqtrade.source()
+    assert len(await source.active_rows()) == 1
+    freqtrade.say("DELETE FROM orders")
+    with pytest.raises(LedgerUnavailable, match="upgrades its database"):
+        await source.active_rows()
+    freqtrade.say("ALTER TABLE orders RENAME TO orders_bak")
+    with pytest.raises(LedgerRefused, match="no such table: orders"):
+        await source.active_rows()
+
+
+async def test_a_moment_without_any_trade_is_looked_at_again(freqtrade: Freqtrade) -> None:
+    for number in (1, 2):
+        freqtrade.trade(number)
+        freqtrade.order(number, "buy", 0.3)
+    source = await freqtrade.source()
+    assert len(await source.active_rows()) == 2
+    looks = []
+    read = source._read_once
+
+    async def looked() -> Sequence[tuple[str, PositionRow]]:
+        found = await read()
+        looks.append(len(found))
+        if looks == [0]:
+            freqtrade.say("UPDATE trades SET is_open = 1")
+        return found
+
+    source._read_once = looked  # type: ignore[method-assign]  # when the bot is through is drawn
+    freqtrade.say("UPDATE trades SET is_open = 0")
+    assert [row.id for row in await source.active_rows()] == [1, 2]
+    assert looks == [0, 2]
+    freqtrade.say("UPDATE trades SET is_open = 0 WHERE id = 1")
+    assert [row.id for row in await source.active_rows()] == [2]
+    assert looks == [0, 2, 1]
+    freqtrade.say("UPDATE trades SET is_open = 0")
+    assert await source.active_rows() == ()
+    assert looks == [0, 2, 1, 0, 0]
+
+
+async def test_ids_that_are_text_are_known_again_and_never_mixed_up(own_file: Path) -> None:
+    uuids = ("6f1c5a9e-7b1d-4f0e-9c59-0f2f6a1d0a01", "6f1c5a9e-7b1d-4f0e-9c59-0f2f6a1d0a02")
+    with closing(sqlite3.connect(own_file)) as connection, connection:
+        for number, uuid in enumerate(uuids, start=1):
+            connection.execute("UPDATE book SET nr = ? WHERE nr = ?", (uuid, number))
+    reads = [await (await open_source(own_settings(own_file))).active_rows() for _ in range(2)]
+    first, second = ([row.id for row in rows] for rows in reads)
+    assert first == second
+    assert len(set(first)) == 2
+    assert all(0 <= found < 2**63 for found in first)
+
+
+ESCAPES = (
+    "SELECT * FROM book; SET TRANSACTION READ WRITE; DELETE FROM book",
+    "SET TRANSACTION READ WRITE; DELETE FROM book; SELECT * FROM book",
+    "COMMIT; BEGIN READ WRITE; DELETE FROM book; COMMIT; SELECT * FROM book",
+    "SELECT 1) AS q; SET TRANSACTION READ WRITE; DELETE FROM book; SELECT * FROM (SELECT 1",
+    "SELECT 1) AS q WHERE 1 = 1; COMMIT; BEGIN READ WRITE; DELETE FROM book; COMMIT; --",
+    "DELETE FROM book RETURNING *",
+    "WITH gone AS (DELETE FROM book RETURNING *) SELECT * FROM gone",
+    "DO $$ BEGIN SET TRANSACTION READ WRITE; DELETE FROM book; END $$",
+    "SELECT set_config('transaction_read_only', 'off', true), emptied() AS nr",
+    "SELECT emptied() AS nr",
+)
+
+
+@pytest.mark.parametrize("query", ESCAPES)
+async def test_a_query_that_would_write_cannot(postgres_url: str, query: str) -> None:
+    with psycopg.connect(postgres_url) as connection:
+        connection.execute(
+            "CREATE TABLE book (nr int, coin text, dir text, lots int, price int, since text);"
+            "INSERT INTO book VALUES (1, 'BTC', 'long', 3, 65000, '2026-02-01');"
+            "CREATE FUNCTION emptied() RETURNS int LANGUAGE sql AS"
+            " 'DELETE FROM book RETURNING nr'"
+        )
+    settings = own_settings(Path(), url=Secret(postgres_url))
+    with pytest.raises((LedgerRefused, LedgerUnavailable)):
+        await (await open_source(msgspec.structs.replace(settings, query=query))).active_rows()
+    source = await open_source(settings)
+    with pytest.raises((LedgerRefused, LedgerUnavailable)):
+        await source._database.fetch(f"SET TRANSACTION READ WRITE; {query}")
+    assert [row.id for row in await source.active_rows()] == [1]
+
+
+@pytest.mark.parametrize("end", ["", ";", " ; ", "-- newest first", ";\n"])
+async def test_a_plain_query_is_read_however_it_ends(own_file: Path, end: str) -> None:
+    query = f"WITH all_of AS (SELECT * FROM book) SELECT * FROM all_of ORDER BY nr DESC{end}"
+    rows = await (await open_source(own_settings(own_file, query=query))).active_rows()
+    assert [row.id for row in rows] == [2, 1]
+
+
+async def test_a_number_beyond_all_reason_is_none(own_file: Path) -> None:
+    with closing(sqlite3.connect(own_file)) as connection, connection:
+        connection.execute("UPDATE book SET lots = '1e999999', price = 9e999")
+    for row in await (await open_source(own_settings(own_file))).active_rows():
+        assert (row.quantity, row.entry_price) == (None, None)

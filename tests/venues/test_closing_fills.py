@@ -14,9 +14,9 @@ import pytest
 
 from messages.values import LegKey, Side
 from messages.venue import Fills
-from rules.verdict import LegFacts, closing_fills
+from rules.explanation import Account, History, explain
 from tests.venues.bodies import BY_EXCHANGE
-from tests.venues.conftest import Opened, now, run
+from tests.venues.conftest import Opened, run
 
 Json = Any
 AT = datetime.now(UTC) - timedelta(hours=1)
@@ -107,15 +107,14 @@ def test_a_fill_is_evidence_against_the_leg_that_it_closed_and_no_other(
             gone = {
                 side
                 for side in Side
-                if closing_fills(
-                    LegFacts(
+                if explain(
+                    Account(
                         key=LegKey("main", symbol, side),
-                        now=now(),
-                        changed_at=AT - timedelta(minutes=30),
-                        quantity=Decimal("0.03"),
-                        fills=told.fills,
+                        opened_at=AT - timedelta(minutes=30),
+                        rows_quantity=Decimal("0.03"),
+                        history=History(since=told.since, fills=told.fills),
                     )
-                )
+                ).explained_by
             }
             assert gone == ({closed} if closed is not None else set())
 

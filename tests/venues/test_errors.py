@@ -1,4 +1,4 @@
-"""Each venue's own error bodies, through the real ccxt class, mean what `venues.md` says."""
+"""Each venue's error bodies, through the real ccxt class, mean what `docs/spec/venues.md` says."""
 
 from __future__ import annotations
 

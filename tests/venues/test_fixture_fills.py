@@ -111,6 +111,8 @@ FILL_CASES = (
         inverse_kucoin,
         ("BTC",),
         since=datetime(2019, 5, 1, tzinfo=UTC),
+        # The documented page is one of many; here it is all that there is.
+        changes={"totalNum": 1, "totalPage": 1},
     ),
     FillCase(
         "mexc",

@@ -16,7 +16,8 @@ import pytest
 from messages.settings import VerdictSettings
 from messages.values import LegKey, Side
 from messages.venue import Fill, Snapshot
-from messages.verdict import Absent, Present, Unknown, Verdict
+from messages.verdict import Absent, Present, Unexplained, Unknown, Verdict
+from rules.explanation import BEFORE_OPENING, Account, History
 from rules.verdict import LegFacts, judge
 from tests.venues.bodies import ALL, BY_EXCHANGE, VenueBodies
 from tests.venues.canned import Answer, Seen
@@ -24,6 +25,9 @@ from tests.venues.conftest import Opened, now, run
 from venues.exchanges import EXCHANGES
 
 Json = Any
+GONE = (Absent, Unexplained)
+"""The verdicts that say that a leg is not there, with and without a record of its end."""
+
 CREDULOUS = VerdictSettings(confirm_after=timedelta(0), settle=timedelta(0))
 HTML = "<html><body>Service is being upgraded</body></html>"
 every_venue = pytest.mark.parametrize("bodies", ALL, ids=lambda bodies: bodies.exchange)
@@ -45,14 +49,14 @@ def verdict(key: LegKey, *snapshots: Snapshot, sold: bool = False) -> Verdict:
         price=Decimal(50000),
         at=at,
     )
-    facts = LegFacts(
+    opened = at - timedelta(minutes=5)
+    account = Account(
         key=key,
-        now=now(),
-        snapshots=snapshots,
-        changed_at=at - timedelta(minutes=5),
-        quantity=Decimal(1),
-        fills=(fill,) if sold else (),
+        rows_quantity=Decimal(1),
+        opened_at=opened,
+        history=History(since=opened - BEFORE_OPENING, fills=(fill,) if sold else ()),
     )
+    facts = LegFacts(account=account, now=now(), snapshots=snapshots, changed_at=opened)
     return judge(facts, CREDULOUS)
 
 
@@ -131,8 +135,8 @@ async def never_absent(
     """`good` twice makes the leg absent; with a wrong answer in place of one, nothing does."""
     say(good)
     first, second = await read(), await read()
-    assert isinstance(verdict(key, first, second), Absent)
-    assert isinstance(verdict(key, second, sold=True), Absent)
+    assert isinstance(verdict(key, first, second), GONE)
+    assert isinstance(verdict(key, second, sold=True), GONE)
     for name, answer in wrong.items():
         say(answer)
         bad, worse = await read(), await read()
@@ -142,7 +146,7 @@ async def never_absent(
                 assert isinstance(found, Unknown), (name, found)
                 assert found.failed, (name, found)
         say(good)
-        assert not isinstance(verdict(key, bad, await read()), Absent), name
+        assert not isinstance(verdict(key, bad, await read()), GONE), name
 
 
 @every_venue
@@ -246,7 +250,7 @@ def test_a_leg_outside_the_scope_of_a_read_is_never_absent(
         async with opened(exchange) as (canned, venue):
             canned.on(bodies.method, bodies.positions, Answer(body=bodies.listed([])))
             reads = await venue.fetch_positions(), await venue.fetch_positions()
-            assert isinstance(verdict(key_of(bodies), *reads), Absent)
+            assert isinstance(verdict(key_of(bodies), *reads), GONE)
             for sold in (False, True):
                 assert isinstance(verdict(key_of(bodies, outside), *reads, sold=sold), Unknown)
 

@@ -8,24 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Protocol
 
 from messages.settings import AccountSettings
 from messages.values import ZERO, OrderSide, Side
 from messages.venue import (
+    ClosedPosition,
     FillKind,
+    Identity,
     Instrument,
+    InstrumentStatus,
     KeyRights,
+    NotTold,
     OrderRequest,
     OrderType,
     ProtectiveOrder,
     VenueError,
     VenueErrorKind,
 )
-from venues.numbers import decimal_or_none, milliseconds, plain, positive_or_none
-from venues.strict import MalformedReplyError, Place, taken
+from venues.numbers import (
+    decimal_or_none,
+    instant_or_none,
+    milliseconds,
+    plain,
+    positive_or_none,
+)
+from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, rows_taken
 
 Row = Mapping[str, Any]
 """A position, order or fill as the exchange itself wrote it."""
@@ -34,6 +45,8 @@ Order = Mapping[str, Any]
 Trade = Mapping[str, Any]
 """An execution as ccxt reads it; `info` is the exchange's own row."""
 
+_LONGEST_BAN = 30 * 86400
+"""Seconds; what is longer is no wait but nonsense."""
 STABLE = ("USDT", "USDC")
 LIMITS = (OrderType.LIMIT_AGGRESSIVE, OrderType.LIMIT_MAKER)
 
@@ -94,10 +107,15 @@ class Facts:
     which ccxt takes an amount without rounding it; `stops` whether its stop parameter makes a stop.
     `opened` names the field of a position row that says when the leg was opened; empty where none
     does. `fill_window` is the longest span of history that one question may ask for, `fill_page`
-    how many fills a page has, `newest_first` that its pages go backwards, and `nameless_fills` that
-    a fill does not carry the client order id. `stream_topics` is how many subscriptions the venue
-    confirms before a stream stands; 0: it stands with its socket. `cancels_by_kind` venues cancel
-    trigger orders by a call of their own.
+    how many fills a page has, `fill_history` how long the venue keeps them (None: nobody says),
+    `newest_first` that its pages go backwards, and `nameless_fills` that a fill does not carry the
+    client order id. `stream_topics` is how many subscriptions the venue confirms before a stream
+    stands; 0: it stands with its socket. `cancels_by_kind` venues cancel trigger orders by a call
+    of their own. `keeps_closed` says that the venue keeps a record of closed positions,
+    `closed_window` how long a span of it one question may ask for. `late_cancel` are codes of a
+    refused cancel that come when the order has ended meanwhile: its record tells what became of it.
+    `by_symbol` venues can be asked for the position of one symbol, and `names_flat` ones then
+    answer with a row even where it is flat.
     """
 
     exchange: str
@@ -125,11 +143,16 @@ class Facts:
     streams: bool = False
     stream_topics: int = 0
     by_symbol: bool = False
+    names_flat: bool = False
     opened: str = ""
     fill_window: timedelta | None = None
     fill_page: int = 100
+    fill_history: timedelta | None = None
     newest_first: bool = False
     nameless_fills: bool = False
+    keeps_closed: bool = False
+    closed_window: timedelta | None = None
+    late_cancel: frozenset[str] = frozenset()
     cancels_by_kind: bool = True
 
 
@@ -144,8 +167,8 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class FillAsk:
-    """Which page of an account's executions is wanted: a window, and `at` of the page before.
+class Ask:
+    """Which page of a history is wanted: a window, and what the page before it said of the next.
 
     `at` is empty for the window's first page.
     """
@@ -154,13 +177,13 @@ class FillAsk:
     end: datetime
     at: str = ""
 
+    @property
+    def start_ms(self) -> int:
+        return milliseconds(self.start)
 
-@dataclass(frozen=True, slots=True)
-class FillPage:
-    """One page of executions. `next` leads to the next one; empty where the window ends."""
-
-    trades: list[Trade]
-    next: str = ""
+    @property
+    def end_ms(self) -> int:
+        return milliseconds(self.end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +246,10 @@ class Exchange:
         """The symbol that the question for the position mode must name."""
         return None
 
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """Whose login this is, where the venue tells it. Raises `MalformedReplyError`."""
+        return NotTold(why=f"{self.facts.exchange} does not tell whose a login is")
+
     async def key_rights(self, session: Session) -> KeyRights:
         """What the key may do, where the venue tells it."""
         return KeyRights()
@@ -243,6 +270,10 @@ class Exchange:
             return VenueErrorKind.MAINTENANCE
         return VenueErrorKind.KEY if status == 401 else None
 
+    def listens_again(self, reply: Reply, now: datetime) -> datetime | None:
+        """When a rate limit or a ban ends that this reply tells of; None where it does not say."""
+        return retry_after(reply.headers.get("retry-after", ""), now)
+
     # Pages.
 
     def next_cursor(self, body: Any) -> str | None:
@@ -253,7 +284,16 @@ class Exchange:
         """Whether a list of trigger orders may go on after this reply with so many rows."""
         return bool(self.facts.trigger_page) and rows >= self.facts.trigger_page
 
+    def rows_taken(self) -> list[Row]:
+        """The rows of the venue's last answer, before ccxt filtered any."""
+        return rows_taken(self.facts.places)
+
     # Markets and prices.
+
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        """Whether it can be traded."""
+        halted = market.get("active") is False
+        return InstrumentStatus.HALTED if halted else InstrumentStatus.TRADING
 
     def contract_size(self, market: Mapping[str, Any]) -> Decimal | None:
         """Base units a contract (quote units for inverse)."""
@@ -297,9 +337,11 @@ class Exchange:
         """The parameter sets of the reads that together cover these settle currencies."""
         return [{}]
 
-    def position_by_name(self, instrument: Instrument) -> dict[str, Any]:
-        """ccxt's parameters for asking for the position of one symbol, so that a row comes back."""
-        return {}
+    async def rows_by_name(
+        self, session: Session, instrument: Instrument
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """The position rows of one symbol, asked for by name, and ccxt's reading of each."""
+        return [], []
 
     def symbol_of(self, session: Session, name: str) -> str | None:
         """The unified symbol of a name in a position row, where ccxt's table of ids lacks it."""
@@ -410,7 +452,15 @@ class Exchange:
         """Stops that the venue keeps with positions and lists apart; what of them is unclear."""
         return [], []
 
+    def protecting(self, orders: list[Order]) -> list[Order]:
+        """Of listed orders those that wait for their price, and for nothing else before it."""
+        return orders
+
     # Rows of orders.
+
+    def corrected(self, order: Order) -> Order:
+        """An order with what ccxt reads wrongly, or not at all, put right."""
+        return order
 
     def order_side(self, told: Any, raw: Row) -> OrderSide | None:
         """Which way an order or fill trades, whatever ccxt `told`; None where nobody says."""
@@ -440,23 +490,25 @@ class Exchange:
 
     # Fills.
 
-    async def fill_page(self, session: Session, instrument: Instrument, ask: FillAsk) -> FillPage:
-        """One page of a symbol's executions."""
-        at = int(ask.at) if ask.at else milliseconds(ask.start)
-        size = self.facts.fill_page
-        trades = list(await session.exchange.fetch_my_trades(instrument.symbol, at, size))
-        return FillPage(trades, self.next_by_time(trades))
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """One page of a symbol's executions of all kinds, and what leads to the next one.
+
+        That is empty where the window ends. A page that may be cut is an error.
+        """
+        raise NotImplementedError
 
     def next_by_time(self, items: list[Mapping[str, Any]]) -> str:
-        """The time of the newest item of a full page, where history goes forward."""
+        """The time of the newest item of a full page, where a history goes forward by time."""
         # What ccxt filtered out still filled the page.
-        if taken() < self.facts.fill_page:
+        if len(self.rows_taken()) < self.facts.fill_page:
             return ""
         if not items:
             raise MalformedReplyError("a full page of history shows nothing of what was asked for")
         return str(max(int(item["timestamp"]) for item in items))
 
-    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
         """What kind of execution it is."""
         return FillKind.TRADE
 
@@ -478,6 +530,14 @@ class Exchange:
         fee = fee if isinstance(fee, Mapping) else {}
         return decimal_or_none(fee.get("cost")), str(fee.get("currency") or "") or None
 
+    # Ends of positions.
+
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """One page of the venue's record of a symbol's closed positions, as `fill_page`."""
+        raise NotImplementedError
+
     # The stream.
 
     def prepare_stream(self, exchange: Any) -> None:
@@ -497,6 +557,84 @@ class Exchange:
     def ends_stream(self, message: Mapping[str, Any]) -> str:
         """Why nothing more will come on a socket that stays open; "" where more will."""
         return ""
+
+
+def ending(
+    instrument: Instrument,
+    *,
+    record_id: Any,
+    side: Side | None,
+    size: Any,
+    ended: Any,
+    entry: Any = None,
+    price: Any = None,
+    pnl: Any = None,
+    opened: Any = None,
+    order_id: Any = "",
+    kind: FillKind = FillKind.TRADE,
+    whole: bool = True,
+) -> ClosedPosition:
+    """A record of a closed position out of a venue's own words; sizes in contracts.
+
+    Raises `MalformedReplyError` where its id, its side or its end lacks, `CannotTellError` where
+    only its size does.
+    """
+    ended_at, contracts = instant_or_none(ended), positive_or_none(size)
+    if not record_id or side is None or ended_at is None:
+        symbol = instrument.symbol
+        raise MalformedReplyError(f"the end of a position of {symbol} lacks its side or time")
+    if contracts is None:
+        raise CannotTellError(f"the end of a position of {instrument.symbol} tells no size")
+    return ClosedPosition(
+        record_id=str(record_id),
+        symbol=instrument.symbol,
+        side=side,
+        quantity=contracts * instrument.contract_size,
+        ended_at=ended_at,
+        entry_price=positive_or_none(entry),
+        exit_price=positive_or_none(price),
+        realized_pnl=decimal_or_none(pnl),
+        opened_at=instant_or_none(opened),
+        order_id=str(order_id or ""),
+        kind=kind,
+        whole=whole,
+    )
+
+
+def named_side(word: Any) -> Side | None:
+    """The side that is called long or short, in any case."""
+    text = str(word or "").lower()
+    return Side(text) if text in ("long", "short") else None
+
+
+def together(orders: list[Order]) -> Order:
+    """Several orders that came of one condition as one: sizes added, the average weighted."""
+    if len(orders) == 1:
+        return orders[0]
+    amount = filled = paid = ZERO
+    for order in orders:
+        size, done = decimal_or_none(order.get("amount")), decimal_or_none(order.get("filled"))
+        if size is None or done is None:
+            raise MalformedReplyError(f"order {order.get('id')!r} lacks its size or its fill")
+        price = decimal_or_none(order.get("average"))
+        if done and price is None:
+            raise MalformedReplyError(f"order {order.get('id')!r} has a fill without a price")
+        amount, filled, paid = amount + size, filled + done, paid + done * (price or ZERO)
+    resting = next((order for order in orders if order.get("status") == "open"), orders[-1])
+    average = str(paid / filled) if filled else None
+    return {**resting, "amount": str(amount), "filled": str(filled), "average": average}
+
+
+def retry_after(written: str, now: datetime) -> datetime | None:
+    """The instant of a Retry-After header (RFC 9110, section 10.2.3): seconds, or a date."""
+    seconds = decimal_or_none(written)
+    if seconds is not None:
+        return now + timedelta(seconds=float(seconds)) if 0 <= seconds < _LONGEST_BAN else None
+    try:
+        at = parsedate_to_datetime(written)
+    except ValueError:
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def codes_by_kind(**kinds: str) -> dict[str, VenueErrorKind]:
@@ -530,6 +668,31 @@ def names_one_of(fields: tuple[str, ...], raw: Row) -> bool:
 def is_true(value: Any) -> bool:
     """Whether a venue's word for yes."""
     return str(value).lower() in ("true", "yes", "1")
+
+
+def parsed(
+    session: Session, instrument: Instrument, rows: list[Row]
+) -> tuple[list[Row], list[Mapping[str, Any]]]:
+    """Position rows of one symbol with ccxt's reading of each."""
+    market = session.exchange.market(instrument.symbol)
+    return rows, [session.exchange.parse_position(row, market) for row in rows]
+
+
+def raw_of(order: Order) -> Row:
+    """The venue's own row of an order, with what it wraps in one more object brought up."""
+    raw = order.get("info")
+    if not isinstance(raw, Mapping):
+        return {}
+    inner = raw.get("order")
+    return {**raw, **inner} if isinstance(inner, Mapping) else raw
+
+
+def told_id(source: Mapping[str, Any], name: str) -> str:
+    """An account's id, which must be there. Raises `MalformedReplyError`."""
+    written = source.get(name)
+    if written in (None, "", 0, "0") or isinstance(written, Mapping | list | bool):
+        raise MalformedReplyError(f"whose login this is, {name}, is not told")
+    return str(written)
 
 
 def rows_of(data: Any) -> list[Row]:

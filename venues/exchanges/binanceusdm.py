@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from messages.venue import FillKind, Instrument, KeyRights
+from messages.venue import FillKind, Identity, Instrument, InstrumentStatus, KeyRights, NotTold
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
-    FillAsk,
-    FillPage,
     LegPush,
     Order,
     OrderPush,
@@ -20,13 +20,20 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
     rows_of,
     signed_row,
+    told_id,
 )
-from venues.numbers import decimal_or_none, milliseconds
-from venues.strict import MalformedReplyError, Place
+from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
+from venues.strict import MalformedReplyError, Place, Reply, rows_at
 
+_BANNED_UNTIL = re.compile(r"banned until (\d{13})", re.IGNORECASE)
+_ENDING = ("PRE_SETTLE", "SETTLING", "PRE_DELIVERING", "DELIVERING", "DELIVERED", "CLOSE")
+_NEVER = 4_000_000_000_000
+"""Unix milliseconds; a perpetual without an end has the year 2100."""
+_BALANCE = Place("/fapi/v3/balance", ())
 _CHEAPER_ONE_BY_ONE = 30
 """Symbols up to which trigger orders are asked for one by one."""
 
@@ -43,6 +50,7 @@ class BinanceUsdm(Exchange):
             Place("/fapi/v1/allOrders", ()),
             Place("/fapi/v1/userTrades", ()),
             Place("/fapi/v1/exchangeInfo", ("symbols",)),
+            _BALANCE,
         ),
         options={
             # The brackets only feed a maintenance margin that nobody here reads; without the
@@ -54,8 +62,10 @@ class BinanceUsdm(Exchange):
         amount_fields=("origQty", "quantity"),
         streams=True,
         by_symbol=True,
+        names_flat=True,
         fill_window=timedelta(days=7),
         fill_page=1000,
+        fill_history=timedelta(days=90),
         nameless_fills=True,
     )
     codes = codes_by_kind(
@@ -75,6 +85,16 @@ class BinanceUsdm(Exchange):
         other="-1014 -1102 -1106 -1116 -1130 -2010 -2020 -2025 -2026 -4045 -4061 -4120",
     )
 
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """GET /fapi/v3/balance: each row has the account's `accountAlias`."""
+        body = await session.exchange.fapiPrivateV3GetBalance()
+        aliases = {told_id(row, "accountAlias") for row in rows_at(body, _BALANCE)}
+        if len(aliases) > 1:
+            raise MalformedReplyError("the balances name several accounts")
+        if not aliases:
+            return NotTold(why="an account without any balance does not tell its alias")
+        return Identity(id=aliases.pop())
+
     async def key_rights(self, session: Session) -> KeyRights:
         """GET /sapi/v1/account/apiRestrictions."""
         body = await session.exchange.sapiGetAccountApiRestrictions()
@@ -85,6 +105,13 @@ class BinanceUsdm(Exchange):
             trade=bool(body.get("enableFutures")),
             withdraw=bool(body["enableWithdrawals"]),
         )
+
+    def listens_again(self, reply: Reply, now: datetime) -> datetime | None:
+        """418: "banned until <Unix ms>" in the message, which says more than Retry-After."""
+        until = _BANNED_UNTIL.search(reply.text)
+        if until is not None:
+            return instant_or_none(until.group(1))
+        return super().listens_again(reply, now)
 
     async def prices(self, session: Session, symbol: str) -> dict[str, Any]:
         """The 24-hour ticker of futures has neither book nor mark: two more calls."""
@@ -100,12 +127,27 @@ class BinanceUsdm(Exchange):
             "mark": mark.get("markPrice"),
         }
 
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        """`status`; an end that is announced stands in a perpetual's `deliveryDate`."""
+        info = market["info"]
+        told = str(info.get("status") or "TRADING")
+        date = positive_or_none(info.get("deliveryDate"))
+        ends = info.get("contractType") == "PERPETUAL" and date is not None and date < _NEVER
+        if told in _ENDING or ends:
+            return InstrumentStatus.DELISTING
+        return InstrumentStatus.TRADING if told == "TRADING" else InstrumentStatus.HALTED
+
     def read_row(self, row: Row) -> RowReading | None:
         return signed_row(row, "positionAmt", "positionSide", ("both",))
 
-    def position_by_name(self, instrument: Instrument) -> dict[str, Any]:
+    async def rows_by_name(
+        self, session: Session, instrument: Instrument
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """GET /fapi/v2/positionRisk with a symbol: a row comes even when flat."""
         # Without the id ccxt asks for every symbol, and filters here; v3 leaves flat legs out.
-        return {"symbol": instrument.venue_id, "useV2": True}
+        params = {"symbol": instrument.venue_id, "useV2": True}
+        read = await session.exchange.fetch_positions([instrument.symbol], params)
+        return self.rows_taken(), list(read)
 
     def lookup_steps(
         self, session: Session, instrument: Instrument, wanted: str, *, by_id: bool
@@ -154,23 +196,23 @@ class BinanceUsdm(Exchange):
         # An algo order has no fills of its own; whoever reads it follows actualOrderId.
         return raw.get("algoStatus") is not None or super().tells_fill(raw)
 
-    async def fill_page(self, session: Session, instrument: Instrument, ask: FillAsk) -> FillPage:
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
         """GET /fapi/v1/userTrades, the oldest first."""
-        at = int(ask.at) if ask.at else milliseconds(ask.start)
-        until = {"endTime": milliseconds(ask.end)}
-        trades = list(
-            await session.exchange.fetch_my_trades(
-                instrument.symbol, at, self.facts.fill_page, until
-            )
-        )
-        return FillPage(trades, self.next_by_time(trades))
+        at = int(ask.at or ask.start_ms)
+        until = {"endTime": ask.end_ms, "limit": self.facts.fill_page}
+        trades = await session.exchange.fetch_my_trades(instrument.symbol, at, None, until)
+        return list(trades), self.next_by_time(trades)
 
-    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
         """The venue marks its own forced orders by the client order id (ORDER_TRADE_UPDATE)."""
         if client_order_id.startswith("adl_autoclose"):
             return FillKind.ADL
         if client_order_id.startswith("autoclose-"):
             return FillKind.LIQUIDATION
+        if client_order_id.startswith("settlement_autoclose-"):
+            return FillKind.SETTLEMENT
         return FillKind.TRADE
 
     def fill_pnl(self, raw: Row) -> Decimal | None:

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from messages.venue import Instrument, VenueErrorKind
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    NotTold,
+    VenueErrorKind,
+)
 from venues.exchanges.base import (
     STABLE,
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -12,21 +26,37 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
+    ending,
     is_true,
+    named_side,
+    object_at,
+    parsed,
     signed_row,
+    told_id,
 )
-from venues.strict import Place
+from venues.numbers import instant_or_none, positive_or_none
+from venues.strict import CannotTellError, Place, Reply, rows_at
+
+_AFTER = re.compile(r"(?:after|until)\D{0,20}(\d{13})", re.IGNORECASE)
+_POSITIONS = Place("/swap/v2/user/positions", ("data",))
+_CLOSED = Place("/swap/v1/trade/positionHistory", ("data", "positionHistory"), nullable=True)
+_CLOSED_PAGE = 100
+_FILLS = Place("/swap/v2/trade/allFillOrders", ("data", "fill_orders"), nullable=True)
 
 
 class Bingx(Exchange):
     facts = Facts(
         exchange="bingx",
         positions=("/swap/v2/user/positions",),
+        by_symbol=True,
         places=(
-            Place("/swap/v2/user/positions", ("data",)),
+            _POSITIONS,
             Place("/swap/v2/quote/contracts", ("data",)),
             Place("/swap/v2/trade/openOrders", ("data", "orders")),
+            _FILLS,
+            _CLOSED,
         ),
         success=("code", frozenset({"0"})),
         options={"defaultType": "swap"},
@@ -36,6 +66,11 @@ class Bingx(Exchange):
         filled_fields=("executedQty",),
         amount_fields=("origQty", "quantity"),
         triggers=(),
+        fill_window=timedelta(days=7),
+        keeps_closed=True,
+        closed_window=timedelta(days=90),
+        late_cancel=frozenset({"80017", "80018"}),
+        fill_page=1000,
     )
     codes = codes_by_kind(
         nothing_to_reduce="101205 101290",
@@ -61,12 +96,89 @@ class Bingx(Exchange):
         ("less than the available amount", VenueErrorKind.REDUCE_ONLY_RESERVED),
     )
 
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """GET /openApi/account/v1/uid: `uid`."""
+        body = await session.exchange.accountV1PrivateGetUid()
+        return Identity(id=told_id(object_at(body, "data"), "uid"))
+
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        """`status`: 1 online, 25 closed to openings, 5 before its launch, 0 offline."""
+        told = str(market["info"].get("status") or "1")
+        if told == "0":
+            return InstrumentStatus.DELISTING
+        return InstrumentStatus.HALTED if told == "5" else InstrumentStatus.TRADING
+
     def read_row(self, row: Row) -> RowReading | None:
         reading = signed_row(row, "positionAmt", "positionSide", ("both",))
         if reading is None:
             return None
         hedged = reading.hedged and not is_true(row.get("onlyOnePosition", ""))
         return RowReading(reading.size, reading.side, hedged)
+
+    async def rows_by_name(
+        self, session: Session, instrument: Instrument
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """GET /openApi/swap/v2/user/positions with a symbol: only what is held."""
+        body = await session.exchange.swapV2PrivateGetUserPositions({"symbol": instrument.venue_id})
+        return parsed(session, instrument, rows_at(body, _POSITIONS))
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /swap/v2/trade/allFillOrders: all of a window in one answer."""
+        request = {
+            "symbol": instrument.venue_id,
+            "tradingUnit": "COIN",
+            "startTs": ask.start_ms,
+            "endTs": ask.end_ms,
+        }
+        body = await session.exchange.swapV2PrivateGetTradeAllFillOrders(request)
+        rows = rows_at(body, _FILLS)
+        if len(rows) >= self.facts.fill_page:
+            raise CannotTellError(f"{len(rows)} fills in one answer: there may have been more")
+        market = session.exchange.market(instrument.symbol)
+        return [session.exchange.parse_trade(row, market) for row in rows], ""
+
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """GET /swap/v1/trade/positionHistory, by page number."""
+        page = int(ask.at or 1)
+        body = await session.exchange.swapV1PrivateGetTradePositionHistory(
+            {
+                "symbol": instrument.venue_id,
+                "startTs": ask.start_ms,
+                "endTs": ask.end_ms,
+                "pageIndex": page,
+                "pageSize": _CLOSED_PAGE,
+            }
+        )
+        rows = rows_at(body, _CLOSED)
+        records = [
+            ending(
+                instrument,
+                record_id=f"{row.get('positionId')} {row.get('updateTime')}",
+                side=named_side(row.get("positionSide")),
+                size=row.get("closePositionAmt"),
+                ended=row.get("updateTime"),
+                entry=row.get("avgPrice"),
+                price=row.get("avgClosePrice"),
+                pnl=row.get("netProfit"),
+                opened=row.get("openTime"),
+                whole=is_true(row.get("closeAllPositions")),
+            )
+            for row in rows
+        ]
+        return records, str(page + 1) if len(rows) >= _CLOSED_PAGE else ""
+
+    def listens_again(self, reply: Reply, now: datetime) -> datetime | None:
+        """100410 and 109429 tell in words when the block ends: "… after time: <Unix ms>"."""
+        until = _AFTER.search(reply.text)
+        return instant_or_none(until.group(1)) if until else super().listens_again(reply, now)
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        forced = positive_or_none(raw.get("liquidatedPrice")) is not None
+        return FillKind.LIQUIDATION if forced else FillKind.TRADE
 
     def lookup_steps(
         self, session: Session, instrument: Instrument, wanted: str, *, by_id: bool

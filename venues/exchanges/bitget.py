@@ -7,11 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from messages.values import OrderSide, Side
-from messages.venue import Instrument, VenueError, VenueErrorKind
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    NotTold,
+    VenueError,
+    VenueErrorKind,
+)
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -19,12 +31,28 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
+    ending,
+    named_side,
+    object_at,
+    parsed,
     signed_row,
+    told_id,
 )
-from venues.strict import Place
+from venues.numbers import decimal_or_none, positive_or_none
+from venues.strict import MalformedReplyError, Place, last_body, rows_at
 
 _PRODUCTS = {"USDT": "USDT-FUTURES", "USDC": "USDC-FUTURES"}
+_HALTED = ("maintain", "listed", "limit_close")
+_SINGLE = Place("/api/v2/mix/position/single-position", ("data",))
+_CURRENT = Place("/api/v3/position/current-position", ("data", "list"))
+_CLOSED = Place("/position/history-position", ("data", "list"), nullable=True)
+_KINDS = (
+    ("burst", FillKind.LIQUIDATION),
+    ("adl", FillKind.ADL),
+    ("delivery", FillKind.DELIVERY),
+)
 _CLOSES = re.compile(r"close_(long|short)")
 
 
@@ -33,9 +61,11 @@ class Bitget(Exchange):
         exchange="bitget",
         positions=("/api/v2/mix/position/all-position", "/api/v3/position/current-position"),
         opened="cTime",
+        by_symbol=True,
         places=(
             Place("/api/v2/mix/position/all-position", ("data",)),
-            Place("/api/v3/position/current-position", ("data", "list")),
+            _CURRENT,
+            _SINGLE,
             Place("/api/v2/mix/order/orders-pending", ("data", "entrustedList"), nullable=True),
             Place(
                 "/api/v2/mix/order/orders-plan-pending", ("data", "entrustedList"), nullable=True
@@ -44,6 +74,7 @@ class Bitget(Exchange):
                 "/api/v2/mix/order/orders-plan-history", ("data", "entrustedList"), nullable=True
             ),
             Place("/api/v2/mix/order/fills", ("data", "fillList"), nullable=True),
+            _CLOSED,
             Place("/api/v3/trade/unfilled-strategy-orders", ("data",)),
             Place("/api/v3/trade/unfilled-orders", ("data", "list")),
             Place("/api/v3/trade/fills", ("data", "list")),
@@ -63,6 +94,12 @@ class Bitget(Exchange):
             {"trigger": True, "planType": "track_plan"},
         ),
         trigger_page=100,
+        fill_window=timedelta(days=7),
+        fill_history=timedelta(days=90),
+        late_cancel=frozenset({"22001", "43004", "43020", "43025", "43026"}),
+        newest_first=True,
+        keeps_closed=True,
+        closed_window=timedelta(days=90),
     )
     codes = codes_by_kind(
         nothing_to_reduce="22002 25227",
@@ -97,6 +134,28 @@ class Bitget(Exchange):
         session.exchange.options["uta"] = False
         return True
 
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """GET /api/v2/spot/account/info (`userId`), or /api/v3/account/info (`uid`)."""
+        exchange = session.exchange
+        unified = bool(exchange.options.get("uta"))
+        if unified:
+            body = await exchange.privateUtaGetV3AccountInfo()
+        else:
+            body = await exchange.privateSpotGetV2SpotAccountInfo()
+        data = object_at(body, "data")
+        own = told_id(data, "uid" if unified else "userId")
+        parent = str(data.get("parentId") or "")
+        below = parent not in ("", "0", own)
+        return Identity(id=own, sub_account=below, main_id=parent if below else "")
+
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        """`symbolStatus` (`status` of a unified account); `offTime` is when it is taken off."""
+        info = market["info"]
+        told = str(info.get("symbolStatus") or info.get("status") or "normal").lower()
+        if told in ("off", "offline") or positive_or_none(info.get("offTime")) is not None:
+            return InstrumentStatus.DELISTING
+        return InstrumentStatus.HALTED if told in _HALTED else InstrumentStatus.TRADING
+
     def read_row(self, row: Row) -> RowReading | None:
         # The unified account's rows name the same things in other words.
         side_key = "holdSide" if "holdSide" in row else "posSide"
@@ -111,6 +170,24 @@ class Bitget(Exchange):
             {"productType": _PRODUCTS.get(settle, "COIN-FUTURES"), "marginCoin": settle}
             for settle in settles
         ]
+
+    async def rows_by_name(
+        self, session: Session, instrument: Instrument
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """GET /api/v2/mix/position/single-position; of a unified account, current-position.
+
+        Only what is held is listed.
+        """
+        product = _PRODUCTS.get(instrument.settle, "COIN-FUTURES")
+        named = {"symbol": instrument.venue_id}
+        exchange = session.exchange
+        if exchange.options.get("uta"):
+            asked = {**named, "category": product}
+            body = await exchange.privateUtaGetV3PositionCurrentPosition(asked)
+            return parsed(session, instrument, rows_at(body, _CURRENT))
+        asked = {**named, "productType": product, "marginCoin": instrument.settle}
+        body = await exchange.privateMixGetV2MixPositionSinglePosition(asked)
+        return parsed(session, instrument, rows_at(body, _SINGLE))
 
     def margin_params(self, margin: Mapping[str, str]) -> dict[str, str]:
         return {name: margin[name] for name in ("marginMode",) if name in margin}
@@ -168,5 +245,80 @@ class Bitget(Exchange):
             return {"buy": Side.LONG, "sell": Side.SHORT}.get(str(raw.get("side")).lower())
         return None
 
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /api/v2/mix/order/fills, or /api/v3/trade/fills: the newest first.
+
+        Older ones are asked for by `idLessThan` (classic) or `cursor` (unified).
+        """
+        unified = bool(session.exchange.options.get("uta"))
+        params: dict[str, Any] = {"endTime": ask.end_ms, "limit": self.facts.fill_page}
+        if ask.at:
+            params["cursor" if unified else "idLessThan"] = ask.at
+        symbol = instrument.symbol
+        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        if len(self.rows_taken()) < self.facts.fill_page:
+            return list(trades), ""
+        data = object_at(last_body(), "data")
+        oldest = str(data.get("cursor" if unified else "endId") or "")
+        if not oldest:
+            raise MalformedReplyError("a full page of fills does not say where it ends")
+        return list(trades), oldest
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        """`tradeSide`: burst_* liquidation, delivery_*, dte_sys_adl_* ADL."""
+        does = str(raw.get("tradeSide") or "").lower()
+        return next((kind for word, kind in _KINDS if word in does), FillKind.TRADE)
+
+    def fill_pnl(self, raw: Row) -> Decimal | None:
+        return decimal_or_none(raw.get("profit", raw.get("execPnl")))
+
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """GET /api/v2/mix/position/history-position, or /api/v3/position/history-position."""
+        unified = bool(session.exchange.options.get("uta"))
+        product = _PRODUCTS.get(instrument.settle, "COIN-FUTURES")
+        request: dict[str, Any] = {
+            "symbol": instrument.venue_id,
+            "category" if unified else "productType": product,
+            "startTime": ask.start_ms,
+            "endTime": ask.end_ms,
+            "limit": self.facts.fill_page,
+        }
+        if ask.at:
+            request["cursor" if unified else "idLessThan"] = ask.at
+        if unified:
+            body = await session.exchange.privateUtaGetV3PositionHistoryPosition(request)
+        else:
+            body = await session.exchange.privateMixGetV2MixPositionHistoryPosition(request)
+        rows = rows_at(body, _CLOSED)
+        records = [_ended(instrument, row) for row in rows]
+        if len(rows) < self.facts.fill_page:
+            return records, ""
+        oldest = str(body["data"].get("cursor" if unified else "endId") or "")
+        if not oldest:
+            raise MalformedReplyError("a full page of positions does not say where it ends")
+        return records, oldest
+
     def closes_all(self, raw: Row) -> bool:
         return raw.get("planType") in ("pos_loss", "pos_profit")
+
+
+def _ended(instrument: Instrument, row: Row) -> ClosedPosition:
+    """The unified account's rows name the same things in other words."""
+    ended = row.get("utime") or row.get("updatedTime")
+    side = named_side(row.get("holdSide") or row.get("posSide"))
+    own = row.get("positionId") or f"{row.get('ctime') or row.get('createdTime')} {ended} {side}"
+    return ending(
+        instrument,
+        record_id=own,
+        side=side,
+        size=row.get("closeTotalPos"),
+        ended=ended,
+        entry=row.get("openAvgPrice") or row.get("openPriceAvg"),
+        price=row.get("closeAvgPrice") or row.get("closePriceAvg"),
+        pnl=row.get("netProfit"),
+        opened=row.get("ctime") or row.get("createdTime"),
+    )

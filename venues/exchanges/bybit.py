@@ -5,19 +5,29 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from messages.settings import AccountSettings
 from messages.values import ZERO, Side
-from messages.venue import FillKind, Instrument, KeyRights, Kind, OrderRequest, VenueErrorKind
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    KeyRights,
+    Kind,
+    NotTold,
+    OrderRequest,
+    VenueErrorKind,
+)
 from venues.exchanges.base import (
     STABLE,
+    Ask,
     Exchange,
     Facts,
-    FillAsk,
-    FillPage,
     LegPush,
     Order,
     OrderPush,
@@ -27,19 +37,30 @@ from venues.exchanges.base import (
     Step,
     Trade,
     codes_by_kind,
+    ending,
     list_at,
     object_at,
     rows_of,
+    told_id,
 )
-from venues.numbers import decimal_or_none, milliseconds, positive_or_none
-from venues.strict import Place, rows_at
+from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
+from venues.strict import Place, Reply, rows_at
 
+_ADDRESS_BAN = timedelta(minutes=10)
 _EXECUTIONS = Place("/v5/execution/list", ("result", "list"))
+_CLOSED = Place("/v5/position/closed-pnl", ("result", "list"))
 _KINDS = {
     "Trade": FillKind.TRADE,
+    "BlockTrade": FillKind.TRADE,
+    "FutureSpread": FillKind.TRADE,
     "BustTrade": FillKind.LIQUIDATION,
     "AdlTrade": FillKind.ADL,
+    "Settle": FillKind.SETTLEMENT,
+    "Delivery": FillKind.DELIVERY,
+    "MovePosition": FillKind.TRANSFER,
 }
+_FUNDING = "Funding"
+"""An execution as the venue counts, which trades nothing."""
 
 
 class Bybit(Exchange):
@@ -52,6 +73,7 @@ class Bybit(Exchange):
             Place("/v5/order/realtime", ("result", "list")),
             Place("/v5/order/history", ("result", "list")),
             _EXECUTIONS,
+            _CLOSED,
             Place("/v5/market/tickers", ("result", "list")),
             Place("/v5/market/instruments-info", ("result", "list")),
         ),
@@ -67,8 +89,13 @@ class Bybit(Exchange):
         streams=True,
         # Positions and orders apart, since ccxt asks for each by itself.
         stream_topics=2,
+        keeps_closed=True,
+        closed_window=timedelta(days=7),
         by_symbol=True,
+        names_flat=True,
         fill_window=timedelta(days=7),
+        fill_history=timedelta(days=730),
+        late_cancel=frozenset({"110001", "110008", "110010"}),
         newest_first=True,
         # Both kinds are cancelled alike, and ccxt would pass the parameter on.
         cancels_by_kind=False,
@@ -106,6 +133,18 @@ class Bybit(Exchange):
             "enableUnifiedAccount": True,
         }
 
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """GET /v5/user/query-api: `userID`; a sub-account has a `parentUid`."""
+        body = await session.exchange.privateGetV5UserQueryApi()
+        result = object_at(body, "result")
+        parent = str(result.get("parentUid") or "0")
+        return Identity(
+            id=told_id(result, "userID"),
+            sub_account=None if "parentUid" not in result else parent != "0",
+            main_id="" if parent == "0" else parent,
+            label=str(result.get("note") or ""),
+        )
+
     async def key_rights(self, session: Session) -> KeyRights:
         """GET /v5/user/query-api: readOnly 1 is a reading key; Wallet lists Withdraw."""
         body = await session.exchange.privateGetV5UserQueryApi()
@@ -128,6 +167,13 @@ class Bybit(Exchange):
     def meaning_of_status(self, status: int) -> VenueErrorKind | None:
         return VenueErrorKind.RATE_LIMIT if status == 403 else super().meaning_of_status(status)
 
+    def listens_again(self, reply: Reply, now: datetime) -> datetime | None:
+        """10006: the header says when its second is over. HTTP 403: ten minutes (documented)."""
+        told = super().listens_again(reply, now)
+        if told is None and reply.status == 403:
+            return now + _ADDRESS_BAN
+        return told or instant_or_none(reply.headers.get("x-bapi-limit-reset-timestamp"))
+
     def next_cursor(self, body: Any) -> str | None:
         result = body.get("result") if isinstance(body, Mapping) else None
         cursor = result.get("nextPageCursor") if isinstance(result, Mapping) else None
@@ -143,6 +189,16 @@ class Bybit(Exchange):
         if isinstance(lot, Mapping):
             return positive_or_none(lot.get("maxMktOrderQty"))
         return super().largest_market_order(market)
+
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        """`status`; an end that is announced stands in a perpetual's `deliveryTime`."""
+        info = market["info"]
+        told = str(info.get("status") or "Trading")
+        perpetual = str(info.get("contractType", "")).endswith("Perpetual")
+        ends = positive_or_none(info.get("deliveryTime")) is not None
+        if told in ("Delivering", "Closed") or (perpetual and ends):
+            return InstrumentStatus.DELISTING
+        return InstrumentStatus.TRADING if told == "Trading" else InstrumentStatus.HALTED
 
     def read_row(self, row: Row) -> RowReading | None:
         size = decimal_or_none(row.get("size"))
@@ -161,6 +217,13 @@ class Bybit(Exchange):
             {"subType": "linear" if settle in STABLE else "inverse", "settleCoin": settle}
             for settle in settles
         ]
+
+    async def rows_by_name(
+        self, session: Session, instrument: Instrument
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """GET /v5/position/list with a symbol: a row comes even when flat."""
+        read = await session.exchange.fetch_positions([instrument.symbol])
+        return self.rows_taken(), list(read)
 
     def leg_params(self, order: OrderRequest) -> dict[str, Any]:
         if not order.hedged:
@@ -215,13 +278,15 @@ class Bybit(Exchange):
         fee = decimal_or_none(raw.get("cumExecFee"))
         return None if fee is None else (fee, settle)
 
-    async def fill_page(self, session: Session, instrument: Instrument, ask: FillAsk) -> FillPage:
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
         """GET /v5/execution/list. ccxt's own call asks for plain trades, and hides liquidations."""
         request: dict[str, Any] = {
             "category": instrument.kind.value,
             "symbol": instrument.venue_id,
-            "startTime": milliseconds(ask.start),
-            "endTime": milliseconds(ask.end),
+            "startTime": ask.start_ms,
+            "endTime": ask.end_ms,
             "limit": self.facts.fill_page,
         }
         if ask.at:
@@ -231,20 +296,50 @@ class Bybit(Exchange):
         trades: list[Trade] = [
             session.exchange.parse_trade(row, market)
             for row in rows_at(body, _EXECUTIONS)
-            # Funding is an execution too, and trades nothing.
-            if str(row.get("execType")) in _KINDS
+            if row.get("execType") != _FUNDING
         ]
-        # The newest come first, which decides between fills of one millisecond.
-        return FillPage(trades[::-1], self.next_cursor(body) or "")
+        return trades, self.next_cursor(body) or ""
 
-    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
-        return _KINDS[str(raw.get("execType"))]
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        return _KINDS.get(str(raw.get("execType")), FillKind.OTHER)
 
     def fill_closed(self, raw: Row) -> Decimal | None:
         return decimal_or_none(raw.get("closedSize"))
 
     def fill_pnl(self, raw: Row) -> Decimal | None:
         return decimal_or_none(raw.get("execPnl"))
+
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """GET /v5/position/closed-pnl: one record for each closing order, whose side it tells."""
+        request: dict[str, Any] = {
+            "category": instrument.kind.value,
+            "symbol": instrument.venue_id,
+            "startTime": ask.start_ms,
+            "endTime": ask.end_ms,
+            "limit": self.facts.fill_page,
+        }
+        if ask.at:
+            request["cursor"] = ask.at
+        body = await session.exchange.privateGetV5PositionClosedPnl(request)
+        records = [
+            ending(
+                instrument,
+                record_id=f"{row.get('orderId')} {row.get('createdTime')}",
+                side={"Sell": Side.LONG, "Buy": Side.SHORT}.get(str(row.get("side"))),
+                size=row.get("closedSize"),
+                ended=row.get("updatedTime"),
+                entry=row.get("avgEntryPrice"),
+                price=row.get("avgExitPrice"),
+                pnl=row.get("closedPnl"),
+                order_id=row.get("orderId"),
+                kind=_KINDS.get(str(row.get("execType")), FillKind.OTHER),
+                whole=False,
+            )
+            for row in rows_at(body, _CLOSED)
+        ]
+        return records, self.next_cursor(body) or ""
 
     def prepare_stream(self, exchange: Any) -> None:
         # The documented type of req_id is a string; ccxt counts.

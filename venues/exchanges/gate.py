@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO, OrderSide, Side
-from messages.venue import Instrument, OrderRequest, OrderType
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    NotTold,
+    OrderRequest,
+    OrderType,
+)
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -17,13 +28,32 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
+    ending,
+    is_true,
+    named_side,
+    parsed,
+    raw_of,
+    told_id,
 )
-from venues.numbers import decimal_or_none
-from venues.strict import CannotTellError, Place
+from venues.numbers import decimal_or_none, instant_or_none
+from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, rows_at
 
 _ENDED_PAGE = 100
+_ENDS = {"open": "open", "cancelled": "canceled", "failed": "rejected", "expired": "expired"}
+"""How a trigger order ended: `finish_as`, or its `status` while it rests."""
 _ID_PREFIX = "t-"
+_CLOSED = Place("/position_close", ())
+_SOURCES = (
+    ("liquidat", FillKind.LIQUIDATION),
+    ("liq-", FillKind.LIQUIDATION),
+    ("hedge-liq", FillKind.LIQUIDATION),
+    ("auto_delever", FillKind.ADL),
+    ("adl", FillKind.ADL),
+    ("settle", FillKind.SETTLEMENT),
+    ("delivery", FillKind.DELIVERY),
+)
 _CLOSES = re.compile(r"close-(long|short)")
 
 
@@ -32,12 +62,15 @@ class Gate(Exchange):
         exchange="gate",
         positions=("/positions",),
         opened="open_time",
+        by_symbol=True,
+        names_flat=True,
         places=(
             Place("/positions", ()),
             Place("/orders", ()),
             Place("/my_trades", ()),
             Place("/my_trades_timerange", ()),
             Place("/price_orders", ()),
+            _CLOSED,
             Place("/contracts", ()),
         ),
         options={"defaultType": "swap", "fetchMarkets": {"types": ["swap", "future"]}},
@@ -49,6 +82,10 @@ class Gate(Exchange):
         conditional_fields=("initial",),
         trigger_page=100,
         falling=("rule", {"1": False, "2": True}),
+        fill_history=timedelta(days=180),
+        late_cancel=frozenset({"ORDER_CLOSED", "ORDER_CANCELLED", "ORDER_FINISHED"}),
+        newest_first=True,
+        keeps_closed=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="INCREASE_POSITION POSITION_EMPTY POSITION_NOT_FOUND REDUCE_EXCEEDED",
@@ -69,15 +106,31 @@ class Gate(Exchange):
         other="LIQUIDATE_IMMEDIATELY TOO_MANY_ORDERS POSITION_CROSS_MARGIN",
     )
 
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """GET /api/v4/account/detail: `user_id`."""
+        body = await session.exchange.privateAccountGetDetail()
+        return Identity(id=told_id(body, "user_id"))
+
+    def listens_again(self, reply: Reply, now: datetime) -> datetime | None:
+        told = super().listens_again(reply, now)
+        return told or instant_or_none(reply.headers.get("x-gate-ratelimit-reset-timestamp"))
+
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        info = market["info"]
+        told = str(info.get("status") or "trading").lower()
+        if is_true(info.get("in_delisting")) or told.startswith("delist"):
+            return InstrumentStatus.DELISTING
+        return InstrumentStatus.TRADING if told == "trading" else InstrumentStatus.HALTED
+
     def read_row(self, row: Row) -> RowReading | None:
         size = decimal_or_none(row.get("size"))
         if size is None:
             return None
         mode = str(row.get("mode") or "single")
-        if size == ZERO:
-            return RowReading(ZERO, None, mode != "single")
         if mode in ("dual_long", "dual_short"):
             return RowReading(abs(size), Side.LONG if mode == "dual_long" else Side.SHORT, True)
+        if size == ZERO:
+            return RowReading(ZERO, None, mode != "single")
         return RowReading(abs(size), Side.LONG if size > 0 else Side.SHORT, False)
 
     def position_reads(self, settles: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -85,6 +138,20 @@ class Gate(Exchange):
         # Dated futures are an exchange of their own there, settled in USDT alone.
         dated = [{"settle": "usdt", "type": "future"}] if "USDT" in settles else []
         return [*swaps, *dated]
+
+    async def rows_by_name(
+        self, session: Session, instrument: Instrument
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """GET /futures/{settle}/positions/{contract}: a row, or one a side in dual mode."""
+        exchange = session.exchange
+        read = (
+            exchange.privateFuturesGetSettlePositionsContract
+            if instrument.expires_at is None
+            else exchange.privateDeliveryGetSettlePositionsContract
+        )
+        body = await read({"settle": instrument.settle.lower(), "contract": instrument.venue_id})
+        rows = [body] if isinstance(body, Mapping) else body
+        return parsed(session, instrument, rows_at(rows, Place("/positions/{contract}", ())))
 
     def to_venue_id(self, canonical: str) -> str:
         return f"{_ID_PREFIX}{canonical}"
@@ -147,9 +214,84 @@ class Gate(Exchange):
     def position_side(self, raw: Row) -> Side | None:
         return _closed_leg(raw)
 
+    async def became(self, session: Session, instrument: Instrument, order: Order) -> Order:
+        """A trigger order that succeeded lives on as the order of its `trade_id`."""
+        raw = raw_of(order)
+        if "initial" not in raw or raw.get("finish_as") != "succeeded":
+            return order
+        fired = str(raw.get("trade_id_string") or raw.get("trade_id") or "0")
+        if fired == "0":
+            raise MalformedReplyError("a trigger order has fired and does not say as which order")
+        found = await session.exchange.fetch_order(fired, instrument.symbol)
+        names = {
+            "clientOrderId": order.get("clientOrderId"),
+            "triggerPrice": order.get("triggerPrice"),
+        }
+        return {**self.corrected(found), **names}
+
+    def corrected(self, order: Order) -> Order:
+        """ccxt knows no end of a trigger order but its success, and no fill of one at all."""
+        raw = raw_of(order)
+        if "initial" not in raw:
+            return order
+        ended = str(raw.get("finish_as") or "") or str(raw.get("status") or "")
+        status = _ENDS.get(ended, order.get("status"))
+        return {**order, "status": status, "filled": "0" if ended != "succeeded" else None}
+
+    def tells_fill(self, raw: Row) -> bool:
+        # What has not fired has no fill; whoever reads one that did follows its trade_id.
+        return "initial" in raw or super().tells_fill(raw)
+
     def closes_all(self, raw: Row) -> bool:
         initial = raw.get("initial")
         return isinstance(initial, Mapping) and decimal_or_none(initial.get("size")) == 0
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /futures/{settle}/my_trades_timerange (dated: /delivery/…/my_trades), by offset.
+
+        A fill that arrives meanwhile moves rows to the next page, where they come again; none is
+        passed over.
+        """
+        offset = int(ask.at or 0)
+        params = {"limit": self.facts.fill_page, "offset": offset, "until": ask.end_ms}
+        symbol = instrument.symbol
+        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        count = len(self.rows_taken())
+        return list(trades), str(offset + count) if count >= self.facts.fill_page else ""
+
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """GET /futures/{settle}/position_close (dated: /delivery/…), by offset.
+
+        `long_price` and `short_price` are the averages of what was bought and sold.
+        """
+        offset = int(ask.at or 0)
+        request = {
+            "settle": instrument.settle.lower(),
+            "contract": instrument.venue_id,
+            "from": ask.start_ms // 1000,
+            "to": ask.end_ms // 1000,
+            "limit": self.facts.fill_page,
+            "offset": offset,
+        }
+        exchange = session.exchange
+        dated = instrument.expires_at is not None
+        read = (
+            exchange.privateDeliveryGetSettlePositionClose
+            if dated
+            else exchange.privateFuturesGetSettlePositionClose
+        )
+        rows = rows_at(await read(request), _CLOSED)
+        records = [_ended(self, instrument, session, row) for row in rows]
+        return records, str(offset + len(rows)) if len(rows) >= self.facts.fill_page else ""
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        """`text` names the source where it is not a person or a program of theirs."""
+        source = str(raw.get("text") or "").lower()
+        return next((kind for word, kind in _SOURCES if source.startswith(word)), FillKind.TRADE)
 
     def fill_closed(self, raw: Row) -> Decimal | None:
         """`close_size` of my_trades: what of a fill closed, signed as the fill is.
@@ -164,3 +306,24 @@ def _closed_leg(raw: Row) -> Side | None:
     """The leg in "plan-close-long-position"."""
     found = _CLOSES.search(str(raw.get("order_type") or "").lower())
     return None if found is None else Side(found.group(1))
+
+
+def _ended(gate: Gate, instrument: Instrument, session: Session, row: Row) -> ClosedPosition:
+    side = named_side(row.get("side"))
+    size = decimal_or_none(row.get("accum_size") or row.get("max_size"))
+    prices = (row.get("long_price"), row.get("short_price"))
+    entry, price = prices if side is Side.LONG else prices[::-1]
+    parts = ("time", "side", "first_open_time", "pnl", "text")
+    return ending(
+        instrument,
+        # The rows have no id of their own.
+        record_id=" ".join(str(row.get(part)) for part in parts),
+        side=side,
+        size=None if size is None else abs(size),
+        ended=row.get("time"),
+        entry=entry,
+        price=price,
+        pnl=row.get("pnl"),
+        opened=row.get("first_open_time"),
+        kind=gate.fill_kind(session, row, ""),
+    )

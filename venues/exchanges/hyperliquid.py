@@ -7,10 +7,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from messages.venue import FillKind, Instrument, OrderRequest, VenueErrorKind
+from messages.values import ZERO, Side
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    NotTold,
+    OrderRequest,
+    VenueErrorKind,
+)
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -19,11 +31,22 @@ from venues.exchanges.base import (
     Session,
     Step,
     Trade,
+    ending,
+    is_true,
+    raw_of,
+    rows_of,
     signed_row,
 )
 from venues.numbers import decimal_or_none
-from venues.strict import Place
+from venues.strict import CannotTellError, MalformedReplyError, Place, WrongAccountError
 
+_MOST_FILLS = 10_000
+_KINDS = (
+    ("liquidat", FillKind.LIQUIDATION),
+    ("auto-delever", FillKind.ADL),
+    ("settlement", FillKind.SETTLEMENT),
+)
+"""`dir` of a fill."""
 _CANONICAL = re.compile(r"[0-9a-f]{28}")
 _ID_TAIL = "0000"
 
@@ -58,6 +81,8 @@ class Hyperliquid(Exchange):
         amount_fields=("origSz", "sz"),
         triggers=(),
         wallet=True,
+        fill_page=2000,
+        keeps_closed=True,
         cancels_by_kind=False,
     )
     phrases = (
@@ -80,6 +105,30 @@ class Hyperliquid(Exchange):
 
     def adjust(self, exchange: Any) -> None:
         exchange.handle_builder_fee_approval = _no_builder
+
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """`userRole`: the address itself, unless it is an agent's, or nobody's.
+
+        With such an address every read answers well, and shows an empty account.
+        """
+        address = session.settings.key.reveal().lower()
+        body = await session.exchange.publicPostInfo({"type": "userRole", "user": address})
+        role = body.get("role") if isinstance(body, Mapping) else None
+        data = body.get("data") if isinstance(body, Mapping) else None
+        data = data if isinstance(data, Mapping) else {}
+        if role == "agent":
+            whose = str(data.get("user") or "another")
+            raise WrongAccountError(f"`key` is an API wallet's address; the account's is {whose}")
+        if role == "missing":
+            raise WrongAccountError("`key` is the address of no account of the venue")
+        if role not in ("user", "subAccount", "vault"):
+            raise MalformedReplyError("what the address is, role, is not told")
+        main = str(data.get("master") or "").lower()
+        return Identity(id=address, sub_account=role == "subAccount", main_id=main)
+
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        ended = is_true(market["info"].get("isDelisted"))
+        return InstrumentStatus.DELISTING if ended else InstrumentStatus.TRADING
 
     def read_row(self, row: Row) -> RowReading | None:
         entry = row.get("position")
@@ -108,8 +157,84 @@ class Hyperliquid(Exchange):
 
         return [Step(one)]
 
-    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
-        return FillKind.LIQUIDATION if raw.get("liquidation") else FillKind.TRADE
+    def protecting(self, orders: list[Order]) -> list[Order]:
+        """The children of an order are placed when it fills, and protect nothing before."""
+        waiting = {
+            str(child.get("oid"))
+            for order in orders
+            for child in rows_of(raw_of(order).get("children"))
+        }
+        return [order for order in orders if str(order.get("id")) not in waiting]
+
+    def corrected(self, order: Order) -> Order:
+        # The one word for a cancelled order that ccxt does not know.
+        ended = order.get("status") == "scheduledCancel"
+        return {**order, "status": "canceled"} if ended else order
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        liquidation, does = raw.get("liquidation"), str(raw.get("dir") or "").lower()
+        if isinstance(liquidation, Mapping):
+            # It stands in the fills of both sides, and names the one who was liquidated.
+            whose = str(liquidation.get("liquidatedUser") or "").lower()
+            ours = not whose or whose == session.settings.key.reveal().lower()
+            return FillKind.LIQUIDATION if ours else FillKind.TRADE
+        return next((kind for word, kind in _KINDS if word in does), FillKind.TRADE)
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """`userFillsByTime`: the whole account's, from a time on, as many as fit in a reply."""
+        at, before = (int(part) for part in (ask.at or f"{ask.start_ms} 0").split())
+        trades = await session.exchange.fetch_my_trades(instrument.symbol, at, None)
+        rows = self.rows_taken()
+        read = before + len(rows)
+        if read >= _MOST_FILLS:
+            raise CannotTellError(
+                f"the venue keeps the last {_MOST_FILLS} fills only; older ones may be gone"
+            )
+        if len(rows) < self.facts.fill_page:
+            return list(trades), ""
+        times = [decimal_or_none(row.get("time")) for row in rows]
+        newest = max(time for time in times if time is not None)
+        return list(trades), f"{newest} {read}"
+
+    def fill_closed(self, raw: Row) -> Decimal | None:
+        """What of a fill brought `startPosition` (signed) nearer to zero."""
+        start, size = decimal_or_none(raw.get("startPosition")), decimal_or_none(raw.get("sz"))
+        if start is None or size is None:
+            return None
+        reduces = (start > 0) == (raw.get("side") == "A")
+        return min(size, abs(start)) if reduces and start else ZERO
+
+    def fill_pnl(self, raw: Row) -> Decimal | None:
+        return decimal_or_none(raw.get("closedPnl"))
+
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """The venue keeps none, but each fill tells what it closed, of what, and for how much."""
+        trades, following = await self.fill_page(session, instrument, ask)
+        records = []
+        for trade in trades:
+            raw = trade["info"]
+            start, closed = decimal_or_none(raw.get("startPosition")), self.fill_closed(raw)
+            if not start or not closed:
+                continue
+            records.append(
+                ending(
+                    instrument,
+                    record_id=f"{raw.get('tid')} {raw.get('oid')}",
+                    side=Side.LONG if start > 0 else Side.SHORT,
+                    size=closed,
+                    ended=raw.get("time"),
+                    price=raw.get("px"),
+                    pnl=raw.get("closedPnl"),
+                    order_id=raw.get("oid"),
+                    kind=self.fill_kind(session, raw, ""),
+                    whole=closed == abs(start),
+                )
+            )
+        return records, following
 
     def fill_fee(self, trade: Trade, raw: Row) -> tuple[Any, str | None]:
         # The fee includes the builder's, which ccxt adds once more.

@@ -8,13 +8,23 @@ or ended in the last 5 seconds), and the history of events (`GET /api/history/v3
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from messages.values import ZERO
-from messages.venue import Instrument, Kind, OrderRequest
+from messages.values import ZERO, Side
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    Kind,
+    NotTold,
+    OrderRequest,
+)
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -24,7 +34,10 @@ from venues.exchanges.base import (
     Step,
     Trade,
     codes_by_kind,
+    ending,
+    raw_of,
     signed_row,
+    told_id,
 )
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, next_token, rows_at
@@ -42,6 +55,15 @@ _STATUSES = {
     "REJECTED": "rejected",
     "TRIGGER_ACTIVATION_FAILURE": "rejected",
 }
+_KINDS = (
+    ("liquidation", FillKind.LIQUIDATION),
+    ("unwind", FillKind.ADL),
+    ("assign", FillKind.TRANSFER),
+    ("settle", FillKind.SETTLEMENT),
+)
+"""`fillType` of a fill."""
+_CLOSES = ("close", "decrease", "reverse")
+_CLIENT_IDS = ("cliOrdId", "cli_ord_id", "clientId", "clientOrderId")
 _NEVER_RESTS = frozenset({"ioc", "market", "mkt", "immediateorcancel", "fillorkill"})
 _ENDED = {
     "OrderCancelled": "canceled",
@@ -65,6 +87,8 @@ class KrakenFutures(Exchange):
         filled_fields=("filledSize", "filled"),
         amount_fields=("quantity", "size", "unfilledSize"),
         triggers=(),
+        newest_first=True,
+        keeps_closed=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="WOULDNOTREDUCEPOSITION",
@@ -81,6 +105,15 @@ class KrakenFutures(Exchange):
         other="""INVALIDORDERTYPE INVALIDSIDE SELFFILL TOOMANYSMALLORDERS MAXPOSITIONVIOLATION
             CLIENTORDERIDTOOLONG WOULDCAUSELIQUIDATION REQUIREDARGUMENTMISSING INVALIDARGUMENT""",
     )
+
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """GET /api/history/v3/account-log: `accountUid`."""
+        body = await session.exchange.historyGetAccountLog({"version": "v3", "count": 1})
+        return Identity(id=told_id(body if isinstance(body, Mapping) else {}, "accountUid"))
+
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        halted = str(market["info"].get("tradeable", "true")).lower() == "false"
+        return InstrumentStatus.HALTED if halted else InstrumentStatus.TRADING
 
     def read_row(self, row: Row) -> RowReading | None:
         reading = signed_row(row, "size", "side", ())
@@ -113,6 +146,61 @@ class KrakenFutures(Exchange):
 
         return [Step(resting), Step(recent), Step(history), Step(triggers)]
 
+    def corrected(self, order: Order) -> Order:
+        """Our id in each of its spellings, and the price of a trigger where ccxt overlooks it."""
+        raw = raw_of(order)
+        own = order.get("clientOrderId") or next(
+            (raw[name] for name in _CLIENT_IDS if raw.get(name)), None
+        )
+        price = order.get("triggerPrice") or _trigger_price(raw)
+        return {**order, "clientOrderId": own, "triggerPrice": price}
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /fills: the last hundred of the whole account, older ones by `lastFillTime`."""
+        params = {"lastFillTime": ask.at} if ask.at else {}
+        trades = await session.exchange.fetch_my_trades(instrument.symbol, None, None, params)
+        rows = self.rows_taken()
+        times = [_fill_time(row) for row in rows]
+        if len(rows) < self.facts.fill_page or min(times) < ask.start:
+            return list(trades), ""
+        # That time itself is left out of the older page, and may be that of several fills.
+        older = min(times) + timedelta(milliseconds=1)
+        return list(trades), older.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        written = str(raw.get("fillType") or "").lower()
+        return next((kind for word, kind in _KINDS if word in written), FillKind.TRADE)
+
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """GET /api/history/v3/positions: each change of a position, the newest first.
+
+        `timestamp` is when it changed; its `fillTime` is that of the opening.
+        """
+        request: dict[str, Any] = {
+            "version": "v3",
+            "tradeable": instrument.venue_id,
+            "since": ask.start_ms,
+            "sort": "desc",
+            "count": _PAGE,
+        }
+        if ask.at:
+            request["continuation_token"] = ask.at
+        rows = rows_at(await session.exchange.historyGetPositions(request), _ELEMENTS)
+        following = next_token()
+        records = []
+        for row in rows:
+            event = row.get("event")
+            update = event.get("PositionUpdate") if isinstance(event, Mapping) else None
+            if not isinstance(update, Mapping):
+                raise MalformedReplyError("the history lists something that is no change")
+            if update.get("positionChange") in _CLOSES:
+                records.append(_ended(instrument, row, update))
+        return records, following
+
     def fill_size(self, trade: Trade, raw: Row) -> Decimal | None:
         # ccxt leaves the amount of an inverse fill out; the row has it, in contracts.
         return super().fill_size(trade, raw) or positive_or_none(raw.get("size"))
@@ -122,13 +210,46 @@ class KrakenFutures(Exchange):
         return None, None
 
 
+def _ended(instrument: Instrument, row: Row, update: Row) -> ClosedPosition:
+    held, size = (decimal_or_none(update.get(name)) for name in ("oldPosition", "executionSize"))
+    if not held:
+        raise MalformedReplyError("a change of a position does not say what was held")
+    change = update.get("positionChange")
+    words = f"{update.get('tradeType')} {update.get('updateReason')}".lower()
+    return ending(
+        instrument,
+        record_id=row.get("uid") or update.get("executionUid"),
+        side=Side.LONG if held > 0 else Side.SHORT,
+        # A reversal closes all that was held, and opens with the rest.
+        size=abs(held) if size is None or change != "decrease" else size,
+        ended=update.get("timestamp") or row.get("timestamp"),
+        entry=update.get("oldAverageEntryPrice"),
+        price=update.get("executionPrice"),
+        pnl=update.get("realizedPnL"),
+        kind=next((kind for word, kind in _KINDS if word in words), FillKind.TRADE),
+        whole=change != "decrease",
+    )
+
+
+def _trigger_price(order: Row) -> Any:
+    """A trigger's price, which stands in the order itself or among its options."""
+    options = (order.get("priceTriggerOptions"), order.get("triggerOptions"))
+    places = [order, *(each for each in options if isinstance(each, Mapping))]
+    told = (place.get(name) for place in places for name in ("triggerPrice", "stopPrice"))
+    return next((price for price in told if positive_or_none(price) is not None), None)
+
+
+def _fill_time(row: Row) -> datetime:
+    try:
+        told = datetime.fromisoformat(str(row.get("fillTime")))
+    except ValueError as error:
+        raise MalformedReplyError("a fill has no time") from error
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+
 async def _open_now(session: Session, instrument: Instrument) -> list[Order]:
-    """Resting orders, stops among them. ccxt overlooks one of the two spellings of our id."""
-    orders = await session.exchange.fetch_open_orders(instrument.symbol)
-    return [
-        {**order, "clientOrderId": order.get("clientOrderId") or order["info"].get("cli_ord_id")}
-        for order in orders
-    ]
+    """Resting orders, stops among them."""
+    return list(await session.exchange.fetch_open_orders(instrument.symbol))
 
 
 async def _just_now(session: Session, wanted: str, *, by_id: bool) -> list[Order]:
@@ -295,7 +416,7 @@ def _as_order(
 ) -> Order:
     return {
         "id": order.get("uid"),
-        "clientOrderId": order.get("clientId") or None,
+        "clientOrderId": next((order[name] for name in _CLIENT_IDS if order.get(name)), None),
         "symbol": instrument.symbol,
         "side": str(order.get("direction") or "").lower(),
         "status": status,
@@ -303,7 +424,7 @@ def _as_order(
         "filled": filled,
         "average": average,
         "price": order.get("limitPrice"),
-        "triggerPrice": order.get("triggerPrice"),
+        "triggerPrice": _trigger_price(order),
         "reduceOnly": order.get("reduceOnly"),
         "timestamp": order.get("timestamp"),
         "lastUpdateTimestamp": order.get("lastUpdateTimestamp"),

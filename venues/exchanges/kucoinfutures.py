@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
-from messages.venue import FillKind, Instrument, VenueErrorKind
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    NotTold,
+    VenueErrorKind,
+)
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -14,10 +24,34 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
+    ending,
+    is_true,
+    named_side,
+    object_at,
+    parsed,
     signed_row,
+    told_id,
 )
-from venues.strict import Place
+from venues.numbers import decimal_or_none
+from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, last_body, rows_at
+
+_HALTED = ("Init", "Paused")
+_CLOSED = Place("/api/v1/history-positions", ("data", "items"))
+_ENDS = {
+    "LIQUID": FillKind.LIQUIDATION,
+    "ADL": FillKind.ADL,
+    "SETTLE": FillKind.SETTLEMENT,
+}
+_KINDS = {
+    "trade": FillKind.TRADE,
+    "cancel": FillKind.TRADE,
+    "liquid": FillKind.LIQUIDATION,
+    "liquidation": FillKind.LIQUIDATION,
+    "adl": FillKind.ADL,
+    "settlement": FillKind.SETTLEMENT,
+}
 
 
 class KucoinFutures(Exchange):
@@ -25,14 +59,17 @@ class KucoinFutures(Exchange):
         exchange="kucoinfutures",
         positions=("/api/v1/positions",),
         opened="openingTimestamp",
+        by_symbol=True,
+        names_flat=True,
         places=(
             Place("/api/v1/positions", ("data",)),
             Place("/api/v1/orders", ("data", "items")),
             Place("/api/v1/stopOrders", ("data", "items")),
             Place("/api/v1/fills", ("data", "items")),
+            _CLOSED,
             Place("/api/v1/contracts/active", ("data",)),
         ),
-        success=("code", frozenset({"200000"})),
+        success=("code", frozenset({"200000", "200"})),
         options={
             "defaultType": "swap",
             "fetchMarkets": {"types": ["swap", "future"]},
@@ -43,6 +80,12 @@ class KucoinFutures(Exchange):
         filled_fields=("filledSize", "dealSize"),
         amount_fields=("size",),
         falling=("stop", {"up": False, "down": True}),
+        fill_window=timedelta(days=7),
+        fill_history=timedelta(days=90),
+        late_cancel=frozenset({"100004"}),
+        newest_first=True,
+        keeps_closed=True,
+        closed_window=timedelta(days=7),
     )
     codes = codes_by_kind(
         nothing_to_reduce="300009",
@@ -67,6 +110,14 @@ class KucoinFutures(Exchange):
     def mode_symbol(self, session: Session) -> str | None:
         return next(iter(session.instruments), None)
 
+    def listens_again(self, reply: Reply, now: datetime) -> datetime | None:
+        """`gw-ratelimit-reset` is how many milliseconds the pool takes to be full again."""
+        told = super().listens_again(reply, now)
+        left = decimal_or_none(reply.headers.get("gw-ratelimit-reset"))
+        if told is None and left is not None and left >= 0:
+            return now + timedelta(milliseconds=float(left))
+        return told
+
     def more_rows(self, body: Any, rows: int) -> bool:
         # Pages are numbered.
         data = body.get("data") if isinstance(body, Mapping) else None
@@ -74,8 +125,39 @@ class KucoinFutures(Exchange):
             return bool(data["totalPage"] != data.get("currentPage") and data["totalPage"])
         return super().more_rows(body, rows)
 
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """GET /api/v1/user/api-key of the spot host: `uid`; a sub-account has a `subName`."""
+        body = await session.exchange.privateGetUserApiKey()
+        data = object_at(body, "data")
+        master = data.get("isMaster")
+        return Identity(
+            id=told_id(data, "uid"),
+            sub_account=not is_true(master) if master is not None else None,
+            label=str(data.get("subName") or data.get("remark") or ""),
+        )
+
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        told = str(market["info"].get("status") or "Open")
+        if told in ("BeingSettled", "Settled", "Closed"):
+            return InstrumentStatus.DELISTING
+        return InstrumentStatus.HALTED if told in _HALTED else InstrumentStatus.TRADING
+
     def read_row(self, row: Row) -> RowReading | None:
         return signed_row(row, "currentQty", "positionSide", ("both",))
+
+    async def rows_by_name(
+        self, session: Session, instrument: Instrument
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """GET /api/v1/position: one row, of size 0 where it is flat.
+
+        Of a symbol that was never held the venue says that the position does not exist.
+        """
+        if session.exchange.options.get("uta"):
+            raise CannotTellError("a position of a unified account is not asked for by name")
+        body = await session.exchange.futuresPrivateGetPosition({"symbol": instrument.venue_id})
+        data = body.get("data") if isinstance(body, Mapping) else None
+        rows = [data] if isinstance(data, Mapping) else data
+        return parsed(session, instrument, rows_at(rows, Place("/api/v1/position", ())))
 
     def margin_params(self, margin: Mapping[str, str]) -> dict[str, str]:
         return {name: margin[name] for name in ("marginMode", "leverage") if name in margin}
@@ -93,11 +175,70 @@ class KucoinFutures(Exchange):
 
         return [Step(one, trigger=False), Step(triggers, trigger=True)]
 
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """GET /api/v1/history-positions by page number; at times without sizes and prices."""
+        if session.exchange.options.get("uta"):
+            raise CannotTellError("the closed positions of a unified account are not read")
+        page = int(ask.at or 1)
+        body = await session.exchange.futuresPrivateGetHistoryPositions(
+            {
+                "symbol": instrument.venue_id,
+                "from": ask.start_ms,
+                "to": ask.end_ms,
+                "limit": self.facts.fill_page,
+                "pageId": page,
+            }
+        )
+        records = []
+        for row in rows_at(body, _CLOSED):
+            why, _, side = str(row.get("type") or "").rpartition("_")
+            records.append(
+                ending(
+                    instrument,
+                    record_id=row.get("closeId"),
+                    side=named_side(row.get("side")) or named_side(side),
+                    size=row.get("closeSize"),
+                    ended=row.get("closeTime"),
+                    entry=row.get("openPrice"),
+                    price=row.get("closePrice"),
+                    pnl=row.get("pnl"),
+                    opened=row.get("openTime"),
+                    kind=_ENDS.get(why, FillKind.TRADE),
+                )
+            )
+        pages = decimal_or_none(object_at(body, "data").get("totalPage"))
+        if pages is None:
+            raise MalformedReplyError("a page of positions does not say how many there are")
+        return records, str(page + 1) if page < pages else ""
+
     def closes_all(self, raw: Row) -> bool:
         return str(raw.get("closeOrder", "")).lower() == "true"
 
-    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
-        named = str(raw.get("tradeType", "")).lower()
-        if named == "liquidation":
-            return FillKind.LIQUIDATION
-        return FillKind.ADL if named == "adl" else FillKind.TRADE
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        named = str(raw.get("tradeType") or "").lower()
+        return _KINDS.get(named, FillKind.OTHER if named else FillKind.TRADE)
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /api/v1/fills by page number, the newest first.
+
+        A question without an end means 24 hours, and one for more than seven days is cut in
+        silence: both ends are always given, and the rows are compared with the venue's own total.
+        """
+        page, before = (int(part) for part in (ask.at or "1 0").split())
+        params = {"until": ask.end_ms, "currentPage": page, "pageSize": self.facts.fill_page}
+        symbol = instrument.symbol
+        trades = await session.exchange.fetch_my_trades(symbol, ask.start_ms, None, params)
+        read = before + len(self.rows_taken())
+        data = object_at(last_body(), "data")
+        total, pages = (decimal_or_none(data.get(key)) for key in ("totalNum", "totalPage"))
+        if total is None or pages is None:
+            raise MalformedReplyError("a page of fills does not say how many there are")
+        if page < pages:
+            return list(trades), f"{page + 1} {read}"
+        if read < total:
+            raise MalformedReplyError(f"the venue tells {total} fills and lists {read}")
+        return list(trades), ""

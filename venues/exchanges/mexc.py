@@ -4,29 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from messages.values import ZERO, OrderSide, Side
-from messages.venue import Instrument, OrderRequest, OrderType, ProtectionKind, ProtectiveOrder
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    NotTold,
+    OrderRequest,
+    OrderType,
+    ProtectionKind,
+    ProtectiveOrder,
+)
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
-    FillAsk,
-    FillPage,
     Order,
     Row,
     RowReading,
     Session,
     Trade,
     codes_by_kind,
+    ending,
+    parsed,
+    told_id,
 )
-from venues.numbers import decimal_or_none, milliseconds, positive_or_none
+from venues.numbers import decimal_or_none, positive_or_none
 from venues.strict import MalformedReplyError, Place, rows_at
 
+_POSITIONS = Place("/position/open_positions", ("data",))
 _DEALS = Place("/order/list/order_deals", ("data",))
 # 1 open long, 2 close short, 3 open short, 4 close long; ccxt reads 2 as spot's sell.
 _SIDES = {"1": OrderSide.BUY, "2": OrderSide.BUY, "3": OrderSide.SELL, "4": OrderSide.SELL}
 _LEGS = {"1": Side.LONG, "2": Side.SHORT, "3": Side.SHORT, "4": Side.LONG}
+_CLOSED = Place("/position/list/history_positions", ("data",))
+_CLOSED_STATE = "3"
+_CLOSING = ("2", "4")
+_CATEGORIES = {
+    "2": FillKind.LIQUIDATION,
+    "3": FillKind.LIQUIDATION,
+    "4": FillKind.ADL,
+    "5": FillKind.DELIVERY,
+    "6": FillKind.LIQUIDATION,
+}
 _IMMEDIATE = 3
 
 
@@ -35,11 +60,13 @@ class Mexc(Exchange):
         exchange="mexc",
         positions=("/position/open_positions",),
         opened="createTime",
+        by_symbol=True,
         places=(
-            Place("/position/open_positions", ("data",)),
+            _POSITIONS,
             Place("/contract/detail", ("data",)),
             Place("/order/list/open_orders", ("data",)),
             _DEALS,
+            _CLOSED,
             Place("/planorder/list/orders", ("data",)),
             Place("/stoporder/open_orders", ("data",)),
         ),
@@ -55,6 +82,8 @@ class Mexc(Exchange):
         falling=("triggerType", {"1": False, "2": True}),
         stops=False,
         fill_window=timedelta(days=7),
+        keeps_closed=True,
+        late_cancel=frozenset({"2040", "2041"}),
     )
     codes = codes_by_kind(
         nothing_to_reduce="2009",
@@ -71,12 +100,33 @@ class Mexc(Exchange):
         other="1003 2001 2002 2022",
     )
 
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """GET /api/v3/uid of the spot host, with the same key: `uid`."""
+        body = await session.exchange.spotPrivateGetUid()
+        return Identity(id=told_id(body if isinstance(body, Mapping) else {}, "uid"))
+
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        """`state`: 0 enabled, 1 delivery, 2 delivered, 3 offline, 4 paused."""
+        told = str(market["info"].get("state") or "0")
+        if told in ("1", "2", "3"):
+            return InstrumentStatus.DELISTING
+        return InstrumentStatus.TRADING if told == "0" else InstrumentStatus.HALTED
+
     def read_row(self, row: Row) -> RowReading | None:
         size = decimal_or_none(row.get("holdVol"))
         side = {"1": Side.LONG, "2": Side.SHORT}.get(str(row.get("positionType")))
         if size is None or (side is None and size != ZERO):
             return None
         return RowReading(abs(size), side, str(row.get("positionMode")) == "1")
+
+    async def rows_by_name(
+        self, session: Session, instrument: Instrument
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """GET /api/v1/private/position/open_positions with a symbol: only what is held."""
+        body = await session.exchange.contractPrivateGetPositionOpenPositions(
+            {"symbol": instrument.venue_id}
+        )
+        return parsed(session, instrument, rows_at(body, _POSITIONS))
 
     def order_kind(self, order: OrderRequest) -> str | int:
         return _IMMEDIATE if order.type is OrderType.LIMIT_AGGRESSIVE else super().order_kind(order)
@@ -139,7 +189,9 @@ class Mexc(Exchange):
     def position_side(self, raw: Row) -> Side | None:
         return _LEGS.get(str(raw.get("side")))
 
-    async def fill_page(self, session: Session, instrument: Instrument, ask: FillAsk) -> FillPage:
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
         """GET /api/v1/private/order/list/order_deals, by page number.
 
         ccxt takes a row without a position mode, as the venue documents it, for one of spot: it
@@ -149,8 +201,8 @@ class Mexc(Exchange):
         body = await session.exchange.contractPrivateGetOrderListOrderDeals(
             {
                 "symbol": instrument.venue_id,
-                "start_time": milliseconds(ask.start),
-                "end_time": milliseconds(ask.end),
+                "start_time": ask.start_ms,
+                "end_time": ask.end_ms,
                 "page_num": page,
                 "page_size": self.facts.fill_page,
             }
@@ -163,6 +215,7 @@ class Mexc(Exchange):
             trades.append(
                 {
                     "id": row.get("id"),
+                    "side": row.get("side"),
                     "order": row.get("orderId"),
                     "amount": row.get("vol"),
                     "price": row.get("price"),
@@ -171,7 +224,48 @@ class Mexc(Exchange):
                     "info": row,
                 }
             )
-        return FillPage(trades, str(page + 1) if len(rows) >= self.facts.fill_page else "")
+        return trades, str(page + 1) if len(rows) >= self.facts.fill_page else ""
+
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """GET /api/v1/private/position/list/history_positions, by page number and of all times."""
+        page = int(ask.at or 1)
+        body = await session.exchange.contractPrivateGetPositionListHistoryPositions(
+            {
+                "symbol": instrument.venue_id,
+                "page_num": page,
+                "page_size": self.facts.fill_page,
+            }
+        )
+        rows = rows_at(body, _CLOSED)
+        records = [
+            ending(
+                instrument,
+                record_id=row.get("positionId"),
+                side={"1": Side.LONG, "2": Side.SHORT}.get(str(row.get("positionType"))),
+                size=row.get("closeVol"),
+                ended=row.get("updateTime"),
+                entry=row.get("openAvgPrice"),
+                price=row.get("closeAvgPrice"),
+                pnl=row.get("realised"),
+                opened=row.get("createTime"),
+            )
+            for row in rows
+            if str(row.get("state")) == _CLOSED_STATE
+        ]
+        return records, str(page + 1) if len(rows) >= self.facts.fill_page else ""
+
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        """`category`: 1 limit order, 2 and 3 taken over or closed by the system's custody."""
+        return _CATEGORIES.get(str(raw.get("category")), FillKind.TRADE)
+
+    def fill_closed(self, raw: Row) -> Decimal | None:
+        closes = str(raw.get("side")) in _CLOSING
+        return positive_or_none(raw.get("vol")) if closes else None
+
+    def fill_pnl(self, raw: Row) -> Decimal | None:
+        return decimal_or_none(raw.get("profit")) if str(raw.get("side")) in _CLOSING else None
 
 
 def _attached(instrument: Instrument, row: Row) -> list[ProtectiveOrder] | None:

@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from messages.venue import FillKind, Instrument, KeyRights, OrderRequest, OrderType
+from messages.venue import (
+    ClosedPosition,
+    FillKind,
+    Identity,
+    Instrument,
+    InstrumentStatus,
+    KeyRights,
+    NotTold,
+    OrderRequest,
+    OrderType,
+)
 from venues.exchanges.base import (
+    Ask,
     Exchange,
     Facts,
     Order,
@@ -15,16 +27,48 @@ from venues.exchanges.base import (
     RowReading,
     Session,
     Step,
+    Trade,
     codes_by_kind,
+    ending,
     list_at,
+    named_side,
+    parsed,
+    raw_of,
     rows_of,
     signed_row,
+    together,
+    told_id,
 )
-from venues.numbers import decimal_or_none
-from venues.strict import MalformedReplyError, Place
+from venues.numbers import decimal_or_none, milliseconds, positive_or_none
+from venues.strict import MalformedReplyError, Place, rows_at
 
-_LIQUIDATION = frozenset(str(number) for number in range(100, 108))
-_ADL = frozenset(str(number) for number in range(125, 129))
+_KINDS = (
+    (range(1, 7), FillKind.TRADE),
+    (range(100, 112), FillKind.LIQUIDATION),
+    (range(112, 114), FillKind.DELIVERY),
+    (range(125, 129), FillKind.ADL),
+    (range(204, 210), FillKind.TRADE),
+    (range(324, 330), FillKind.TRANSFER),
+)
+"""`subType` of a fill."""
+_FILLS = Place("/api/v5/trade/fills-history", ("data",))
+
+_POSITIONS = Place("/api/v5/account/positions", ("data",))
+_CLOSED = Place("/api/v5/account/positions-history", ("data",))
+_CLOSED_PAGE = 100
+# 1 closed in part, 2 closed, 3 liquidated, 4 liquidated in part, 5 ADL in part, 6 ADL.
+_ENDS = {
+    "3": FillKind.LIQUIDATION,
+    "4": FillKind.LIQUIDATION,
+    "5": FillKind.ADL,
+    "6": FillKind.ADL,
+}
+_IN_PART = ("1", "4", "5")
+_EFFECTIVE = ("effective", "partially_effective")
+
+
+def _is_algo(raw: Row) -> bool:
+    return "actualSz" in raw
 
 
 class Okx(Exchange):
@@ -32,14 +76,16 @@ class Okx(Exchange):
         exchange="okx",
         positions=("/api/v5/account/positions",),
         opened="cTime",
+        by_symbol=True,
         places=(
-            Place("/api/v5/account/positions", ("data",)),
+            _POSITIONS,
             Place("/api/v5/trade/orders-pending", ("data",)),
             Place("/api/v5/trade/orders-algo-pending", ("data",)),
             Place("/api/v5/trade/orders-history", ("data",)),
             Place("/api/v5/trade/order", ("data",)),
             Place("/api/v5/trade/fills", ("data",)),
-            Place("/api/v5/trade/fills-history", ("data",)),
+            _FILLS,
+            _CLOSED,
             Place("/api/v5/public/instruments", ("data",)),
         ),
         success=("code", frozenset({"0"})),
@@ -52,24 +98,42 @@ class Okx(Exchange):
             for kind in ("conditional", "oco", "trigger", "move_order_stop")
         ),
         trigger_page=100,
+        fill_history=timedelta(days=90),
+        late_cancel=frozenset({"51400", "51401", "51402", "51410", "51603"}),
+        newest_first=True,
+        keeps_closed=True,
     )
     codes = codes_by_kind(
         nothing_to_reduce="51169 51023 51112",
         reduce_only_reserved="51115 51117 51134",
         margin="51008 51131 51119 51127",
-        rate_limit="50011 50061 50013",
+        rate_limit="50011 50061",
         no_such_order="51603 51400",
         duplicate_id="51016",
         key="50111 50113 50105 50119",
         rights="50110 50120 50114",
         clock="50102",
-        maintenance="50001 50026",
+        maintenance="50001 50013 50026",
         size="51020 51121 51005 51007 51100 51101 51105 51108 51118 51120 51185",
         price_band="51006 51137 51138 51046 51047 51031 51109 51116 51122 51135 51136 51250",
         not_tradable="51001 51027 51028 51087 51021 51022 51029 51030 51015",
         network="50004 51149 51054",
         other="51000 51004 51010 51025 51102 51103 51174 50014 50015 50016",
     )
+
+    async def identity(self, session: Session) -> Identity | NotTold:
+        """GET /api/v5/account/config: `uid`, and `mainUid` of the main account."""
+        body = await session.exchange.privateGetAccountConfig()
+        rows = rows_of(list_at(body, "data"))
+        if not rows:
+            raise MalformedReplyError("whose login this is, uid, is not told")
+        own, main = told_id(rows[0], "uid"), str(rows[0].get("mainUid") or "")
+        return Identity(
+            id=own,
+            sub_account=main != own if main else None,
+            main_id=main if main != own else "",
+            label=str(rows[0].get("label") or ""),
+        )
 
     async def key_rights(self, session: Session) -> KeyRights:
         """GET /api/v5/account/config: perm is "read_only,trade,withdraw"."""
@@ -80,8 +144,27 @@ class Okx(Exchange):
         granted = str(rows[0]["perm"]).split(",")
         return KeyRights(read=True, trade="trade" in granted, withdraw="withdraw" in granted)
 
+    def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
+        """`state`; an end that is announced stands in a swap's `expTime`."""
+        info = market["info"]
+        told = str(info.get("state") or "live")
+        ends = info.get("instType") == "SWAP" and positive_or_none(info.get("expTime")) is not None
+        if told == "expired" or ends:
+            return InstrumentStatus.DELISTING
+        return InstrumentStatus.TRADING if told == "live" else InstrumentStatus.HALTED
+
     def read_row(self, row: Row) -> RowReading | None:
         return signed_row(row, "pos", "posSide", ("net",))
+
+    async def rows_by_name(
+        self, session: Session, instrument: Instrument
+    ) -> tuple[list[Row], list[Mapping[str, Any]]]:
+        """GET /api/v5/account/positions with a symbol.
+
+        A row of size 0 comes for 30 days after the leg was closed, and none after that.
+        """
+        body = await session.exchange.privateGetAccountPositions({"instId": instrument.venue_id})
+        return parsed(session, instrument, rows_at(body, _POSITIONS))
 
     def attached_closes(self, row: Row) -> list[Row] | None:
         """What is attached stands in `closeOrderAlgo`, which ccxt leaves out."""
@@ -112,11 +195,109 @@ class Okx(Exchange):
 
         return [Step(one, trigger=False), Step(algo, trigger=True)]
 
+    async def became(self, session: Session, instrument: Instrument, order: Order) -> Order:
+        """An effective algo order lives on as orders of its own: those have the fills.
+
+        Its own `actualSz` is the size that was sent, and no fill.
+        """
+        raw = raw_of(order)
+        if not _is_algo(raw) or raw.get("state") not in _EFFECTIVE:
+            return order
+        listed = raw.get("ordIdList") or [raw.get("ordId")]
+        ids = [str(each) for each in listed if each]
+        if not ids:
+            raise MalformedReplyError("an algo order has fired and does not say as which order")
+        fired = [
+            self.corrected(await session.exchange.fetch_order(each, instrument.symbol))
+            for each in dict.fromkeys(ids)
+        ]
+        names = {
+            "clientOrderId": order.get("clientOrderId"),
+            "triggerPrice": order.get("triggerPrice"),
+        }
+        return {**together(fired), **names}
+
+    def corrected(self, order: Order) -> Order:
+        """ccxt takes the id of the algo order that a plain order came of for its own."""
+        raw = raw_of(order)
+        if not _is_algo(raw):
+            own = raw.get("clOrdId") or raw.get("algoClOrdId")
+            return {**order, "id": raw.get("ordId") or order.get("id"), "clientOrderId": own}
+        own = raw.get("algoClOrdId") or raw.get("clOrdId")
+        unfilled = {} if raw.get("state") in _EFFECTIVE else {"filled": "0"}
+        return {**order, "id": raw.get("algoId"), "clientOrderId": own, **unfilled}
+
+    def tells_fill(self, raw: Row) -> bool:
+        # What has not fired has no fill; whoever reads an effective one follows its orders.
+        return _is_algo(raw) or super().tells_fill(raw)
+
+    async def closed_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[ClosedPosition], str]:
+        """GET /api/v5/account/positions-history, the last changed first, older ones by `after`."""
+        request: dict[str, Any] = {
+            "instType": "FUTURES" if instrument.expires_at else "SWAP",
+            "instId": instrument.venue_id,
+            "limit": _CLOSED_PAGE,
+        }
+        if ask.at:
+            request["after"] = ask.at
+        body = await session.exchange.privateGetAccountPositionsHistory(request)
+        rows = rows_at(body, _CLOSED)
+        records = [
+            ending(
+                instrument,
+                record_id=f"{row.get('posId')} {row.get('uTime')}",
+                side=named_side(row.get("direction")),
+                size=row.get("closeTotalPos"),
+                ended=row.get("uTime"),
+                entry=row.get("openAvgPx"),
+                price=row.get("closeAvgPx"),
+                pnl=row.get("realizedPnl"),
+                opened=row.get("cTime"),
+                kind=_ENDS.get(str(row.get("type")), FillKind.TRADE),
+                whole=str(row.get("type")) not in _IN_PART,
+            )
+            for row in rows
+        ]
+        oldest = min((record.ended_at for record in records), default=ask.start)
+        if len(rows) < _CLOSED_PAGE or oldest < ask.start:
+            return records, ""
+        # That time itself is left out of the older page, and may be that of several records.
+        return records, str(milliseconds(oldest) + 1)
+
     def closes_all(self, raw: Row) -> bool:
         return decimal_or_none(raw.get("closeFraction")) == Decimal(1)
 
-    def fill_kind(self, raw: Row, client_order_id: str) -> FillKind:
-        sub = str(raw.get("subType", ""))
-        if sub in _LIQUIDATION:
-            return FillKind.LIQUIDATION
-        return FillKind.ADL if sub in _ADL else FillKind.TRADE
+    def fill_kind(self, session: Session, raw: Row, client_order_id: str) -> FillKind:
+        written = str(raw.get("subType") or "")
+        if not written.isdecimal():
+            return FillKind.OTHER if written else FillKind.TRADE
+        number = int(written)
+        return next((kind for numbers, kind in _KINDS if number in numbers), FillKind.OTHER)
+
+    def fill_pnl(self, raw: Row) -> Decimal | None:
+        return decimal_or_none(raw.get("fillPnl"))
+
+    async def fill_page(
+        self, session: Session, instrument: Instrument, ask: Ask
+    ) -> tuple[list[Trade], str]:
+        """GET /api/v5/trade/fills-history, the newest first, older ones by `after`."""
+        request: dict[str, Any] = {
+            "instType": "FUTURES" if instrument.expires_at else "SWAP",
+            "instId": instrument.venue_id,
+            "begin": ask.start_ms,
+            "limit": self.facts.fill_page,
+        }
+        if ask.at:
+            request["after"] = ask.at
+        body = await session.exchange.privateGetTradeFillsHistory(request)
+        rows = rows_at(body, _FILLS)
+        market = session.exchange.market(instrument.symbol)
+        trades = [session.exchange.parse_trade(row, market) for row in rows]
+        if len(rows) < self.facts.fill_page:
+            return trades, ""
+        oldest = str(rows[-1].get("billId") or "")
+        if not oldest:
+            raise MalformedReplyError("a full page of fills does not say where it ends")
+        return trades, oldest

@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,11 @@ pytestmark = pytest.mark.usefixtures("demo")
 NOT_HERE = {"run", "demo", "venue", "top"}
 """Commands that stay: each has its own tests."""
 
-EXPECTED = {"ack": 1, "init": 1}
-"""No alert has the example's number, and `init` writes over no file."""
+EXPECTED = {"ack": 1, "init": 1, "close": 6, "accept": 6, "adopt-identity": 1}
+"""No alert has the example's number, and `init` writes over no file.
+
+An observing guard carries nothing out, and this venue has not said whose login it is.
+"""
 
 
 class Guard:
@@ -80,6 +84,13 @@ def test_every_command_has_help_with_an_example_that_names_it() -> None:
         assert example.startswith("python supervisor.py "), example
 
 
+def test_the_version_is_told_from_a_checkout() -> None:
+    done = command("--version")
+    assert (done.returncode, done.stdout) == (0, f"sexton {version('sexton')}\n")
+    mistake = command("tree", "--nope")
+    assert mistake.stderr.endswith("see python supervisor.py tree --help\n")
+
+
 def test_every_documented_command_runs_against_the_service(guard: Guard) -> None:
     ran = 0
     for example in examples():
@@ -126,6 +137,7 @@ def test_hold_and_release_are_on_the_row_and_in_the_trail(guard: Guard) -> None:
         (("events", "--account", "x"), 1, "no account 'x'"),
         (("alerts", "--account", "x"), 1, "no account 'x'"),
         (("close", "BTCUSDT"), 1, "nothing was closed: say yes, or add --yes"),
+        (("accept", "BTCUSDT"), 1, "nothing was closed: say yes, or add --yes"),
         (("dump", "--out", "/dev/null/x"), 2, "/dev/null/x can't be written: Not a directory"),
         (("hold", "NOSUCH"), 1, "no active row of the ledger is NOSUCH"),
         (("scan", "--account", "x"), 1, "no account 'x': there is bybit-main, binance-main"),
@@ -150,7 +162,7 @@ def test_a_mistake_on_the_command_line_has_its_exit_code_and_its_line(
     assert done.returncode == code, done.stderr
     assert text in done.stderr
     # One line that says what, and where to look; a question before it is a line of its own.
-    assert done.stderr.rstrip("\n").count("\n") == (1 if arguments[0] == "close" else 0)
+    assert done.stderr.rstrip("\n").count("\n") == (1 if arguments[0] in ("close", "accept") else 0)
     if code == 2 and arguments[0] != "position":
         assert "--help" in done.stderr or "can't be written" in done.stderr
 

@@ -14,7 +14,10 @@ import pytest
 
 from actors import paths
 from actors.aged_leg import AgedState
+from actors.exchange import ExchangeState
 from actors.ledger import LedgerActor
+from actors.ledger_access import LedgerState
+from actors.orphans import OrphansState
 from actors.runtime import ChildSpec, NodeInfo, Supervisor, System
 from console.control import protocol as p
 from console.control.commands import Operator
@@ -162,14 +165,18 @@ def facts() -> Facts:
     accounts = tuple(
         AccountFacts(
             name=f"a{n}", exchange="bybit",
-            connection={"status": "ready", "last_read_at": AT.isoformat()},
-            orphans={"orphans": [f"a{n} X{m}/USDT:USDT long" for m in range(400)]},
-            reconciliation={},
+            connection=ExchangeState(
+                account=f"a{n}", exchange="bybit", status="ready", last_read_at=AT
+            ),
+            orphans=OrphansState(
+                account=f"a{n}", orphans=[f"a{n} X{m}/USDT:USDT long" for m in range(400)]
+            ),
+            reconciliation=None,
         )
         for n in range(200)
     )  # fmt: skip
     return Facts(
-        at=AT, nodes=NODES, accounts=accounts, ledger={"available": True}, delivery={},
+        at=AT, nodes=NODES, accounts=accounts, ledger=LedgerState(), delivery=None,
         counters={}, alerts=ALL_ALERTS, rows=urgent_rows(ROWS, {}, ALL_ALERTS, POSITIONS),
         row_count=len(ROWS),
     )  # fmt: skip

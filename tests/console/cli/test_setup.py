@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.init_config import init_from_cli
 from console.config.keys import as_toml, duration_text, effective, tables
 from console.config.reader import check_config, load_config
@@ -22,7 +22,7 @@ from tests.console.processes import command
 
 def test_init_writes_a_file_in_observe_mode_that_loads_with_every_default(tmp_path: Path) -> None:
     file = tmp_path / "sexton.toml"
-    assert command("init", "--exchange", "okx", config=file).returncode == Exit.OK
+    assert command("init", "--exchange", "okx", config=file).returncode == ExitCode.OK
     written = load_config(file, keys=False)
     least = load(tmp_path, 'mode = "observe"\n[accounts.okx-main]\nexchange = "okx"\n'
                  'key = "k"\nsecret = "s"\n')  # fmt: skip
@@ -34,7 +34,7 @@ def test_init_leaves_an_existing_file_alone_unless_it_is_forced(tmp_path: Path) 
     file = write(tmp_path, "mine")
     with pytest.raises(CommandError, match="--force") as caught:
         init_from_cli(file, exchange="bybit", account="bybit-main", force=False)
-    assert caught.value.code is Exit.REFUSED
+    assert caught.value.code is ExitCode.REFUSED
     assert file.read_text(encoding="utf-8") == "mine"
     init_from_cli(file, exchange="bybit", account="bybit-main", force=True)
     assert load_config(file, keys=False).accounts[0].name == "bybit-main"
@@ -77,7 +77,9 @@ def test_show_config_prints_defaults_and_no_secret(tmp_path: Path) -> None:
     )
     text = command("show-config", config=file)
     plain = command("show-config", "--json", config=file)
-    assert (text.returncode, plain.returncode) == (Exit.OK, Exit.OK), text.stderr + plain.stderr
+    assert (text.returncode, plain.returncode) == (ExitCode.OK, ExitCode.OK), (
+        text.stderr + plain.stderr
+    )
     assert "hunter" not in text.stdout + plain.stdout
     assert 'max_age = "3h"' in text.stdout
     shown = json.loads(plain.stdout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,12 +11,31 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from console.cli.tables import as_json, details, event_line, number, rows_table, span
+from console.cli.evidence_text import leg_lines
+from console.cli.tables import (
+    as_json,
+    details,
+    event_line,
+    exit_figures,
+    number,
+    rows_table,
+    span,
+)
+from console.control.replies import LegStory
 from console.demo.found import Found, count
-from messages.ledger import Event, PositionRow
-from messages.values import OrderSide
+from messages.ledger import Event, LastSeen, PositionRow
+from messages.values import LegKey, OrderSide, Side
 from messages.venue import Fill, FillKind
-from messages.verdict import Evidence, EvidenceKind, ReadSeen
+from messages.verdict import (
+    Absent,
+    Accounting,
+    Evidence,
+    EvidenceKind,
+    ExplainedBy,
+    ReadSeen,
+    Unexplained,
+    Unknown,
+)
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -58,7 +78,10 @@ def test_the_evidence_that_closed_a_row_reads_as_a_sentence() -> None:
     read = ReadSeen(started_at=AT, finished_at=AT)
     later = ReadSeen(started_at=AT + timedelta(seconds=2), finished_at=AT + timedelta(seconds=2))
     left_out = Evidence(
-        kind=EvidenceKind.TWO_READS, reads=(read, later), named_flat_at=AT + timedelta(seconds=3)
+        kind=EvidenceKind.TWO_READS,
+        reads=(read, later),
+        named_flat_at=AT + timedelta(seconds=3),
+        accounting=Accounting(since=AT, needed=Decimal(1), closed=Decimal(1)),
     )
     assert details({"evidence": msgspec.to_builtins(left_out)}) == (
         "evidence=<two complete reads (03:04:05 and 03:04:07 UTC) without it;"
@@ -74,7 +97,11 @@ def test_the_evidence_that_closed_a_row_reads_as_a_sentence() -> None:
         at=AT,
         kind=FillKind.LIQUIDATION,
     )
-    by_fill = Evidence(kind=EvidenceKind.READ_AND_FILL, reads=(later,), fills=(fill,))
+    by_fill = Evidence(
+        kind=EvidenceKind.READ_AND_FILL,
+        reads=(later,),
+        accounting=Accounting(since=AT, needed=Decimal(1), closed=Decimal(1), fills=(fill,)),
+    )
     assert details({"evidence": msgspec.to_builtins(by_fill), "why": "so"}) == (
         "evidence=<a complete read (03:04:07 UTC) without it, and the fills that closed it:"
         " sell 0.5 at 60000 (03:04:05 UTC, liquidation)> why=so"
@@ -138,3 +165,110 @@ def test_a_leg_that_is_told_of_twice_is_counted_once() -> None:
     ]
     assert count(events) == Found(orphan=2, ghost=2, closed=1)
     assert not count(events).all_kinds
+
+
+def test_an_exit_that_nobody_knows_is_called_unknown_and_no_figure_is_shown() -> None:
+    ended = {"status": "closed", "closed_at": AT, "exit_price": Decimal("60000.0")}
+    gone = row(**ended, realized_pnl=Decimal(0), exit_source="unknown", exit_reason="accepted")
+    shown = io.StringIO()
+    Console(file=shown, width=200).print(rows_table([gone], AT))
+    assert shown.getvalue().splitlines()[1].count("unknown") == 2
+    assert exit_figures(gone) == ("unknown", "unknown")
+    assert exit_figures(row(**ended, exit_source="fill", realized_pnl=Decimal("-1.50"))) == (
+        "60000",
+        "-1.5",
+    )
+    # Programs get the field as it is stored, and where it comes from.
+    assert json.loads(as_json(gone))["exit_source"] == "unknown"
+    assert details({"exit_price": "60000", "exit_source": "unknown", "realized_pnl": "0"}) == (
+        "exit_price=unknown exit_source=unknown realized_pnl=unknown"
+    )
+    assert details({"exit_price": "60000", "exit_source": "fill"}) == (
+        "exit_price=60000 exit_source=fill"
+    )
+
+
+def test_a_leg_that_is_gone_without_a_record_is_told_from_first_to_last() -> None:
+    accounting = Accounting(
+        since=AT,
+        needed=Decimal("0.50"),
+        closed=Decimal("0.2"),
+        why="0.3 of it has no closing fill",
+    )
+    read = ReadSeen(started_at=AT, finished_at=AT)
+    key = LegKey("bybit-main", "BTC/USDT:USDT", Side.LONG)
+    verdict = Unexplained(
+        why=accounting.why, since=AT, reads=(read, read), accounting=accounting, named_at=AT
+    )
+    seen = LastSeen(
+        key=key,
+        started_at=AT,
+        finished_at=AT,
+        quantity=Decimal("0.50"),
+        entry_price=Decimal("60000.0"),
+    )
+    story = LegStory(
+        key=key, row_ids=(7,), quantity=Decimal("0.50"), last_seen=seen, verdict=verdict
+    )
+    assert list(leg_lines(story)) == [
+        ("ledger", "0.5 in row 7"),
+        ("last seen", "01-02 03:04:05 UTC, 0.5 at 60000"),
+        (
+            "asked",
+            "complete reads without it 01-02 03:04:05 UTC and 01-02 03:04:05 UTC; asked by name "
+            "01-02 03:04:05 UTC: not there either; not shown since 01-02 03:04:05 UTC",
+        ),
+        (
+            "records",
+            "since 01-02 03:04:05 UTC: 0.2 closed and 0 opened, 0.5 needed; they do not explain "
+            "it: 0.3 of it has no closing fill",
+        ),
+        ("verdict", "gone, and nothing says how: 0.3 of it has no closing fill"),
+        ("next", "if it is really closed: accept BTC/USDT:USDT"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "last"),
+    [
+        (None, ("verdict", "unknown: the exchange actor is gone")),
+        (
+            Unknown(why="not shown once", not_shown=True, look_again_at=AT),
+            ("next", "it is looked at again 01-02 03:04:05 UTC"),
+        ),
+        (Unknown(why="timed out", failed=True), ("verdict", "unknown: timed out")),
+        (
+            Absent(
+                evidence=Evidence(
+                    kind=EvidenceKind.TWO_READS,
+                    reads=(ReadSeen(started_at=AT, finished_at=AT),),
+                    accounting=Accounting(
+                        since=None,
+                        needed=Decimal(1),
+                        closed=Decimal(1),
+                        explained_by=ExplainedBy.FILLS,
+                        ended_at=AT,
+                    ),
+                ),
+                due_at=AT,
+            ),
+            (
+                "next",
+                "its bot has until 01-02 03:04:05 UTC to close its row; then we do",
+            ),
+        ),
+    ],
+)
+def test_each_verdict_ends_with_what_comes_next(
+    verdict: Unknown | Absent | None, last: tuple[str, str]
+) -> None:
+    story = LegStory(
+        key=LegKey("bybit-main", "BTC/USDT:USDT", Side.LONG),
+        row_ids=(7,),
+        quantity=Decimal(1),
+        verdict=verdict,
+        problem="the exchange actor is gone" if verdict is None else "",
+    )
+    told = list(leg_lines(story))
+    assert told[-1] == last
+    assert ("last seen", "never: no complete read has shown it") in told

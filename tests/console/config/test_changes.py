@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from actors import paths
-from actors.live_settings import InForce
+from actors.live_settings import LiveSettings
 from console.config.diff import (
     FIXED,
     OTHER_EXCHANGE,
@@ -162,20 +162,20 @@ def test_an_actor_is_stale_when_something_of_its_own_has_changed_and_fresh_once_
     None
 ):
     two = (account("a"), account("b"))
-    in_force = InForce(settings(accounts=two), {})
+    in_force = LiveSettings(settings(accounts=two), {})
     a, b = paths.account("a"), paths.account("b")
     every = (a, b, paths.ALERTS)
-    assert not any(map(in_force.stale, every)), "nobody has been made yet"
+    assert not any(map(in_force.needs_restart, every)), "nobody has been made yet"
     for path in every:
-        in_force.made(path)
+        in_force.started(path)
     in_force.settings = settings(accounts=(account("a"), account("b", stream=False)))
-    assert [in_force.stale(path) for path in every] == [False, True, False]
-    in_force.made(b)
+    assert [in_force.needs_restart(path) for path in every] == [False, True, False]
+    in_force.started(b)
     in_force.settings = settings(
         accounts=in_force.settings.accounts, alerts=AlertSettings(daily_summary=None)
     )
-    assert [in_force.stale(path) for path in every] == [False, False, True]
+    assert [in_force.needs_restart(path) for path in every] == [False, False, True]
     in_force.settings = settings(accounts=(account("b", stream=False),))
-    assert in_force.left_over() == ("a",)
-    in_force.gone(a)
-    assert in_force.left_over() == ()
+    assert in_force.removed_accounts() == ("a",)
+    in_force.stopped(a)
+    assert in_force.removed_accounts() == ()

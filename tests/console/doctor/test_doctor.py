@@ -21,7 +21,7 @@ from typing import Any, ParamSpec
 
 import pytest
 
-from console.cli.exit_codes import Exit
+from console.cli.exit_codes import ExitCode
 from console.doctor.checks import Check, Level
 from console.doctor.run import examine
 from messages.values import Secret, Side
@@ -298,15 +298,15 @@ def test_the_command_prints_json_and_its_exit_codes_are_stable(
     shutil.copy(folder / "venue-ca.pem", tmp_path)
     file = write_config(tmp_path, connect)
     done = command("doctor", "--json", config=file)
-    assert done.returncode == Exit.OK, done.stdout + done.stderr
+    assert done.returncode == ExitCode.OK, done.stdout + done.stderr
     told = json.loads(done.stdout)
     assert told["ok"] is True
     names = {check["name"] for check in told["checks"]}
     assert {"config", "ledger", "disk", "bybit-main clock", "binance-main stops"} <= names
     file.write_text(file.read_text(encoding="utf-8").replace("demo-bybit-key", "no"), "utf-8")
     lines = command("doctor", config=file)
-    assert lines.returncode == Exit.REFUSED
+    assert lines.returncode == ExitCode.REFUSED
     assert "failure bybit-main key" in lines.stdout
     assert "check key and secret" in lines.stdout
     assert "demo-bybit-secret" not in lines.stdout + lines.stderr
-    assert command("doctor", config=tmp_path / "none.toml").returncode == Exit.USAGE
+    assert command("doctor", config=tmp_path / "none.toml").returncode == ExitCode.USAGE

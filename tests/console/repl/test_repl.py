@@ -14,7 +14,7 @@ from prompt_toolkit.completion import CompleteEvent, DummyCompleter
 from prompt_toolkit.document import Document
 
 from console.cli.completion import accounts, message_names, paths, symbols
-from console.cli.exit_codes import CommandError, Exit
+from console.cli.exit_codes import CommandError, ExitCode
 from console.cli.messages import fields_from
 from console.cli.service_client import ask_socket
 from console.control import protocol as p
@@ -59,7 +59,7 @@ def add_row(functions: Functions) -> None:
     )
 
 
-def refusal(job: Callable[[], object]) -> tuple[Exit, str]:
+def refusal(job: Callable[[], object]) -> tuple[ExitCode, str]:
     with pytest.raises(CommandError) as refused:
         job()
     text = str(refused.value)
@@ -128,7 +128,7 @@ def test_a_mistake_is_refused_in_one_line_that_says_what_next(
     def job(functions: Functions) -> None:
         for send in (functions.ask, functions.tell):
             code, text = refusal(lambda send=send: send(path, message, **fields))  # type: ignore[misc]  # a lambda's default
-            assert code is Exit.REFUSED
+            assert code is ExitCode.REFUSED
             assert said in text
 
     attached(tmp_path, job)
@@ -205,7 +205,7 @@ def test_a_close_that_is_not_confirmed_closes_nothing(tmp_path: Path) -> None:
         add_row(functions)
         assert functions.close("BTCUSDT") == "nothing was closed"
         # Nobody is connected to a venue here, which only a close that was sent finds out.
-        assert refusal(lambda: functions.close("BTCUSDT", yes=True))[0] is Exit.REFUSED
+        assert refusal(lambda: functions.close("BTCUSDT", yes=True))[0] is ExitCode.REFUSED
         assert "no side 'up'" in refusal(lambda: functions.close("BTCUSDT", "up"))[1]
 
     attached(tmp_path, job)
@@ -234,7 +234,7 @@ def test_code_shows_what_each_expression_gives(
     def job(functions: Functions) -> None:
         add_row(functions)
         code = "rows = positions(); rows; [row.side for row in rows]; events(); suspend('alerts')"
-        assert Batch(functions.namespace()).run(code) is Exit.OK
+        assert Batch(functions.namespace()).run(code) is ExitCode.OK
 
     attached(tmp_path, job)
     lines = capsys.readouterr().out.splitlines()
@@ -258,7 +258,7 @@ def test_code_ends_at_the_first_refusal_with_the_commands_exit_code(
 ) -> None:
     def job(functions: Functions) -> None:
         batch = Batch(functions.namespace())
-        assert batch.run("dump('nowhere'); status()") is Exit.REFUSED
+        assert batch.run("dump('nowhere'); status()") is ExitCode.REFUSED
 
     attached(tmp_path, job)
     captured = capsys.readouterr()
@@ -270,18 +270,18 @@ def test_a_mistake_in_python_shows_where_it_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     functions = Functions(tmp_path / "s")
-    assert Batch(functions.namespace()).run("1/0; print('on')") is Exit.REFUSED
+    assert Batch(functions.namespace()).run("1/0; print('on')") is ExitCode.REFUSED
     captured = capsys.readouterr()
     assert "ZeroDivisionError" in captured.err
     assert captured.out == ""
-    assert refusal(lambda: Batch({}).run("1 +"))[0] is Exit.USAGE
+    assert refusal(lambda: Batch({}).run("1 +"))[0] is ExitCode.USAGE
 
 
 def test_the_repl_without_a_service_is_one_line(tmp_path: Path) -> None:
     config = tmp_path / "sexton.toml"
     config.write_text(CONFIG, encoding="utf-8")
     code, text = refusal(lambda: repl_from_cli(config, code="tree()", as_json=False))
-    assert code is Exit.NO_SERVICE
+    assert code is ExitCode.NO_SERVICE
     assert "start it with: python supervisor.py run" in text
     text = refusal(lambda: repl_from_cli(config, code=str(config), as_json=False))[1]
     assert f"say --config {config}" in text
@@ -297,4 +297,4 @@ def test_fields_on_a_command_line_are_texts_nested_by_dots_or_json() -> None:
     }
     for wrong in ("a", "=1", "a=[1", "a.b=1"):
         code, _ = refusal(lambda wrong=wrong: fields_from(("a=1", wrong)))  # type: ignore[misc]  # a lambda's default
-        assert code is Exit.USAGE
+        assert code is ExitCode.USAGE

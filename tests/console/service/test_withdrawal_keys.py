@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from console.cli.exit_codes import Exit
+from console.cli.exit_codes import ExitCode
 from console.service.key_rights import KeyRefusedError, refuse_withdrawal_keys
 from console.service.run import run_service
 from messages.settings import (
@@ -70,7 +70,7 @@ def allowed(settings: Settings) -> Settings:
 def test_the_service_ends_with_usage_before_it_opens_anything(tmp_path: Path) -> None:
     async def refused() -> None:
         async with account_with(tmp_path, can_withdraw=True) as settings:
-            assert await run_service(settings) is Exit.USAGE
+            assert await run_service(settings) is ExitCode.USAGE
 
     asyncio.run(refused())
     assert list(tmp_path.iterdir()) == []

@@ -98,7 +98,7 @@ def test_while_the_ledger_is_away_its_counters_are_missing_not_zero(tmp_path: Pa
 def _exposed(folder: Path, tally: Tally) -> str:
     """The figures of a guard that knows nothing."""
     facts = Facts(
-        at=Clock()(), nodes=(), accounts=(), ledger={}, delivery={}, counters=None, alerts=None
+        at=Clock()(), nodes=(), accounts=(), ledger=None, delivery=None, counters=None, alerts=None
     )
     return asyncio.run(exposition(facts, settings_of(folder), tally)).decode()
 

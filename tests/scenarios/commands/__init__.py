@@ -1,0 +1,1 @@
+"""What operators order: closes and accepted absences, until their outcome is said."""
