@@ -25,6 +25,7 @@ CREATE_TYPES = {
     FillKind.SETTLEMENT: "CreateBySettle",
     FillKind.DELIVERY: "CreateBySettle",
     FillKind.TRANSFER: "CreateByBlockTradeMovePosition_PassThrough",
+    FillKind.OTHER: "CreateByAdminClosing",
 }
 EXEC_TYPES = {
     FillKind.TRADE: "Trade",
@@ -33,6 +34,7 @@ EXEC_TYPES = {
     FillKind.SETTLEMENT: "Settle",
     FillKind.DELIVERY: "Delivery",
     FillKind.TRANSFER: "MovePosition",
+    FillKind.OTHER: "CorporateAction",
 }
 LOG_TYPES = {
     FillKind.TRADE: "TRADE",
@@ -41,6 +43,7 @@ LOG_TYPES = {
     FillKind.SETTLEMENT: "DELIVERY",
     FillKind.DELIVERY: "DELIVERY",
     FillKind.TRANSFER: "TRADE",
+    FillKind.OTHER: "TRADE",
 }
 NO_ORDERS = frozenset({FillKind.SETTLEMENT, FillKind.DELIVERY, FillKind.TRANSFER})
 """Recorded as trades but not as orders ("Enums", createType)."""

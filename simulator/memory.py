@@ -17,9 +17,11 @@ from messages.values import ZERO, LegKey, Side
 from messages.venue import (
     Accepted,
     Canceled,
+    ClosedPositions,
     Connected,
     Fills,
     Hint,
+    Identity,
     KeyRights,
     Markets,
     NoSuchOrder,
@@ -41,10 +43,11 @@ from messages.venue import (
 )
 from simulator.desk import RequestLog
 from simulator.faults import ANY, FaultBook, FaultKind
-from simulator.instruments import Listing
+from simulator.instruments import Exchange, Listing
 from simulator.market import Market
 from simulator.memory_wire import Failed, Strikes, Wire, plain
 from simulator.memory_words import (
+    closed_position,
     fill,
     leg,
     order_hint,
@@ -288,11 +291,39 @@ class MemoryVenue:
 
         return plain(await self._wire.call("fetch_fills", effect, symbol=symbol))
 
-    async def closed_positions(self, symbol: str, since: datetime) -> NotTold:
-        return NotTold(why=f"no record is kept of what closed of {symbol} since {since}")
+    async def closed_positions(
+        self, symbol: str, since: datetime
+    ) -> ClosedPositions | NotTold | VenueError:
+        """Bybit keeps a record of each closing order; Binance keeps none."""
+        if self._owner.exchange is not Exchange.BYBIT:
+            return NotTold(why=f"{self._owner.exchange} keeps no record of closed positions")
 
-    async def identity(self) -> NotTold:
-        return NotTold(why="this market does not tell whose a login is")
+        def effect(strikes: Strikes) -> ClosedPositions | VenueError:
+            listing = self._listing(symbol)
+            if listing is None:
+                return self._unlisted(symbol)
+            first, last = strikes.window(self._market.now())
+            ended = [
+                it
+                for it in self._owner.closed
+                if it.listing.id == listing.id and max(since, first) <= it.updated_at <= last
+            ]
+            shown = tuple(closed_position(it) for it in strikes.thin(ended))
+            return ClosedPositions(symbol=symbol, since=since, records=shown)
+
+        return plain(await self._wire.call("closed_positions", effect, symbol=symbol))
+
+    async def identity(self) -> Identity | NotTold | VenueError:
+        def effect(_: Strikes) -> Identity:
+            owner = self._owner
+            return Identity(
+                id=str(owner.uid),
+                sub_account=bool(owner.master),
+                main_id=str(owner.master) if owner.master else "",
+                label=owner.name,
+            )
+
+        return plain(await self._wire.call("identity", effect))
 
     async def reload_markets(self) -> Markets | VenueError:
         connected = await self.connect()

@@ -33,6 +33,8 @@ ENDPOINTS = {
     "open_orders": "order.open",
     "cancel": "order.cancel",
     "fetch_fills": "fills",
+    "closed_positions": "closed",
+    "identity": "rights",
     "server_time": "time",
     "key_rights": "rights",
 }

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from messages.values import LegKey, Side
+from messages.values import LegKey, OrderSide, Side
 from messages.venue import (
+    ClosedPosition,
     Fill,
     OrderHint,
     OrderRecord,
@@ -22,6 +23,7 @@ from messages.venue import (
 from simulator.binance_words import CODES as BINANCE_CODES
 from simulator.bybit_words import CODES as BYBIT_CODES
 from simulator.instruments import Exchange, Listing
+from simulator.records import ClosedTrade
 from simulator.state import (
     Account,
     Execution,
@@ -182,6 +184,24 @@ def fill(execution: Execution) -> Fill:
         fee=execution.fee,
         fee_currency=execution.listing.instrument.settle,
         kind=execution.kind,
+    )
+
+
+def closed_position(closed: ClosedTrade) -> ClosedPosition:
+    """What one closing order closed of a position, as Bybit's closed PnL has it."""
+    size = closed.listing.instrument.contract_size
+    return ClosedPosition(
+        record_id=closed.order_id,
+        symbol=closed.listing.symbol,
+        side=Side.LONG if closed.side is OrderSide.SELL else Side.SHORT,
+        quantity=closed.quantity * size,
+        ended_at=closed.updated_at,
+        entry_price=closed.entry,
+        exit_price=closed.exit,
+        realized_pnl=closed.pnl,
+        order_id=closed.order_id,
+        kind=closed.kind,
+        whole=False,
     )
 
 

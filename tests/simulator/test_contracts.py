@@ -9,8 +9,25 @@ import ccxt.async_support as ccxt
 import pytest
 
 from messages.values import LegKey, Side
-from messages.venue import Connected, FillKind, Fills, Refused, Snapshot, VenueErrorKind
-from simulator import Exchange, Market, MemoryVenue, contracts
+from messages.venue import (
+    ClosedPositions,
+    Connected,
+    FillKind,
+    Fills,
+    NotTold,
+    Refused,
+    Snapshot,
+    VenueErrorKind,
+)
+from simulator import (
+    Exchange,
+    Fault,
+    FaultBook,
+    FaultKind,
+    Market,
+    MemoryVenue,
+    contracts,
+)
 from simulator.state import RejectReason, State
 from tests.simulator.conftest import ACCOUNTS, BTC, ETH, Clock, connected, dec
 from tests.simulator.operators import admin, done
@@ -288,6 +305,27 @@ async def test_in_process_a_settlement_is_in_the_history_and_a_silent_one_is_not
         snapshot = await venue.fetch_position(key)
         assert isinstance(snapshot, Snapshot)
         assert key in snapshot.flat
+
+
+async def test_in_process_the_record_of_ends_is_bybit_s_and_can_be_late(
+    market: Market, faults: FaultBook, clock: Clock
+) -> None:
+    since = clock()
+    market.open_position("bybit-main", SOL, Side.LONG, dec("10"), dec("140"))
+    clock.advance(minutes=5)
+    contracts.settle(market, Exchange.BYBIT, SOL, dec("150"))
+    venue = MemoryVenue(market, "bybit-main", faults=faults)
+    faults.order(Fault(kind=FaultKind.STALE, endpoint="closed", seconds=60))
+    late = await venue.closed_positions(SOL, since)
+    assert isinstance(late, ClosedPositions)
+    assert late.records == ()
+    told = await venue.closed_positions(SOL, since)
+    assert isinstance(told, ClosedPositions)
+    (end,) = told.records
+    assert (end.side, end.quantity, end.exit_price) == (Side.LONG, dec("10"), dec("150"))
+    assert (end.kind, end.whole) == (FillKind.SETTLEMENT, False)
+    binance = await MemoryVenue(market, "binance-main").closed_positions(SOL, since)
+    assert isinstance(binance, NotTold)
 
 
 async def test_in_process_a_renamed_contract_is_another_leg_and_the_old_name_unknown(

@@ -6,7 +6,7 @@ import ccxt.async_support as ccxt
 import pytest
 
 from messages.values import Secret, Side
-from messages.venue import Snapshot, VenueErrorKind
+from messages.venue import Identity, Snapshot, VenueErrorKind
 from simulator import Exchange, Market, MemoryVenue
 from tests.simulator.conftest import BTC, client, connected, dec, still_venue
 from tests.simulator.operators import admin, done
@@ -129,6 +129,18 @@ async def test_in_process_a_key_can_lead_elsewhere_and_be_revoked(market: Market
     market.logins.revoke("demo-bybit-key")
     snapshot = await venue.fetch_positions()
     assert [it.kind for it in snapshot.problems] == [VenueErrorKind.KEY]
+
+
+async def test_in_process_a_login_tells_who_it_is(market: Market) -> None:
+    market.add_account("sub", Exchange.BYBIT, key="k", secret="s", master="bybit-main")
+    told = [await MemoryVenue(market, it).identity() for it in ("bybit-main", "sub")]
+    main, sub = told
+    assert isinstance(main, Identity)
+    assert isinstance(sub, Identity)
+    assert (main.sub_account, sub.sub_account) == (False, True)
+    assert sub.main_id == main.id != sub.id
+    again = await MemoryVenue(market, "other name", key="demo-bybit-key").identity()
+    assert again == main
 
 
 def test_a_key_cannot_be_issued_twice(market: Market) -> None:
