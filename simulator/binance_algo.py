@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from simulator.binance_order_rows import algo_row
 from simulator.binance_orders import find_order, kept, live_orders, past_orders
-from simulator.binance_spec import CONDITIONAL, read_order
+from simulator.binance_spec import CONDITIONAL, named_listing, read_order
 from simulator.binance_words import error, missing, refused
-from simulator.instruments import Exchange
 from simulator.market import Market
 from simulator.matching import reducible
 from simulator.state import Account, Order, OrderSpec, Rejection
@@ -53,9 +52,9 @@ class BinanceAlgo:
             return missing("algoType")
         if call.params.get("type") not in CONDITIONAL:
             return error("-1116", "Invalid orderType.")
-        listing = self._market.find_listing(Exchange.BINANCE, call.params.get("symbol", ""))
-        if listing is None:
-            return error("-1121", "Invalid symbol.")
+        listing = named_listing(self._market, call)
+        if isinstance(listing, Reply):
+            return listing
         spec = read_order(call, listing, self._market.prices)
         if isinstance(spec, Reply):
             return spec
@@ -101,8 +100,9 @@ class BinanceAlgo:
         return Reply([self._row(call.owner, it) for it in live], rows=())
 
     def _all(self, call: Call) -> Reply:
-        if self._market.find_listing(Exchange.BINANCE, call.params.get("symbol", "")) is None:
-            return missing("symbol")
+        listing = named_listing(self._market, call)
+        if isinstance(listing, Reply):
+            return listing
         found = past_orders(call, "algoId", conditional=True)
         if isinstance(found, Reply):
             return found

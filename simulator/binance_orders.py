@@ -14,9 +14,8 @@ from decimal import Decimal
 import msgspec
 
 from simulator.binance_order_rows import accepted_row, order_row
-from simulator.binance_spec import CONDITIONAL, PLAIN, read_order
+from simulator.binance_spec import CONDITIONAL, PLAIN, named_listing, read_order
 from simulator.binance_words import error, missing, refused
-from simulator.instruments import Exchange, Listing
 from simulator.market import Market
 from simulator.state import Account, Order, Rejection, RejectReason, State
 from simulator.wire import Call, Reply, Route, Row, flat, ms, text
@@ -53,13 +52,6 @@ class BinanceOrders:
             ("GET", "/fapi/v1/forceOrders"): Route("order.forced", self._forced),
         }
 
-    def _listed(self, call: Call) -> Listing | Reply:
-        symbol = call.params.get("symbol", "")
-        if not symbol:
-            return missing("symbol")
-        found = self._market.find_listing(Exchange.BINANCE, symbol)
-        return error("-1121", "Invalid symbol.") if found is None else found
-
     def _create(self, call: Call) -> Reply:
         if not call.owner.can_trade:
             return error("-2015", "Invalid API-key, IP, or permissions for action.", 401)
@@ -71,7 +63,7 @@ class BinanceOrders:
         answer = call.params.get("newOrderRespType") or "ACK"
         if answer not in ("ACK", "RESULT"):
             return error("-1136", "Invalid newOrderRespType.")
-        listing = self._listed(call)
+        listing = named_listing(self._market, call)
         if isinstance(listing, Reply):
             return listing
         spec = read_order(call, listing, self._market.prices)
@@ -84,7 +76,7 @@ class BinanceOrders:
 
     def _test(self, call: Call) -> Reply:
         """Reads an order as one to be placed, and places none."""
-        listing = self._listed(call)
+        listing = named_listing(self._market, call)
         if isinstance(listing, Reply):
             return listing
         # This endpoint still names a trigger as it was named before the algo endpoints.
@@ -212,7 +204,7 @@ class BinanceOrders:
         return refused(ended) if isinstance(ended, Rejection) else Reply(order_row(ended))
 
     def _cancel_all(self, call: Call) -> Reply:
-        listing = self._listed(call)
+        listing = named_listing(self._market, call)
         if isinstance(listing, Reply):
             return listing
         for order in live_orders(call, conditional=False):

@@ -17,7 +17,8 @@ from simulator.binance_rows import (
     price_row,
     ticker_row,
 )
-from simulator.binance_words import RATE_LIMITS, error, missing
+from simulator.binance_spec import named_listing
+from simulator.binance_words import RATE_LIMITS, error
 from simulator.candles import Candle
 from simulator.instruments import Exchange, Listing
 from simulator.market import Market
@@ -106,11 +107,8 @@ class BinancePublic:
         return Reply({**self._head(call), "symbols": []}, rows=("symbols",))
 
     def _listed(self, call: Call) -> Listing | Reply:
-        name = call.params.get("symbol") or call.params.get("pair")
-        if not name:
-            return missing("symbol")
-        found = self._market.find_listing(Exchange.BINANCE, name)
-        return error("-1121", "Invalid symbol.") if found is None else found
+        name = "pair" if call.params.get("pair") else "symbol"
+        return named_listing(self._market, call, name)
 
     def _each(self, call: Call, row: RowMaker) -> Reply:
         """One row for the symbol asked for, or a list of all."""

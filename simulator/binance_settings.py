@@ -9,7 +9,7 @@ from collections.abc import Callable
 from decimal import Decimal
 
 from simulator.binance_rows import MAX_NOTIONAL
-from simulator.binance_spec import SLOTS
+from simulator.binance_spec import SLOTS, named_listing
 from simulator.binance_words import RATE_LIMITS, error, missing
 from simulator.checks import available
 from simulator.instruments import Exchange, Listing
@@ -51,20 +51,17 @@ class BinanceSettings:
             ("GET", "/fapi/v1/rateLimit/order"): Route("order_limits", self._order_limits),
         }
 
-    def _listed(self, call: Call) -> Listing | Reply:
-        symbol = call.params.get("symbol", "")
-        if not symbol:
-            return missing("symbol")
-        found = self._market.find_listing(Exchange.BINANCE, symbol)
-        return error("-1121", "Invalid symbol.") if found is None else found
-
     def _shown(self, call: Call) -> list[Listing]:
         wanted = call.params.get("symbol")
         every = self._market.listings(Exchange.BINANCE)
         return [it for it in every if wanted in (None, "", it.id)]
 
     def _set_leverage(self, call: Call) -> Reply:
-        owner, listing, wanted = call.owner, self._listed(call), call.integer("leverage", 0)
+        owner, listing, wanted = (
+            call.owner,
+            named_listing(self._market, call),
+            call.integer("leverage", 0),
+        )
         if isinstance(listing, Reply):
             return listing
         if not 1 <= wanted <= MOST_LEVERAGE:
@@ -85,7 +82,7 @@ class BinanceSettings:
         return Reply({"leverage": wanted, "maxNotionalValue": MAX_NOTIONAL, "symbol": listing.id})
 
     def _set_margin_type(self, call: Call) -> Reply:
-        owner, listing = call.owner, self._listed(call)
+        owner, listing = call.owner, named_listing(self._market, call)
         wanted = call.params.get("marginType", "")
         if isinstance(listing, Reply):
             return listing
@@ -104,7 +101,11 @@ class BinanceSettings:
         return Reply({**DONE})
 
     def _add_margin(self, call: Call) -> Reply:
-        owner, listing, amount = call.owner, self._listed(call), call.number("amount")
+        owner, listing, amount = (
+            call.owner,
+            named_listing(self._market, call),
+            call.number("amount"),
+        )
         slot, kind = SLOTS.get(call.params.get("positionSide", "")), call.integer("type", 0)
         if isinstance(listing, Reply):
             return listing
@@ -218,7 +219,7 @@ class BinanceSettings:
         return Reply(rows, rows=())
 
     def _fees(self, call: Call) -> Reply:
-        listing = self._listed(call)
+        listing = named_listing(self._market, call)
         if isinstance(listing, Reply):
             return listing
         return Reply(

@@ -14,7 +14,8 @@ from decimal import Decimal
 from messages.values import ZERO, OrderSide
 from simulator.binance_order_rows import default_words
 from simulator.binance_words import error, missing, needless
-from simulator.instruments import Listing
+from simulator.instruments import Exchange, Listing
+from simulator.market import Market
 from simulator.prices import Prices
 from simulator.state import Account, OrderSpec, Slot, TimeInForce
 from simulator.trailing import Trail
@@ -39,6 +40,15 @@ LEAST_LIFE = timedelta(seconds=600)
 LAST_GOOD_TILL = 253_402_300_799_000
 CALLBACK_RATES = (Decimal("0.1"), Decimal(10))
 """The least and the most that a trailing stop may stay behind, in percent."""
+
+
+def named_listing(market: Market, call: Call, name: str = "symbol") -> Listing | Reply:
+    """The instrument that a call must name, or the refusal where it does not."""
+    told = call.params.get(name, "")
+    if not told:
+        return missing(name)
+    found = market.find_listing(Exchange.BINANCE, told)
+    return error("-1121", "Invalid symbol.") if found is None else found
 
 
 def read_order(call: Call, listing: Listing, prices: Prices) -> OrderSpec | Reply:

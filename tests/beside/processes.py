@@ -238,7 +238,7 @@ class Freqtrade(Process):
         (self.folder / "config.json").write_text(json.dumps(self._config(), indent=1))
         self.tell()
         self.launch()
-        until(lambda: self.state() == "running", "freqtrade", 180)
+        until(lambda: self.state() == "running", "freqtrade", 600)
 
     def restart(self) -> None:
         """As an operator does it: paused first, so that its end breaks off nothing."""
