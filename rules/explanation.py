@@ -26,16 +26,14 @@ REPLICA_LAG = timedelta(minutes=10)
 """So much older than its read may a list of positions be. Lags of 5 minutes were seen."""
 
 CHANGE_ROUNDING = timedelta(seconds=1)
-"""Some venues tell the instant of a position's last change in whole seconds (Gate's
-`update_time`)."""
+"""Some venues tell the instant of a position's last change in whole seconds only."""
 
 CLOCK_SKEW = timedelta(seconds=5)
-"""So far a venue's clock may be ahead of ours: Bybit and Binance, as ccxt signs for them, take no
-request that is further off."""
+"""So far a venue's clock may be ahead of ours: most take no signed request that is further off."""
 
 REPLAY_LIMIT = timedelta(days=7)
 """So far before its last sight a leg's opening is read: one request reaches that far at most venues
-(Binance `userTrades` and Bybit `execution/list` take windows of 7 days)."""
+(their histories take windows of 7 days)."""
 
 
 class OwnFill(msgspec.Struct, frozen=True, kw_only=True):
