@@ -13,7 +13,15 @@ from messages.ledger import ExitSource, LedgerLeg, PositionRow
 from messages.values import LegKey, OrderSide, Side
 from messages.venue import ClosedPosition, Fill, FillKind, Kind
 from rules.legs import ledger_legs
-from rules.pnl import ExitKind, exit_of, exit_of_records, own_exit, split_exit
+from rules.pnl import (
+    ExitKind,
+    exit_of,
+    exit_of_records,
+    kind_of,
+    own_exit,
+    settle_currency,
+    split_exit,
+)
 from rules.symbols import SymbolIndex
 from tests.rules.build import (
     BTC,
@@ -222,6 +230,33 @@ def test_our_own_order_makes_an_exit_of_what_it_filled() -> None:
     made = own_exit(leg(quantity="100"), quantity=D(50), average=D(110), fee=D(3), at=after(9))
     assert (made.source, made.at, made.quantity) == (ExitSource.FILL, after(9), D(50))
     assert made.pnl == D(500) - 3 - D("2.5")
+    assert made.kind is ExitKind.TRADE
+
+
+@pytest.mark.parametrize(
+    ("symbol", "settle", "kind"),
+    [
+        ("BTC/USDT:USDT", "USDT", Kind.LINEAR),
+        ("BTC/USDT:USDT-261225", "USDT", Kind.LINEAR),
+        ("BTC/USD:BTC", "BTC", Kind.INVERSE),
+        ("BTC/USD:BTC-261225", "BTC", Kind.INVERSE),
+    ],
+)
+def test_a_dated_contract_is_paid_in_the_same_currency(
+    symbol: str, settle: str, kind: Kind
+) -> None:
+    assert settle_currency(LegKey("main", symbol, Side.LONG)) == settle
+    assert kind_of(symbol) is kind
+
+
+def test_several_records_of_an_inverse_contract_make_the_harmonic_mean() -> None:
+    coin = LegKey("main", "BTC/USD:BTC", Side.LONG)
+    sold = [
+        msgspec.structs.replace(record(at, "600", key=coin), exit_price=D(price))
+        for at, price in ((1, 100), (2, 150))
+    ]
+    found = exit_of_records(leg(coin, "1200"), sold, T0, kind=Kind.INVERSE, entry_fee=NO_FEE)
+    assert (found.price, found.pnl) == (D(120), D(2))
 
 
 INDEX = SymbolIndex(listing(instrument(BTC)))

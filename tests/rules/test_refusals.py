@@ -99,6 +99,10 @@ def test_an_absence_that_nothing_explains_ends_the_tries_and_says_why(kind: Venu
 
 def test_a_spot_code_on_a_derivative_names_the_routing() -> None:
     assert "spot" in answer_refusal(error(VenueErrorKind.WRONG_ROUTING), THERE).text
+    nothing = answer_refusal(error(VenueErrorKind.NOTHING_TO_REDUCE), THERE).text
+    assert "position mode or side" in nothing
+    margin = answer_refusal(error(VenueErrorKind.MARGIN), THERE).text
+    assert "Insufficient balance.; 7 is open" in margin
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,14 @@ def test_after_a_partial_fill_the_venues_rest_is_closed_and_is_no_mismatch() -> 
 
 def test_what_the_venue_does_not_show_is_not_closed_blindly_though_nothing_explains_it() -> None:
     unexplained = Unexplained(why="no record", since=after(0), reads=(), accounting=GONE)
-    assert isinstance(size_close(D(100), unexplained, BY_CENT), Nothing)
+    sized = size_close(D(100), unexplained, BY_CENT)
+    assert sized == Nothing(why="the venue does not show the leg")
+
+
+def test_dust_that_the_ledger_does_not_know_of_says_both() -> None:
+    dust = size_close(D(100), present("0.04"), BY_CENT)
+    assert isinstance(dust, Dust)
+    assert dust.mismatch == D("-99.96")
 
 
 def test_an_absent_leg_and_one_that_we_closed_leave_nothing() -> None:
