@@ -31,6 +31,7 @@ from rules.explanation import (
     History,
     OwnFill,
     free_fills,
+    free_records,
     history_from,
     with_closed_rows,
 )
@@ -115,7 +116,7 @@ class LegJudge:
         return Judgement(
             verdict=verdict,
             fills=free_fills(account),
-            records=() if history is None else history.records or (),
+            records=free_records(account),
             fills_read=history is not None,
             seconds=max((self._now() - begun).total_seconds(), 0.0),
         )
