@@ -247,8 +247,11 @@ class Freqtrade(Process):
         self.start()
 
     def pause(self) -> None:
+        """Until its loop rests: the API says stopped while a round is still under way."""
+        rested = "Changing state from RUNNING to: STOPPED"
+        before = self.said().count(rested)
         self.ask("POST", "stop")
-        until(lambda: self.state() == "stopped", "the bot's pause")
+        until(lambda: self.said().count(rested) > before, "the bot's pause")
 
     def resume(self) -> None:
         self.ask("POST", "start")

@@ -16,7 +16,7 @@ from tests.documents.test_documents import commands
 REWRITE = "a sample is out of date: `make docs` writes it anew; look at the difference then"
 
 
-STAYS = re.compile(r"(run|demo|top|repl(?! -c)|events --follow|--install-completion)( |$)")
+STAYS = re.compile(r"(run|demo|venue|top|repl(?! -c)|events --follow|--install-completion)( |$)")
 """Commands that stay until a person leaves, and one that writes into his home."""
 EXPECTED = {"hold": 1, "init": 1}
 """No row has the example's symbol, and `init` writes over no file."""
