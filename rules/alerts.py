@@ -147,9 +147,17 @@ GHOST = "ghost:"
 
 
 def ghost(
-    leg: LedgerLeg, exit_: Exit, reason: str, *, copied: bool, reconciled: bool
+    leg: LedgerLeg,
+    exit_: Exit,
+    reason: str,
+    *,
+    copied: bool,
+    reconciled: bool,
+    in_the_bot: str = "",
 ) -> AlertDraft:
     """The rows of a leg that the venue does not hold are closed.
+
+    `in_the_bot` is what lets the bot, whose row was copied, see that its position is gone.
 
     `reason` is what the rows say of it; `copied`, whether they are copies of another program's;
     `reconciled`, whether the reconciliation found it, which says so by the alert's type.
@@ -176,9 +184,12 @@ def ghost(
             else f"{row} is closed ({reason}); exit price and PnL are unknown"
         ),
         next_step=(
-            f"nothing: {how}"
-            if known
-            else "look in the venue's trade history for how it was closed"
+            in_the_bot
+            or (
+                f"nothing: {how}"
+                if known
+                else "look in the venue's trade history for how it was closed"
+            )
         ),
         details={
             "position_ids": list(leg.row_ids),

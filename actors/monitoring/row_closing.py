@@ -18,7 +18,7 @@ from actors.context import Context
 from actors.ledger_client import ask_ledger, event, note
 from actors.runtime import AskFailed
 from messages.ledger import AlertDraft, ExitSource, Intent, LedgerLeg, PositionRow, RowClose
-from messages.settings import Mode, Settings
+from messages.settings import Mode, Settings, SourceKind
 from messages.to_alerts import AlertStored, RaiseAlert
 from messages.to_exchange import CleanUp, Judgement, SettleLeg
 from messages.to_ledger import CloseRows, FindIntents
@@ -113,7 +113,14 @@ async def close_rows_of(
     alert = None
     if not ending.ours:
         copied, reconciled = settings.ledger is not None, ghost_reason == RECONCILED
-        alert = ghost(leg, ending.exit, ghost_reason, copied=copied, reconciled=reconciled)
+        alert = ghost(
+            leg,
+            ending.exit,
+            ghost_reason,
+            copied=copied,
+            reconciled=reconciled,
+            in_the_bot=_cure(settings),
+        )
     if settings.mode is Mode.OBSERVE:
         await _say_what_would_close(context, leg, ending.reason, alert)
         return RowsLeft(why="mode is observe: the row stays as it is")
@@ -190,6 +197,14 @@ def _ending_of(
         reason=f"{_BY_OUR_ORDERS}{phase}" if phase else own[-1].purpose,
         counters={CLOSE_COUNTERS[phase]: 1} if phase in CLOSE_COUNTERS else {},
     )
+
+
+def _cure(settings: Settings) -> str:
+    """What lets the bot whose ledger is followed see at once that its position is gone."""
+    source = settings.ledger
+    if source is None or source.kind is not SourceKind.FREQTRADE:
+        return ""
+    return "in freqtrade: /reload_trade with the trade's number, and it books the exit itself"
 
 
 def _exit_from_history(
