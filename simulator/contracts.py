@@ -7,20 +7,62 @@ Left to others: trades by hand and the rest of the market (`market.py`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import msgspec
 
-from messages.values import ZERO, Side
+from messages.values import ZERO, OrderSide, Side
 from messages.venue import FillKind, Instrument
+from simulator.clearing import Clearing
 from simulator.instruments import Exchange, Listing
+from simulator.matching import Matching
+from simulator.prices import Prices
 from simulator.state import Account, Position, Slot, State
 
-if TYPE_CHECKING:
-    from simulator.market import Market
+
+class Market(Protocol):
+    """What of the market (`simulator.market`) a contract's events need."""
+
+    accounts: dict[str, Account]
+    clearing: Clearing
+    matching: Matching
+    prices: Prices
+
+    def list(self, listing: Listing) -> None: ...
+
+    def unlist(self, listing: Listing) -> None: ...
+
+    def listings(self, exchange: Exchange) -> Iterable[Listing]: ...
+
+    def listing(self, exchange: Exchange, symbol: str) -> Listing: ...
+
+    def find_listing(self, exchange: Exchange, symbol_id: str) -> Listing | None: ...
+
+    def find_symbol(self, exchange: Exchange, symbol: str) -> Listing | None: ...
+
+    def tick(self) -> datetime: ...
+
+    def slot(self, account: Account, side: Side) -> Slot: ...
+
+    def position(self, account: str, symbol: str, side: Side) -> Position | None: ...
+
+    def quantity(self, account: str, symbol: str, side: Side) -> Decimal: ...
+
+    def hand_trade(
+        self,
+        owner: Account,
+        symbol: str,
+        side: Side,
+        direction: OrderSide,
+        quantity: Decimal,
+        price: Decimal | None,
+        at: datetime,
+        kind: FillKind = FillKind.TRADE,
+    ) -> Position: ...
 
 
 def change_instrument(market: Market, listing: Listing, **fields: object) -> Listing:

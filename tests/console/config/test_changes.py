@@ -136,6 +136,7 @@ def test_somebody_has_decided_for_every_section_and_every_key_of_an_account() ->
         "orphan_deny",
         "orphan_actions_per_hour",
         "protect_distance",
+        "leftovers",
         "stream",
         "allow_withdraw",
     }

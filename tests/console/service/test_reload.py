@@ -237,8 +237,12 @@ def test_a_key_that_may_withdraw_is_refused_and_the_account_stays_as_it_was(
             )
             before = g.life("accounts/bybit-main/exchange")
             rich = {"key": "rich-key", "secret": "rich-secret"}
+            g.venue.market.add_account(
+                "richer", Exchange.BYBIT, key="richer-key", secret="rich-secret", can_withdraw=True
+            )
+            richer = {**rich, "key": "richer-key"}
             text = QUICK + account("bybit-main", g.venue, orphans="adopt", **rich)
-            done = await g.reload(text + account("bybit-new", g.venue, **rich))
+            done = await g.reload(text + account("bybit-new", g.venue, **richer))
             assert not done.applied
             assert not done.restarted
             assert [change.key for change in done.refused] == [

@@ -41,6 +41,7 @@ from actors.runtime.events import SupervisorGaveUp
 from actors.runtime.killing import GRACE
 from actors.runtime.ports import Address, Job, Owner
 from actors.runtime.restart_limits import RestartLimits
+from actors.runtime.running import leave, running_systems
 from tests.runtime.stress.actors import ERRORS, LONG, Mood, Order, Stress, StressSupervisor
 from tests.runtime.stress.loop import Hang, VirtualLoop
 
@@ -469,6 +470,10 @@ def run_trial(seed: int) -> Trial:
     finally:
         loop.each_turn = lambda: None
         _close(loop)
+        # A tree that broke never came to its own end: nothing else in this process may find it.
+        for system in running_systems():
+            if system.loop is loop:
+                leave(system)
     return trial
 
 
