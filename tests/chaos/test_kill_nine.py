@@ -8,6 +8,7 @@ another one takes over.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -28,6 +29,8 @@ from tests.scenarios.world import ago, now, settings_for, until
 XRP = "XRP/USDT:USDT"
 ACCOUNT = "bybit-main"
 QUANTITY = Decimal(10)
+ATTEMPTS = 3
+"""A guard may close its row and never come by a site: reconciliation, say, was first."""
 
 
 @dataclass
@@ -65,17 +68,27 @@ async def one_close(
                 opened_at=ago(40),
             )
         )
+
+        async def closed() -> bool:
+            found = await ledger.row(row.id)
+            return found is not None and found.status == "closed"
+
         try:
             killed = False
             if kill_at is not None:
                 first = start_guard(settings, sites=folder / "first", kill_at=kill_at)
-                await until(lambda: not first.is_alive(), f"the guard dies at {kill_at}", 40)
+
+                async def over() -> bool:
+                    return not first.is_alive() or await closed()
+
+                await until(over, f"the guard dies at {kill_at}, or closes the row", 40)
+                # Some sites come after the row is closed.
+                with suppress(AssertionError):
+                    await until(lambda: not first.is_alive(), "the guard dies", 2)
+                first.terminate()
+                await until(lambda: not first.is_alive(), f"the guard ends after {kill_at}", 30)
                 killed = first.exitcode == -9
             second = start_guard(settings, sites=sites)
-
-            async def closed() -> bool:
-                found = await ledger.row(row.id)
-                return found is not None and found.status == "closed"
 
             await until(closed, f"the row is closed after dying at {kill_at}", 40)
             second.terminate()
@@ -102,6 +115,8 @@ def prepared(folder: Path, venue: SimulatedVenue) -> Settings:
             url=Secret(f"sqlite:///{folder}/sexton.db"),
             lease=timedelta(seconds=1),
         ),
+        # Each verdict takes its own read, however fast the machine is: the same path each time.
+        verdict=msgspec.structs.replace(settings.verdict, fresh=timedelta(0)),
         orders=msgspec.structs.replace(
             settings.orders, arrival_limit=timedelta(seconds=2), fill_wait=timedelta(seconds=1)
         ),
@@ -137,9 +152,11 @@ def test_a_close_survives_kill_nine_at_every_await(tmp_path: Path) -> None:
 
         async def die_at(number: int, site: str) -> None:
             async with gate:
-                outcome = await one_close(
-                    tmp_path, str(number), site, tmp_path / f"s{number}", opening
-                )
+                for attempt in range(ATTEMPTS):
+                    name = f"{number}-{attempt}"
+                    outcome = await one_close(tmp_path, name, site, tmp_path / f"s{name}", opening)
+                    if outcome.killed:
+                        break
                 assert outcome.killed, f"the guard did not die at {site}"
                 try:
                     stands(outcome)
