@@ -143,9 +143,14 @@ def stands(outcome: Outcome) -> None:
 
 def test_a_close_survives_kill_nine_at_every_await(tmp_path: Path) -> None:
     async def all_sites() -> None:
-        sites, opening = tmp_path / "sites", asyncio.Lock()
-        stands(await one_close(tmp_path, "undisturbed", None, sites, opening))
-        found = sites.read_text().split("\n")[:-1]
+        opening, found = asyncio.Lock(), list[str]()
+        for attempt in range(ATTEMPTS):
+            sites = tmp_path / f"sites{attempt}"
+            stands(await one_close(tmp_path, f"undisturbed{attempt}", None, sites, opening))
+            # Where reconciliation was first, the leg's own closing of its rows was not met.
+            found += [site for site in sites.read_text().split("\n")[:-1] if site not in found]
+            if any("_close_rows" in site for site in found):
+                break
         assert len(found) > 15, found
         failures: list[str] = []
         gate = asyncio.Semaphore(4)
