@@ -186,13 +186,19 @@ class Exchange(Actor[ExchangeState]):
     async def _connected(self) -> Connected | VenueError:
         answer = await self._venue.connect()
         if isinstance(answer, Connected):
-            await self._recall()
+            hedged_before = await self._recall()
             # Before anything else: what became of the orders of an earlier incarnation?
             await self._orders.settle_open(None, self._account.name)
+            if answer.hedged is None:
+                # An account that is empty now shows no mode, and its rows must be judged.
+                answer = msgspec.structs.replace(answer, hedged=hedged_before)
         return answer
 
-    async def _recall(self) -> None:
-        """What an earlier incarnation saw of the legs, and what orders it sent."""
+    async def _recall(self) -> bool | None:
+        """What an earlier incarnation saw of the legs, and what orders it sent.
+
+        Returns the position mode that its newest order for a leg that was shown was sent in.
+        """
         account = self._account.name
         ledger_id = await ask_ledger(self, GetLedgerId())
         intents = await ask_ledger(self, FindIntents(account=account))
@@ -202,6 +208,9 @@ class Exchange(Actor[ExchangeState]):
         for intent in intents:
             if intent.filled > ZERO and not intent.booked and intent.settled_at is not None:
                 self._leg_judge.filled(intent.key, intent.settled_at)
+        # The mode of an order for a leg that could not be read was a guess.
+        shown = [intent for intent in intents if intent.seen_quantity > ZERO]
+        return max(shown, key=lambda intent: intent.created_at).hedged if shown else None
 
     def _on_connected(self, answer: Connected | VenueError) -> None:
         self.state.calls = self._venue.calls()

@@ -84,10 +84,14 @@ class Bot:
         return Counter(trade.kind.value for trade in self.trades)
 
     async def prepare_the_watched_account(self) -> None:
-        """A leg that is due, a ghost and an orphan, for a guard that may touch none of them."""
+        """A leg that is due, a ghost and an orphan, for a guard that may touch none of them.
+
+        The ghost was there: what never was is unexplained, and not for reconciliation to fix.
+        """
         due, ghost, orphan = (LegKey(WATCHED, symbol, Side.LONG) for symbol in SYMBOLS[:3])
-        for key in (due, orphan):
+        for key in (due, ghost, orphan):
             await self._hand.open(key, QUANTITY)
+        await self._hand.close(ghost)
         for key in (due, ghost):
             await self._watched.add_position(_new(key, DUE))
         self.watched_rows = await self._watched.active_rows()

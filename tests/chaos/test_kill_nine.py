@@ -8,6 +8,7 @@ another one takes over.
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -28,6 +29,8 @@ from tests.scenarios.world import ago, now, settings_for, until
 XRP = "XRP/USDT:USDT"
 ACCOUNT = "bybit-main"
 QUANTITY = Decimal(10)
+ATTEMPTS = 3
+"""A guard may close its row and never come by a site: reconciliation, say, was first."""
 
 
 @dataclass
@@ -65,17 +68,27 @@ async def one_close(
                 opened_at=ago(40),
             )
         )
+
+        async def closed() -> bool:
+            found = await ledger.row(row.id)
+            return found is not None and found.status == "closed"
+
         try:
             killed = False
             if kill_at is not None:
                 first = start_guard(settings, sites=folder / "first", kill_at=kill_at)
-                await until(lambda: not first.is_alive(), f"the guard dies at {kill_at}", 40)
+
+                async def over() -> bool:
+                    return not first.is_alive() or await closed()
+
+                await until(over, f"the guard dies at {kill_at}, or closes the row", 40)
+                # Some sites come after the row is closed.
+                with suppress(AssertionError):
+                    await until(lambda: not first.is_alive(), "the guard dies", 2)
+                first.terminate()
+                await until(lambda: not first.is_alive(), f"the guard ends after {kill_at}", 30)
                 killed = first.exitcode == -9
             second = start_guard(settings, sites=sites)
-
-            async def closed() -> bool:
-                found = await ledger.row(row.id)
-                return found is not None and found.status == "closed"
 
             await until(closed, f"the row is closed after dying at {kill_at}", 40)
             second.terminate()
@@ -102,6 +115,8 @@ def prepared(folder: Path, venue: SimulatedVenue) -> Settings:
             url=Secret(f"sqlite:///{folder}/sexton.db"),
             lease=timedelta(seconds=1),
         ),
+        # Each verdict takes its own read, however fast the machine is: the same path each time.
+        verdict=msgspec.structs.replace(settings.verdict, fresh=timedelta(0)),
         orders=msgspec.structs.replace(
             settings.orders, arrival_limit=timedelta(seconds=2), fill_wait=timedelta(seconds=1)
         ),
@@ -128,18 +143,25 @@ def stands(outcome: Outcome) -> None:
 
 def test_a_close_survives_kill_nine_at_every_await(tmp_path: Path) -> None:
     async def all_sites() -> None:
-        sites, opening = tmp_path / "sites", asyncio.Lock()
-        stands(await one_close(tmp_path, "undisturbed", None, sites, opening))
-        found = sites.read_text().split("\n")[:-1]
+        opening, found = asyncio.Lock(), list[str]()
+        for attempt in range(ATTEMPTS):
+            sites = tmp_path / f"sites{attempt}"
+            stands(await one_close(tmp_path, f"undisturbed{attempt}", None, sites, opening))
+            # Where reconciliation was first, the leg's own closing of its rows was not met.
+            found += [site for site in sites.read_text().split("\n")[:-1] if site not in found]
+            if any("_close_rows" in site for site in found):
+                break
         assert len(found) > 15, found
         failures: list[str] = []
         gate = asyncio.Semaphore(4)
 
         async def die_at(number: int, site: str) -> None:
             async with gate:
-                outcome = await one_close(
-                    tmp_path, str(number), site, tmp_path / f"s{number}", opening
-                )
+                for attempt in range(ATTEMPTS):
+                    name = f"{number}-{attempt}"
+                    outcome = await one_close(tmp_path, name, site, tmp_path / f"s{name}", opening)
+                    if outcome.killed:
+                        break
                 assert outcome.killed, f"the guard did not die at {site}"
                 try:
                     stands(outcome)
