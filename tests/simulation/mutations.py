@@ -116,7 +116,7 @@ def settle_is_ignored(right: Any) -> Any:
 
 
 def sent_before_its_intent(right: Any) -> Any:
-    async def send(self: Any, intent: Intent) -> Any:
+    async def send(self: Any, intent: Intent, wanted: Any = None) -> Any:
         await self._venue.place(
             OrderRequest(
                 key=intent.key,
@@ -128,7 +128,7 @@ def sent_before_its_intent(right: Any) -> Any:
                 hedged=intent.hedged,
             )
         )
-        return await right(self, intent)
+        return await right(self, intent, wanted)
 
     return send
 
