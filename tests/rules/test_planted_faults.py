@@ -111,6 +111,11 @@ def looks_need_no_space(judge: Judge, facts: LegFacts, settings: VerdictSettings
     return judge(facts, msgspec.structs.replace(settings, confirm_after=timedelta(0)))
 
 
+def damaged_reads_are_complete(judge: Judge, facts: LegFacts, settings: VerdictSettings) -> Verdict:
+    whole = tuple(msgspec.structs.replace(read, problems=()) for read in facts.snapshots)
+    return judge(msgspec.structs.replace(facts, snapshots=whole), settings)
+
+
 IN_THE_VERDICT: list[tuple[Callable[[Judge, LegFacts, VerdictSettings], Verdict], Test | None]] = [
     (never_asks_by_name, None),
     (asks_by_name_only_without_a_fill, None),
@@ -135,6 +140,10 @@ IN_THE_VERDICT: list[tuple[Callable[[Judge, LegFacts, VerdictSettings], Verdict]
     (
         looks_need_no_space,
         test_verdict.test_two_complete_reads_too_close_together_confirm_nothing,
+    ),
+    (
+        damaged_reads_are_complete,
+        test_verdict.test_a_damaged_read_that_does_not_show_the_leg_is_unknown_and_failed,
     ),
 ]
 """Each with the test that notices; None: the worlds do."""

@@ -202,6 +202,8 @@ class Watch:
             if opened_at is None or not self.was_flat(key, opened_at):
                 self.break_(f"3: row {row_id} of {key} is closed ({reason}) and it lives")
             ours = self._our_fills(key, row_id)
+            if reason in (*GHOSTS, RECONCILED) and opened_at is not None and not ours:
+                self._check_settled(row_id, key, opened_at)
             if reason in (*GHOSTS, RECONCILED) and ours >= Decimal(str(quantity)):
                 self.break_(f"3: row {row_id} of {key} is called a ghost; our orders closed {ours}")
         if fresh:
@@ -239,6 +241,15 @@ class Watch:
         changes = self._sizes.get(key, [])
         before = [held for at, held in changes if at <= since]
         return not before or not before[-1] or any(not h for at, h in changes if at >= since)
+
+    def _check_settled(self, row_id: int, key: LegKey, opened_at: datetime) -> None:
+        """3: the bot has had `settle` to write its exit. A clock that jumps may shorten that."""
+        if self._happened["clock jump"]:
+            return
+        ends = (at for at, held in self._sizes.get(key, []) if at >= opened_at and not held)
+        end = next(ends, opened_at)
+        if self._now() - end < self._settings.verdict.settle:
+            self.break_(f"3: row {row_id} of {key} is closed {self._now() - end} after its end")
 
     # --- both sides -----------------------------------------------------------------------------
 

@@ -104,15 +104,15 @@ class Schedule:
         self.world.hand_closes(trade)
         await until(
             lambda: all(row_id != trade.row_id for row_id, _, _ in self.world.active_rows()),
-            IN_SECONDS,
+            SETTLE.total_seconds() + IN_SECONDS,
             f"6: {trade.key} is buried, whatever {self.only} suffers from",
         )
 
     async def _find_at_once(self) -> None:
         """5: with nothing else wrong, an orphan, a ghost and a mismatch are found in an interval.
 
-        Where the account's stream runs, a ghost is found in seconds, and an orphan as soon as it
-        is old enough to be one.
+        Where the account's stream runs, an orphan is found as soon as it is old enough to be one,
+        and a ghost as soon as its bot has had `settle` to write the end.
         """
         world, rng = self.world, self.world.rng
         account = rng.choice(ACCOUNTS)
@@ -131,10 +131,12 @@ class Schedule:
         orphan = world.open(account, symbols[2], rng.choice(list(Side)), row=False)
         world.hand_closes(gone)
         world.hand_closes(halved, Decimal("0.5"))
-        soon = IN_SECONDS if streams else EVERY.total_seconds() + A_LOOK
+        settled = SETTLE.total_seconds() + IN_SECONDS
+        # Without a stream the next round may be as late as that, and `settle` is over by then.
+        soon = settled if streams else EVERY.total_seconds() + A_LOOK
         ghost = f"ghost:{gone.key}:{gone.row_id}"
         for key, seconds in (
-            (f"orphan:{orphan.key}", max(soon, SETTLE.total_seconds() + IN_SECONDS)),
+            (f"orphan:{orphan.key}", soon),
             (ghost, soon),
             (f"mismatch:{halved.key}", EVERY.total_seconds() + A_LOOK),
         ):

@@ -19,7 +19,7 @@ from tests.simulation.templates import Template
 from tests.simulation.world import World, coarse_ticks, sim_settings, until
 
 HOUR = timedelta(hours=1)
-FILLED_AFTER = timedelta(seconds=4.8)
+FILLED_AFTER = timedelta(seconds=5.0)
 """Just after a poll of the open order's record, and two seconds before the next one."""
 
 
