@@ -157,6 +157,12 @@ async def _keep(venue: SimulatedVenue, settings: Settings, positions: tuple[_Kep
                     ACCOUNT, symbol, kept.side, Decimal(kept.venue), entry, opened,
                     stop_loss=stop if kept.stop else None,
                 )  # fmt: skip
+            else:
+                # It was closed by hand since, and the bot has not noticed.
+                size = Decimal(kept.ledger or 0)
+                venue.market.open_position(ACCOUNT, symbol, kept.side, size, entry, opened)
+                ended = utc_now() - timedelta(minutes=10)
+                venue.market.close_by_hand(ACCOUNT, symbol, kept.side, closed_at=ended)
             if kept.ledger is not None:
                 row = NewPosition(
                     account=ACCOUNT,
