@@ -19,7 +19,7 @@ REWRITE = "a sample is out of date: `make docs` writes it anew; look at the diff
 STAYS = re.compile(r"(run|demo|venue|top|repl(?! -c)|events --follow|--install-completion)( |$)")
 """Commands that stay until a person leaves, and one that writes into his home."""
 EXPECTED = {"hold": 1, "init": 1, "accept": 6, "close": 6, "close BTCUSDT --yes --no-wait": 0}
-"""No row has the example's symbol to hold, `init` writes over no file, and observe closes nothing."""
+"""No row to hold has the example's symbol, `init` writes over no file, observe closes nothing."""
 
 
 @pytest.fixture(scope="module")
