@@ -250,8 +250,10 @@ async def _closes(system: System, bench: Bench, meter: Meter, ledger: Ledger) ->
     used = sum(it.cpu for it in mailboxes)
     gc.collect()
     begun, cpu = time.perf_counter(), time.thread_time()
+    in_time = datetime.now(UTC) + timedelta(minutes=10)
     for key in bench.keys:
-        system.tell(paths.aged_leg(key), CloseByOrder(key=key))
+        # Each command is stored before its leg's actor is told of it.
+        system.tell(paths.aged_scan(key.account), CloseByOrder(key=key, expires_at=in_time))
     await _until(lambda: not any(_alive(system, key) for key in bench.keys), 600)
     wall, cpu = time.perf_counter() - begun, time.thread_time() - cpu
     rows = await ledger.rows()
