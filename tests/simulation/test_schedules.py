@@ -13,9 +13,9 @@ from tests.simulation.scene import BYBIT
 from tests.simulation.schedules import run_schedule
 from tests.simulation.templates import Template
 
-BATCH = 40
-BATCHES = 5
-AT_LEAST = 4
+BATCH = 100
+BATCHES = 2
+AT_LEAST = 7
 """How often each kind of trouble must have struck in a batch, at the very least."""
 
 
