@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+from datetime import datetime, timedelta
 
+from messages.budget import Lane
 from messages.venue import (
     Connected,
     Identity,
@@ -14,9 +16,12 @@ from messages.venue import (
     VenueErrorKind,
 )
 from venues.client import Client, VenueCallError
+from venues.limits.priority import asking
 from venues.numbers import instant_or_none
 from venues.strict import MalformedReplyError
 
+_WARM_WITHIN = timedelta(seconds=1)
+"""For how long a question that only keeps a socket open waits for its turn."""
 _FATAL = (VenueErrorKind.KEY, VenueErrorKind.RIGHTS, VenueErrorKind.CLOCK)
 
 
@@ -77,3 +82,23 @@ async def key_rights(client: Client) -> KeyRights | VenueError:
             return await client.hooks.key_rights(client)
     except VenueCallError as failed:
         return failed.error
+
+
+async def keep_warm(client: Client, connections: int) -> VenueError | None:
+    """Use so many sockets at once, so that none of them is dropped for being idle."""
+    try:
+        await client.ready()
+    except VenueCallError as failed:
+        return failed.error
+    with asking(Lane.ROUND):
+        ends = await asyncio.gather(*(_touch(client) for _ in range(connections)))
+    return next((error for error in ends if error is not None), None)
+
+
+async def _touch(client: Client) -> VenueError | None:
+    try:
+        async with client.call("keep_warm", not_after=client.now() + _WARM_WITHIN):
+            await client.hooks.touch(client)
+    except VenueCallError as failed:
+        return failed.error
+    return None

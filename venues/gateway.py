@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from messages.budget import BudgetUse
 from messages.settings import AccountSettings
 from messages.values import LegKey
 from messages.venue import (
@@ -126,6 +127,12 @@ class CcxtVenue:
         self, on_hint: Callable[[Hint], None], on_connected: Callable[[], None]
     ) -> VenueError:
         return await stream.watch(self._client, on_hint, on_connected)
+
+    async def keep_warm(self, connections: int) -> VenueError | None:
+        return await account.keep_warm(self._client, connections)
+
+    def budget(self) -> BudgetUse:
+        return self._client.access.use()
 
     def calls(self) -> dict[str, int]:
         return dict(self._client.counts)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
+from messages.budget import BudgetUse
 from messages.values import LegKey
 from messages.venue import (
     Canceled,
@@ -96,6 +97,20 @@ class Venue(Protocol):
 
         `on_connected` is called each time the subscriptions stand; whoever listens takes a fresh
         REST read then, since whatever happened before it is not in the stream.
+        """
+
+    async def keep_warm(self, connections: int) -> VenueError | None:
+        """Keep so many sockets open to where the orders go, by the venue's cheapest question.
+
+        One question a socket, all at once, in the lane of rounds; what the budget for rounds has
+        no room for within a second is left out. To be called each minute or so: idle sockets are
+        dropped after 75 seconds.
+        """
+
+    def budget(self) -> BudgetUse:
+        """The venue's rate limits as they stand, and what this account has spent of them.
+
+        To be called inside the loop.
         """
 
     def calls(self) -> dict[str, int]:
