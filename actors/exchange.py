@@ -29,6 +29,7 @@ from actors.execution.shared_reads import SharedReads
 from actors.ledger_client import ask_ledger
 from actors.runtime import Actor, DeferredReply, Down, Timer, WorkerCrashed, WorkerDone, handles
 from messages.base import Done
+from messages.budget import Lane
 from messages.execution import ErrorCode, ExecutionResult
 from messages.settings import AccountSettings, Leftovers, Mode, Settings
 from messages.to_alerts import RaiseAlert
@@ -54,6 +55,7 @@ from messages.to_exchange import (
     SettleLeg,
     StopPlaced,
     StreamHint,
+    StreamStands,
 )
 from messages.to_ledger import (
     FindIntents,
@@ -76,6 +78,7 @@ from messages.venue import Markets as ListedMarkets
 from messages.verdict import Unknown
 from rules.guard_alerts import worker_crashed
 from rules.ids import OwnIds
+from venues.limits.priority import Priority, asking
 from venues.port import Venue
 
 T = TypeVar("T")
@@ -181,7 +184,7 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def connect(self, message: Connect) -> None:
-        self.work(self._connected(), WorkerCallbacks(self._on_connected), name="connect")
+        self._work(Lane.CLOSE, self._connected(), self._on_connected, name="connect")
 
     async def _connected(self) -> Connected | VenueError:
         answer = await self._venue.connect()
@@ -251,7 +254,7 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def ask_identity(self, message: AskIdentity) -> None:
-        self.work(self._identity.ask(), WorkerCallbacks(self._on_identity), name="identity")
+        self._work(Lane.ROUND, self._identity.ask(), self._on_identity, name="identity")
 
     def _on_identity(self, wrong: str | None) -> None:
         if wrong is None:
@@ -263,7 +266,10 @@ class Exchange(Actor[ExchangeState]):
     def adopt_identity(self, message: AdoptIdentity) -> DeferredReply[Done | NotReady]:
         """An operator says that the account is rightly what the venue calls it now."""
         return self._answer_later(
-            self._adopted(message), lambda why: NotReady(why=why), name="adopt identity"
+            Lane.ANSWER,
+            self._adopted(message),
+            lambda why: NotReady(why=why),
+            name="adopt identity",
         )
 
     async def _adopted(self, message: AdoptIdentity) -> Done | NotReady:
@@ -289,8 +295,8 @@ class Exchange(Actor[ExchangeState]):
     def reload_markets(self, message: ReloadMarkets) -> None:
         self._reload_due = None
         self._loaded_at = self.now()
-        self.work(
-            self._venue.reload_markets(), WorkerCallbacks(self._on_markets), name="reload markets"
+        self._work(
+            Lane.ROUND, self._venue.reload_markets(), self._on_markets, name="reload markets"
         )
 
     def _on_markets(self, answer: ListedMarkets | VenueError) -> None:
@@ -323,21 +329,27 @@ class Exchange(Actor[ExchangeState]):
         if self._markets is None:
             return self._reads.unknown(self.state.why or "still connecting")
         return self._answer_later(
-            self._reads.snapshot(message.not_before), self._reads.unknown, name="read"
+            message.lane,
+            self._reads.snapshot(message.not_before),
+            self._reads.unknown,
+            name="read",
         )
 
     @handles
     def start_read(self, message: StartRead) -> None:
         if not self._reads.began():
             return
-        self.work(self._venue.fetch_positions(), WorkerCallbacks(self._on_read), name="positions")
+        self._work(
+            self._reads.priority, self._venue.fetch_positions(), self._on_read, name="positions"
+        )
 
     def _on_read(self, snapshot: Snapshot) -> None:
         if any(not self._lists(position.key.symbol) for position in snapshot.positions):
             # Listed, or renamed, since the rules were read: who judges the read needs both.
-            self.work(
+            self._work(
+                self._reads.priority,
                 self._venue.reload_markets(),
-                WorkerCallbacks(partial(self._on_markets_of, snapshot)),
+                partial(self._on_markets_of, snapshot),
                 name="reload markets",
             )
             return
@@ -398,6 +410,7 @@ class Exchange(Actor[ExchangeState]):
             why = f"this is not the ledger's account: {self.state.wrong_identity}"
             return Judgement(verdict=Unknown(why=why, not_shown=True))
         return self._answer_later(
+            message.lane,
             self._judged(message),
             lambda why: Judgement(verdict=Unknown(why=why, failed=True)),
             name="judge",
@@ -415,6 +428,7 @@ class Exchange(Actor[ExchangeState]):
     @handles
     def find_opening(self, message: FindOpening) -> DeferredReply[Opening]:
         return self._answer_later(
+            Lane.ROUND,
             find_opening(self._venue, message, self.now),
             lambda why: Opening(why=why, failed=True),
             name="opening",
@@ -422,11 +436,14 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def read_quote(self, message: ReadQuote) -> DeferredReply[Quote | VenueError]:
-        return self._answer_later(self._venue.fetch_quote(message.symbol), _as_error, name="quote")
+        return self._answer_later(
+            Lane.ANSWER, self._venue.fetch_quote(message.symbol), _as_error, name="quote"
+        )
 
     @handles
     def read_protection(self, message: ReadProtection) -> DeferredReply[Protection]:
         return self._answer_later(
+            message.lane,
             self._venue.fetch_protection(message.symbols),
             lambda why: Protection(started_at=self.now(), problems=(_as_error(why),)),
             name="stops",
@@ -439,6 +456,10 @@ class Exchange(Actor[ExchangeState]):
                 self._leg_judge.hints[hint.key] = hint
             case OrderHint() as hint:
                 self._orders.heard(hint)
+
+    @handles
+    def stream_stands(self, message: StreamStands) -> None:
+        self._orders.news.standing = message.standing
 
     @handles
     def set_suspect(self, message: SetSuspect) -> None:
@@ -484,11 +505,11 @@ class Exchange(Actor[ExchangeState]):
             ),
             message,
         )
-        self.work(
+        self._work(
+            Lane.CLOSE,
             close.run(),
-            WorkerCallbacks(
-                self._on_closed, lambda why: self._on_closed(self._not_sent(message, why))
-            ),
+            self._on_closed,
+            lambda why: self._on_closed(self._not_sent(message, why)),
             name=f"close {message.key.actor_name}",
         )
         return later
@@ -525,6 +546,7 @@ class Exchange(Actor[ExchangeState]):
         if message.key in self._closing:
             return Settled(unresolved=1)
         return self._answer_later(
+            Lane.CLOSE,
             self._orders.settle_open(message.key, self._account.name),
             lambda _: Settled(unresolved=1),
             name="settle",
@@ -536,6 +558,7 @@ class Exchange(Actor[ExchangeState]):
         if barred:
             return StopPlaced(success=False, error=barred)
         return self._answer_later(
+            Lane.CLOSE,
             place_stop(
                 self,
                 self._orders,
@@ -552,6 +575,7 @@ class Exchange(Actor[ExchangeState]):
         if self._barred() or self._markets is None:
             return CleanedUp()
         return self._answer_later(
+            Lane.ROUND,
             clean_up(
                 self,
                 self._reads,
@@ -569,14 +593,30 @@ class Exchange(Actor[ExchangeState]):
 
     # --- workers --------------------------------------------------------------------------------
 
+    def _work(
+        self,
+        lane: Lane | Priority,
+        job: Coroutine[Any, Any, Any],
+        then: Callable[[Any], None],
+        crashed: Callable[[str], None] | None = None,
+        *,
+        name: str,
+    ) -> None:
+        """Run a job in a worker, whose requests to the venue go in this lane."""
+        with asking(lane):
+            self.work(job, WorkerCallbacks(then, crashed), name=name)
+
     def _answer_later(
-        self, job: Coroutine[Any, Any, T], if_crashed: Callable[[str], T], *, name: str
+        self,
+        lane: Lane,
+        job: Coroutine[Any, Any, T],
+        if_crashed: Callable[[str], T],
+        *,
+        name: str,
     ) -> DeferredReply[T]:
         """Run a request in a worker; a crash there costs this asker its answer, and no other."""
         later: DeferredReply[T] = self.later()
-        self.work(
-            job, WorkerCallbacks(later.set, lambda why: later.set(if_crashed(why))), name=name
-        )
+        self._work(lane, job, later.set, lambda why: later.set(if_crashed(why)), name=name)
         return later
 
     @handles

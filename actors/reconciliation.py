@@ -30,6 +30,7 @@ from actors.monitoring.row_closing import RECONCILED
 from actors.monitoring.unjudged import Unjudged
 from actors.monitoring.verdicts import Judged, MissingLegs, Outcome, ask_verdict
 from actors.runtime import Actor, Timer, handles
+from messages.budget import Lane
 from messages.ledger import Command, CommandKind, CommandState, LedgerLeg
 from messages.settings import AccountSettings, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
@@ -214,7 +215,10 @@ class Reconciliation(Actor[ReconciliationState]):
         # What stands is over only when two looks say so, as it began.
         standing = bool(self._reported is None or self._reported)
         found = await self._reader.differences(
-            self._settings.verdict.confirm_after, not_before=not_before, twice=standing
+            self._settings.verdict.confirm_after,
+            not_before=not_before,
+            twice=standing,
+            lane=Lane.ROUND if not_before is None else Lane.ANSWER,
         )
         if isinstance(found, ViewUnavailable):
             self.state.last_problem = found.why

@@ -12,6 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from messages.base import Done, Request
+from messages.budget import Lane
 from messages.execution import ExecutionResult
 from messages.values import LegKey
 from messages.venue import (
@@ -48,10 +49,12 @@ class GetMarkets(Request[Markets | NotReady], frozen=True, kw_only=True):
 class ReadPositions(Request[Snapshot], frozen=True, kw_only=True):
     """All legs of the account, by a read that began at `not_before` or later.
 
-    None: any read of the current freshness window will do. All askers of a window share one.
+    None: any read of the current freshness window will do. All askers of a window share one, which
+    goes in the best of their lanes.
     """
 
     not_before: datetime | None = None
+    lane: Lane = Lane.ANSWER
 
 
 class JudgeLeg(Request["Judgement"], frozen=True, kw_only=True):
@@ -70,6 +73,7 @@ class JudgeLeg(Request["Judgement"], frozen=True, kw_only=True):
     quantity: Decimal | None = None
     not_before: datetime | None = None
     opposite_rows: bool = False
+    lane: Lane = Lane.ANSWER
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +113,7 @@ class ReadProtection(Request[Protection], frozen=True, kw_only=True):
     """The working stops of these symbols."""
 
     symbols: tuple[str, ...]
+    lane: Lane = Lane.ROUND
 
 
 class CloseLeg(Request[ExecutionResult], frozen=True, kw_only=True):
@@ -196,6 +201,12 @@ class StreamHint(msgspec.Struct, frozen=True, kw_only=True):
     """Told by the stream actor to the exchange actor."""
 
     hint: Hint
+
+
+class StreamStands(msgspec.Struct, frozen=True, kw_only=True):
+    """Told by the stream actor to the exchange actor: whether it hears of orders now."""
+
+    standing: bool
 
 
 class StreamConnected(msgspec.Struct, frozen=True, kw_only=True):

@@ -248,13 +248,6 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     not_after: datetime | None = None
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The venue took the order. That is not a fill."""
-
-    order_id: str
-    client_order_id: str
-
-
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """The venue's own refusal: no order of this id exists because of this request."""
 
@@ -265,9 +258,6 @@ class OutcomeUnknown(msgspec.Struct, frozen=True, kw_only=True):
     """Nobody knows whether the order exists. It is looked up by client order id, never re-sent."""
 
     error: VenueError
-
-
-Placement = Accepted | Refused | OutcomeUnknown
 
 
 class OrderStatus(StrEnum):
@@ -301,6 +291,20 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     fee_currency: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue took the order. That is not a fill.
+
+    `end` is the order's end where the acceptance itself tells it, whole and of our ids.
+    """
+
+    order_id: str
+    client_order_id: str
+    end: OrderRecord | None = None
+
+
+Placement = Accepted | Refused | OutcomeUnknown
 
 
 class NoSuchOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -448,7 +452,8 @@ class PositionHint(msgspec.Struct, frozen=True, kw_only=True):
 class OrderHint(msgspec.Struct, frozen=True, kw_only=True):
     """What the order stream said of an order. A hint: the order's own record decides.
 
-    `client_order_id` is empty where the order has none. `filled` is in base units.
+    `client_order_id` is empty where the order has none. `filled` is in base units. `end` is the
+    order's end where the message tells all of it; its fee is None where not all of it was heard.
     """
 
     symbol: str
@@ -457,6 +462,7 @@ class OrderHint(msgspec.Struct, frozen=True, kw_only=True):
     status: OrderStatus
     filled: Decimal
     at: datetime
+    end: OrderRecord | None = None
 
 
 Hint = PositionHint | OrderHint

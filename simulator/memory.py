@@ -298,6 +298,13 @@ class MemoryVenue:
 
         return plain(await self._wire.call("fetch_fills", effect, symbol=symbol))
 
+    async def order_fills(self, symbol: str, order_id: str, since: datetime) -> Fills | VenueError:
+        answer = await self.fetch_fills(symbol, since)
+        if isinstance(answer, VenueError):
+            return answer
+        own = tuple(fill for fill in answer.fills if fill.order_id == order_id)
+        return msgspec.structs.replace(answer, fills=own)
+
     async def closed_positions(
         self, symbol: str, since: datetime
     ) -> ClosedPositions | NotTold | VenueError:

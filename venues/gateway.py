@@ -106,6 +106,9 @@ class CcxtVenue:
     async def fetch_fills(self, symbol: str, since: datetime) -> Fills | VenueError:
         return await fills.fetch_fills(self._client, symbol, since)
 
+    async def order_fills(self, symbol: str, order_id: str, since: datetime) -> Fills | VenueError:
+        return await fills.order_fills(self._client, symbol, order_id, since)
+
     async def closed_positions(
         self, symbol: str, since: datetime
     ) -> ClosedPositions | NotTold | VenueError:

@@ -29,13 +29,13 @@ from messages.venue import (
     VenueError,
     VenueErrorKind,
 )
-from venues.client import Client, VenueCallError
+from venues.client import SHAPES, Client, VenueCallError
 from venues.limits.limiter import loop_time
 from venues.limits.priority import asking
 from venues.lookups import all_open, by_client_id, by_order_id
 from venues.numbers import plain
 from venues.order_records import read_record
-from venues.strict import is_question
+from venues.strict import MalformedReplyError, is_question
 
 _SHORTEST_WAIT = 0.1
 """Seconds before an order that was refused for its rate is sent again."""
@@ -171,7 +171,33 @@ def _placed(client: Client, order: OrderRequest, reply: Any) -> Placement:
                 kind=VenueErrorKind.MALFORMED, message=f"the order's acceptance has {what}"
             )
         )
-    return Accepted(order_id=order_id, client_order_id=order.client_order_id)
+    end = _told_end(client, order, reply)
+    return Accepted(order_id=order_id, client_order_id=order.client_order_id, end=end)
+
+
+def _told_end(client: Client, order: OrderRequest, reply: Any) -> OrderRecord | None:
+    """The order's end where its acceptance tells it: whole, and nothing but this order's.
+
+    Most venues answer with ids only; Binance tells what became of a market order (RESULT).
+    """
+    instrument = client.instruments[order.key.symbol]
+    if order.type is OrderType.STOP_MARKET:
+        return None
+    try:
+        record = read_record(client, instrument, client.hooks.corrected(reply))
+    except (MalformedReplyError, *SHAPES):
+        # It was accepted, that is sure; of its end the record will tell.
+        return None
+    key = order.key
+    ours = (
+        record.client_order_id == order.client_order_id
+        and record.side is key.side.closing
+        and record.position_side in (None, key.side)
+        and record.quantity == order.quantity
+        and record.filled <= record.quantity
+    )
+    priced = record.filled == ZERO or record.average is not None
+    return record if record.status.final and ours and priced else None
 
 
 async def find_order(client: Client, symbol: str, client_order_id: str) -> OrderLookup:

@@ -75,6 +75,10 @@ class Venue(Protocol):
     async def fetch_fills(self, symbol: str, since: datetime) -> Fills | VenueError:
         """The account's executions of a symbol since an instant, all pages, oldest first."""
 
+    async def order_fills(self, symbol: str, order_id: str, since: datetime) -> Fills | VenueError:
+        """The executions of one order that was sent at `since` or later; it is asked for by the
+        venue's id, and whose it is need not be asked."""
+
     async def closed_positions(
         self, symbol: str, since: datetime
     ) -> ClosedPositions | NotTold | VenueError:

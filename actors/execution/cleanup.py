@@ -5,10 +5,12 @@ from __future__ import annotations
 from actors.context import Context
 from actors.execution.shared_reads import SharedReads
 from actors.ledger_client import note
+from messages.budget import Lane
 from messages.to_exchange import CleanedUp, CleanUp, Markets
 from messages.venue import OpenOrders, VenueError
 from rules.ids import OwnIds
 from rules.leftovers import leftover_orders
+from venues.limits.priority import asking
 from venues.port import Venue
 
 
@@ -40,9 +42,10 @@ async def clean_up(
         key, resting, others=others, hedged=bool(markets.hedged), own=own, only_own=only_own
     )
     for record in leftovers:
-        answer = await venue.cancel(
-            key.symbol, record.order_id, trigger=record.trigger_price is not None
-        )
+        with asking(Lane.ORDER):
+            answer = await venue.cancel(
+                key.symbol, record.order_id, trigger=record.trigger_price is not None
+            )
         # A failed cancel is never "cancelled": the order is named as left.
         (left if isinstance(answer, VenueError) else cancelled).append(record.order_id)
     if cancelled or left:

@@ -27,6 +27,7 @@ from venues.exchanges.values import (
     Step,
     Told,
     Trade,
+    TradePush,
 )
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import MalformedReplyError, Place, Reply, rows_at
@@ -318,6 +319,11 @@ def _order(row: Row) -> OrderPush:
         status=row.get("X"),
         amount=row.get("q"),
         filled=row.get("z"),
+        row={"side": row.get("S"), "positionSide": row.get("ps"), "reduceOnly": row.get("R")},
+        average=row.get("ap"),
+        trade=TradePush(row.get("t"), row.get("l"), row.get("n"), row.get("N"))
+        if row.get("x") == "TRADE"
+        else None,
     )
 
 

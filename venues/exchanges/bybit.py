@@ -413,6 +413,8 @@ class Bybit(Exchange):
                 status=row.get("orderStatus"),
                 amount=row.get("qty"),
                 filled=row.get("cumExecQty"),
+                row=row,
+                average=row.get("avgPrice"),
             )
             for row in rows_of(message.get("data"))
             # On a unified account the topic tells of spot and options as well, some of which bear

@@ -171,11 +171,23 @@ class LegPush:
 
 
 @dataclass(frozen=True, slots=True)
+class TradePush:
+    """One execution that a stream's word of an order tells of; `fee` is positive for a cost."""
+
+    id: Any
+    amount: Any
+    fee: Any
+    fee_currency: Any
+
+
+@dataclass(frozen=True, slots=True)
 class OrderPush:
     """A stream's word of an order; sizes in contracts, each as the venue wrote it.
 
     A `conditional` order that rests has no fill to tell. `resting` says that the order rests,
-    whatever ccxt makes of `status`.
+    whatever ccxt makes of `status`. `row` has the side and the leg in the names of the venue's REST
+    record; None where the message does not tell all that a record does. `trade` is the execution
+    that led to this message, where it tells of one.
     """
 
     symbol: Any
@@ -186,6 +198,9 @@ class OrderPush:
     filled: Any
     conditional: bool = False
     resting: bool = False
+    row: Row | None = None
+    average: Any = None
+    trade: TradePush | None = None
 
 
 @dataclass(frozen=True, slots=True)
