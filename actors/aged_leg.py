@@ -241,6 +241,9 @@ class AgedLeg(Actor[AgedState]):
                 if not self._commands.have_begun:
                     await self._commands.end(CommandState.FAILED, f"nothing was sent: {why}")
                 return self._wait(f"not closed: {why}", self._until(unknown.look_again_at))
+            case Unknown(banned_until=datetime(), why=why):
+                # Nothing can be asked, so nothing can have failed; people know of the ban.
+                return self._wait(f"waiting for the venue's ban to end: {why}")
             case Unknown(why=why):
                 await self._report_unknown(why)
                 if self._on_unknown is OnUnknown.WAIT:

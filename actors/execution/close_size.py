@@ -115,6 +115,8 @@ def _ended_by(
             return progress.failed(
                 ErrorCode.NETWORK, f"the leg is gone and nothing says how: {verdict.why}"
             )
+        case Unknown(banned_until=datetime(), why=why):
+            return progress.failed(ErrorCode.RATE_LIMITED, why)
         case Unknown() if verdict.not_shown or on_unknown is OnUnknown.WAIT or spent:
             return progress.failed(ErrorCode.NETWORK, f"the leg cannot be judged: {verdict.why}")
         case _:
