@@ -347,6 +347,15 @@ def settings_for(
 
 
 @asynccontextmanager
+async def _standing(venue: SimulatedVenue | None) -> AsyncIterator[SimulatedVenue]:
+    if venue is not None:
+        yield venue
+        return
+    async with SimulatedVenue(seed=7) as own:
+        yield own
+
+
+@asynccontextmanager
 async def world(
     tmp_path: Path,
     *,
@@ -354,14 +363,16 @@ async def world(
     before: Callable[[World], Awaitable[Any]] | None = None,
     wrap: Callable[[Venue], Venue] | None = None,
     clock: Callable[[], datetime] = now,
+    venue: SimulatedVenue | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
     """A running guard. `before` prepares market and ledger before the tree starts.
 
     `wrap` stands between the actors and each gateway, for what the simulated venue cannot say.
-    `clock` is the guard's own; the venue's and the leases' goes on as it does.
+    `clock` is the guard's own; the venue's and the leases' goes on as it does. Without `venue`
+    it has one of its own.
     """
-    async with SimulatedVenue(seed=7) as venue:
+    async with _standing(venue) as venue:
         settings = settings_for(tmp_path, venue, accounts, **changes)
         ledger = await open_ledger(settings.storage.url, now=now, data_dir=tmp_path)
         venues = {a.name: open_venue(a, now=clock) for a in settings.accounts}
