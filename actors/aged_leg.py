@@ -433,7 +433,7 @@ class AgedLeg(Actor[AgedState]):
             # Nothing was sent, and people have been told why.
             await self._commands.end(CommandState.FAILED, result.error_message)
             return self._wait(result.error_message, self._pause * MOST_PAUSES)
-        if code is ErrorCode.ROW_CHANGED:
+        if code in (ErrorCode.ROW_CHANGED, ErrorCode.ACCOUNT_UNDECIDED):
             return self._wait(result.error_message, SOON)
         if code is ErrorCode.RATE_LIMITED:
             # Known unsent: it waits for the venue, and no person can help.

@@ -11,7 +11,7 @@ import pytest
 from messages.settings import AgedSettings
 from messages.values import Side
 from simulator.server import SimulatedVenue
-from tests.scenarios.world import NEVER, XRP, scenario, world
+from tests.scenarios.world import NEVER, SETTLED_AT_ONCE, XRP, scenario, world
 
 AGED_AT_ONCE = AgedSettings(
     max_age=timedelta(0),
@@ -33,7 +33,11 @@ async def test_9_13_the_same_row_in_a_new_ledger_is_closed_by_an_order_of_its_ow
         for folder in (tmp_path / "old", tmp_path / "new"):
             folder.mkdir()
             async with world(
-                folder, accounts=(account,), venue=venue, aged=AGED_AT_ONCE
+                folder,
+                accounts=(account,),
+                venue=venue,
+                aged=AGED_AT_ONCE,
+                verdict=SETTLED_AT_ONCE,
             ) as guard:
                 # The second time the venue knows of an order for row 1 that filled all of it.
                 row = await guard.both(XRP, Side.LONG, "10", hours=0, account=account)
