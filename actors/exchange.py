@@ -166,6 +166,7 @@ class Exchange(Actor[ExchangeState]):
         self._asked_for: set[str] = set()
         self._shown: frozenset[LegKey] = frozenset()
         self._doubted_at: datetime | None = None
+        self._asked_whose = False
         self._health = Health(self, account.name, self.state.health)
         self._reads = SharedReads(
             account.name,
@@ -260,6 +261,8 @@ class Exchange(Actor[ExchangeState]):
         self.work(self._identity.ask(), WorkerCallbacks(self._on_identity), name="identity")
 
     def _on_identity(self, wrong: str | None) -> None:
+        # A venue that does not answer must not bar the account for as long as that lasts.
+        self._asked_whose = True
         if wrong is None:
             self.after(IDENTITY_RETRY, AskIdentity())
         else:
@@ -488,8 +491,9 @@ class Exchange(Actor[ExchangeState]):
         state = self.state
         if suspect := state.wrong_identity or state.suspect:
             return ErrorCode.ACCOUNT_SUSPECT, f"the account is suspect: {suspect}"
-        if state.undecided:
-            why = f"it is being found out whether this is the ledger's account: {state.undecided}"
+        undecided = state.undecided if self._asked_whose else "the venue is asked whose login it is"
+        if undecided:
+            why = f"it is being found out whether this is the ledger's account: {undecided}"
             return ErrorCode.ACCOUNT_UNDECIDED, why
         return None
 
