@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -22,7 +23,10 @@ from venues.port import Venue
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseContext:
-    """With what a close works. `actor` is the exchange actor's side of it."""
+    """With what a close works. `actor` is the exchange actor's side of it.
+
+    `doubt` says why the account may not be the ledger's, and with which code a close ends then.
+    """
 
     actor: Context
     venue: Venue
@@ -31,6 +35,7 @@ class CloseContext:
     markets: Markets
     settings: OrderSettings
     on_unknown: OnUnknown
+    doubt: Callable[[], tuple[ErrorCode, str] | None]
 
 
 class Progress:
