@@ -24,6 +24,7 @@ from actors.execution.health import Health, HealthState
 from actors.execution.identity import IdentityCheck
 from actors.execution.leg_opening import find_opening
 from actors.execution.orders import Orders
+from actors.execution.position_mode import ask_mode
 from actors.execution.protective_stop import place_stop
 from actors.execution.shared_reads import SharedReads
 from actors.ledger_client import ask_ledger
@@ -200,7 +201,10 @@ class Exchange(Actor[ExchangeState]):
             await self._orders.settle_open(None, self._account.name)
             if answer.hedged is None:
                 # An account that is empty now shows no mode, and its rows must be judged.
-                answer = msgspec.structs.replace(answer, hedged=hedged_before)
+                hedged = hedged_before
+                if hedged is None:
+                    hedged = await ask_mode(self, self._venue, self._account.name, answer)
+                answer = msgspec.structs.replace(answer, hedged=hedged)
         return answer
 
     async def _recall(self) -> bool | None:
