@@ -14,6 +14,7 @@ from messages.venue import (
     Instrument,
     InstrumentStatus,
     NotTold,
+    PriceKind,
     VenueErrorKind,
 )
 from venues.exchanges.base import Exchange
@@ -27,7 +28,18 @@ from venues.exchanges.reading import (
     signed_row,
     told_id,
 )
-from venues.exchanges.values import STABLE, Ask, Facts, Order, Row, RowReading, Session, Step, Trade
+from venues.exchanges.values import (
+    STABLE,
+    Ask,
+    Facts,
+    Order,
+    PriceList,
+    Row,
+    RowReading,
+    Session,
+    Step,
+    Trade,
+)
 from venues.numbers import instant_or_none, positive_or_none
 from venues.strict import CannotTellError, Place, Reply, rows_at
 
@@ -92,6 +104,19 @@ class Bingx(Exchange):
         """GET /openApi/account/v1/uid: `uid`."""
         body = await session.exchange.accountV1PrivateGetUid()
         return Identity(id=told_id(object_at(body, "data"), "uid"))
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /openApi/swap/v2/quote/ticker and premiumIndex of all contracts."""
+        place = Place("/swap/v2/quote/ticker", ("data",))
+        fields = {"bid": "bidPrice", "ask": "askPrice", "last": "lastPrice"}
+        found = []
+        if kinds != {PriceKind.MARK}:
+            found.append(PriceList("swapV2PublicGetQuoteTicker", place, "symbol", fields))
+        if PriceKind.MARK in kinds:
+            marks = Place("/swap/v2/quote/premiumIndex", ("data",))
+            mark = {"mark": "markPrice"}
+            found.append(PriceList("swapV2PublicGetQuotePremiumIndex", marks, "symbol", mark))
+        return found
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`status`: 1 online, 25 closed to openings, 5 before its launch, 0 offline."""

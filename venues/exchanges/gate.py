@@ -18,6 +18,7 @@ from messages.venue import (
     NotTold,
     OrderRequest,
     OrderType,
+    PriceKind,
 )
 from venues.exchanges.base import Exchange
 from venues.exchanges.reading import (
@@ -29,7 +30,17 @@ from venues.exchanges.reading import (
     raw_of,
     told_id,
 )
-from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
+from venues.exchanges.values import (
+    Ask,
+    Facts,
+    Order,
+    PriceList,
+    Row,
+    RowReading,
+    Session,
+    Step,
+    Trade,
+)
 from venues.numbers import decimal_or_none, instant_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, rows_at
 
@@ -107,6 +118,20 @@ class Gate(Exchange):
     def listens_again(self, reply: Reply, now: datetime) -> datetime | None:
         told = super().listens_again(reply, now)
         return told or instant_or_none(reply.headers.get("x-gate-ratelimit-reset-timestamp"))
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /futures/{settle}/tickers: all kinds of all perpetuals; dated ones go by name."""
+        fields = {"bid": "highest_bid", "ask": "lowest_ask", "last": "last", "mark": "mark_price"}
+        return [
+            PriceList(
+                "publicFuturesGetSettleTickers",
+                Place("/tickers", ()),
+                "contract",
+                fields,
+                {"settle": settle.lower()},
+            )
+            for settle in settles
+        ]
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         info = market["info"]

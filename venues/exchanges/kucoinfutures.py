@@ -13,6 +13,7 @@ from messages.venue import (
     Instrument,
     InstrumentStatus,
     NotTold,
+    PriceKind,
     VenueErrorKind,
 )
 from venues.exchanges.base import Exchange
@@ -27,7 +28,17 @@ from venues.exchanges.reading import (
     signed_row,
     told_id,
 )
-from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
+from venues.exchanges.values import (
+    Ask,
+    Facts,
+    Order,
+    PriceList,
+    Row,
+    RowReading,
+    Session,
+    Step,
+    Trade,
+)
 from venues.numbers import decimal_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, last_body, rows_at
 
@@ -131,6 +142,19 @@ class KucoinFutures(Exchange):
             sub_account=not is_true(master) if master is not None else None,
             label=label_of(data.get("subName") or data.get("remark")),
         )
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /api/v1/allTickers; the mark prices are with the contracts."""
+        place = Place("/api/v1/allTickers", ("data",))
+        fields = {"bid": "bestBidPrice", "ask": "bestAskPrice", "last": "price"}
+        found = []
+        if kinds != {PriceKind.MARK}:
+            found.append(PriceList("futuresPublicGetAllTickers", place, "symbol", fields))
+        if PriceKind.MARK in kinds:
+            marks = Place("/api/v1/contracts/active", ("data",))
+            mark = {"mark": "markPrice"}
+            found.append(PriceList("futuresPublicGetContractsActive", marks, "symbol", mark))
+        return found
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         told = str(market["info"].get("status") or "Open")

@@ -17,6 +17,7 @@ from messages.venue import (
     NotTold,
     OrderRequest,
     OrderType,
+    PriceKind,
 )
 from venues.exchanges.base import Exchange
 from venues.exchanges.reading import (
@@ -33,7 +34,17 @@ from venues.exchanges.reading import (
     together,
     told_id,
 )
-from venues.exchanges.values import Ask, Facts, Order, Row, RowReading, Session, Step, Trade
+from venues.exchanges.values import (
+    Ask,
+    Facts,
+    Order,
+    PriceList,
+    Row,
+    RowReading,
+    Session,
+    Step,
+    Trade,
+)
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
 from venues.strict import MalformedReplyError, Place, rows_at
 
@@ -64,6 +75,10 @@ _EFFECTIVE = ("effective", "partially_effective")
 
 def _is_algo(raw: Row) -> bool:
     return "actualSz" in raw
+
+
+_TICKERS = Place("/api/v5/market/tickers", ("data",))
+_MARKS = Place("/api/v5/public/mark-price", ("data",))
 
 
 class Okx(Exchange):
@@ -138,6 +153,16 @@ class Okx(Exchange):
             raise MalformedReplyError("the key's permissions are not told")
         granted = str(rows[0]["perm"]).split(",")
         return KeyRights(read=True, trade="trade" in granted, withdraw="withdraw" in granted)
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /api/v5/market/tickers and public/mark-price of all swaps; dated ones go by name."""
+        swaps = {"instType": "SWAP"}
+        fields = {"bid": "bidPx", "ask": "askPx", "last": "last"}
+        found = [PriceList("publicGetMarketTickers", _TICKERS, "instId", fields, swaps)]
+        if PriceKind.MARK in kinds:
+            marks = {"mark": "markPx"}
+            found.append(PriceList("publicGetPublicMarkPrice", _MARKS, "instId", marks, swaps))
+        return found if kinds != {PriceKind.MARK} else found[1:]
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`state`; an end that is announced stands in a swap's `expTime`."""
