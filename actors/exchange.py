@@ -28,7 +28,17 @@ from actors.execution.position_mode import ask_mode
 from actors.execution.protective_stop import place_stop
 from actors.execution.shared_reads import SharedReads
 from actors.ledger_client import ask_ledger
-from actors.runtime import Actor, DeferredReply, Down, Timer, WorkerCrashed, WorkerDone, handles
+from actors.prices import PriceReader
+from actors.runtime import (
+    Actor,
+    ChildSpec,
+    DeferredReply,
+    Down,
+    Timer,
+    WorkerCrashed,
+    WorkerDone,
+    handles,
+)
 from messages.base import Done
 from messages.budget import Lane
 from messages.execution import ErrorCode, ExecutionResult
@@ -70,8 +80,8 @@ from messages.venue import (
     Connected,
     OrderHint,
     PositionHint,
+    Price,
     Protection,
-    Quote,
     Snapshot,
     VenueError,
     VenueErrorKind,
@@ -154,15 +164,21 @@ class ExchangeState(msgspec.Struct):
 
 
 class Exchange(Actor[ExchangeState]):
-    """One account at one venue. The `venue` outlives incarnations; this state does not."""
+    """One account at one venue. The `venue` outlives incarnations; this state does not.
 
-    def __init__(self, venue: Venue, account: AccountSettings, settings: Settings) -> None:
+    `prices` is how the actor with its exchange's prices is made, where there is none yet.
+    """
+
+    def __init__(
+        self, venue: Venue, account: AccountSettings, settings: Settings, prices: ChildSpec
+    ) -> None:
         super().__init__(ExchangeState(account=account.name, exchange=account.exchange))
         self._venue = venue
         self._account = account
         self._settings = settings
         self._markets: Markets | None = None
         self._told_identity = ""
+        self._prices = PriceReader(self, account.name, prices)
         self._closing: dict[LegKey, list[DeferredReply[ExecutionResult]]] = {}
         self._identity = IdentityCheck(self, venue, account)
         self._reload_due: Timer | None = None
@@ -449,9 +465,14 @@ class Exchange(Actor[ExchangeState]):
         )
 
     @handles
-    def read_quote(self, message: ReadQuote) -> DeferredReply[Quote | VenueError]:
+    def read_quote(self, message: ReadQuote) -> DeferredReply[Price | VenueError]:
         return self._answer_later(
-            Lane.ANSWER, self._venue.fetch_quote(message.symbol), _as_error, name="quote"
+            message.lane,
+            self._prices.read(
+                message.symbol, message.kinds, max_age=message.max_age, lane=message.lane
+            ),
+            _as_error,
+            name="quote",
         )
 
     @handles
@@ -544,6 +565,7 @@ class Exchange(Actor[ExchangeState]):
             CloseContext(
                 actor=self,
                 venue=self._venue,
+                prices=self._prices,
                 leg_judge=self._leg_judge,
                 orders=self._orders,
                 markets=self._markets,

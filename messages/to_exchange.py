@@ -6,7 +6,7 @@ stays its own.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
@@ -20,8 +20,9 @@ from messages.venue import (
     Fill,
     Hint,
     Instrument,
+    Price,
+    PriceKind,
     Protection,
-    Quote,
     Snapshot,
     VenueError,
     VenuePosition,
@@ -105,8 +106,13 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     failed: bool = False
 
 
-class ReadQuote(Request[Quote | VenueError], frozen=True, kw_only=True):
+class ReadQuote(Request[Price | VenueError], frozen=True, kw_only=True):
+    """A contract's prices of these kinds, by a question that left at most `max_age` ago."""
+
     symbol: str
+    kinds: frozenset[PriceKind] = frozenset(PriceKind)
+    max_age: timedelta = timedelta(seconds=1)
+    lane: Lane = Lane.ANSWER
 
 
 class ReadProtection(Request[Protection], frozen=True, kw_only=True):

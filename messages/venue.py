@@ -213,15 +213,48 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return next((p for p in self.positions if p.key == key), None)
 
 
-class Quote(msgspec.Struct, frozen=True, kw_only=True):
-    """Prices of one symbol. `bid` and `ask` are the best of the book."""
+class PriceKind(StrEnum):
+    """What is asked for: the best of the book, the last trade's price, or the mark price."""
+
+    BOOK = "book"
+    LAST = "last"
+    MARK = "mark"
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """Prices of one symbol in quote currency; None are those that nobody asked for.
+
+    `bid` and `ask` are the best of the book. `at` is when the question for them left.
+    """
 
     symbol: str
     at: datetime
-    last: Decimal
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    last: Decimal | None = None
+    mark: Decimal | None = None
+
+
+class Quote(Price, frozen=True, kw_only=True):
+    """All prices of one symbol."""
+
     bid: Decimal
     ask: Decimal
+    last: Decimal
     mark: Decimal
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """The prices of all contracts of an exchange, of these `kinds`, by one look at its lists.
+
+    `damaged` are contracts whose row could not be read, and why; one that is in neither is in no
+    list.
+    """
+
+    at: datetime
+    kinds: frozenset[PriceKind]
+    by_symbol: dict[str, Price]
+    damaged: dict[str, str] = {}
 
 
 class OrderType(StrEnum):

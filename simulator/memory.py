@@ -33,6 +33,9 @@ from messages.venue import (
     OutcomeUnknown,
     Placement,
     PositionHint,
+    Price,
+    PriceKind,
+    Prices,
     Protection,
     Quote,
     Refused,
@@ -202,6 +205,24 @@ class MemoryVenue:
             )
 
         return plain(await self._wire.call("fetch_quote", effect, symbol=symbol))
+
+    async def fetch_prices(self, kinds: frozenset[PriceKind]) -> Prices | NotTold | VenueError:
+        def effect(_: Strikes) -> Prices:
+            prices = self._market.prices
+            of: dict[str, Price] = {
+                it.symbol: Price(
+                    symbol=it.symbol,
+                    at=self._market.now(),
+                    bid=prices.bid(it),
+                    ask=prices.ask(it),
+                    last=prices.last(it) if PriceKind.LAST in kinds else None,
+                    mark=prices.mark(it) if PriceKind.MARK in kinds else None,
+                )
+                for it in self._market.listings(self._owner.exchange)
+            }
+            return Prices(at=self._market.now(), kinds=kinds, by_symbol=of)
+
+        return plain(await self._wire.call("fetch_prices", effect))
 
     async def fetch_protection(self, symbols: tuple[str, ...]) -> Protection:
         def effect(strikes: Strikes) -> list[Order]:

@@ -27,6 +27,7 @@ ENDPOINTS = {
     "fetch_positions": "positions",
     "fetch_position": "positions",
     "fetch_quote": "ticker",
+    "fetch_prices": "ticker",
     "fetch_protection": "protection",
     "place": "order.create",
     "find_order": "order.find",

@@ -27,6 +27,8 @@ from messages.venue import (
     OrderLookup,
     OrderRequest,
     Placement,
+    PriceKind,
+    Prices,
     Protection,
     Quote,
     Snapshot,
@@ -85,6 +87,9 @@ class CcxtVenue:
 
     async def fetch_quote(self, symbol: str) -> Quote | VenueError:
         return await quotes.fetch_quote(self._client, symbol)
+
+    async def fetch_prices(self, kinds: frozenset[PriceKind]) -> Prices | NotTold | VenueError:
+        return await quotes.fetch_prices(self._client, kinds)
 
     async def fetch_protection(self, symbols: tuple[str, ...]) -> Protection:
         return await protection.fetch_protection(self._client, symbols)

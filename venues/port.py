@@ -27,6 +27,8 @@ from messages.venue import (
     OrderLookup,
     OrderRequest,
     Placement,
+    PriceKind,
+    Prices,
     Protection,
     Quote,
     Snapshot,
@@ -53,7 +55,11 @@ class Venue(Protocol):
     async def fetch_position(self, key: LegKey) -> Snapshot:
         """Read one symbol's legs affirmatively, where the venue can; else all legs."""
 
-    async def fetch_quote(self, symbol: str) -> Quote | VenueError: ...
+    async def fetch_quote(self, symbol: str) -> Quote | VenueError:
+        """All prices of one symbol."""
+
+    async def fetch_prices(self, kinds: frozenset[PriceKind]) -> Prices | NotTold | VenueError:
+        """The prices of all contracts, by one list for each kind where the venue has them."""
 
     async def fetch_protection(self, symbols: tuple[str, ...]) -> Protection:
         """Read the working stops and take-profits that rest as orders of their own."""

@@ -10,7 +10,7 @@ from actors.execution.evidence import verdict_text
 from actors.ledger_client import note
 from messages.budget import Lane
 from messages.execution import ExecutionResult
-from messages.venue import OpenOrders, Quote, VenueError
+from messages.venue import OpenOrders, PriceKind, VenueError
 from messages.verdict import Absent
 from rules.ladder import Attempt, Send
 from rules.leftovers import reserving_orders
@@ -64,8 +64,8 @@ async def _free_reserved_size(context: CloseContext, progress: Progress) -> bool
     resting = await context.venue.open_orders(key.symbol)
     if not isinstance(resting, OpenOrders):
         return False
-    quote = await context.venue.fetch_quote(key.symbol)
-    mark = quote.mark if isinstance(quote, Quote) else None
+    price = await context.price(key.symbol, frozenset((PriceKind.MARK,)))
+    mark = None if price is None else price.mark
     freed = False
     resting_of_leg = reserving_orders(
         key, resting, hedged=progress.hedged, mark=mark, own=context.orders.own_ids

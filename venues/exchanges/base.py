@@ -23,6 +23,7 @@ from messages.venue import (
     NotTold,
     OrderRequest,
     OrderType,
+    PriceKind,
     ProtectiveOrder,
     VenueError,
     VenueErrorKind,
@@ -38,6 +39,7 @@ from venues.exchanges.values import (
     Limit,
     Order,
     OrderPush,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -169,6 +171,13 @@ class Exchange:
         """The most contracts of one market order; None where there is no limit."""
         limits = market.get("limits") or {}
         return positive_or_none((limits.get("market") or {}).get("max"))
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """The lists that together have these kinds of prices of all contracts; none: it has none.
+
+        What is in none of them is asked for by its name.
+        """
+        return []
 
     async def prices(self, session: Session, symbol: str) -> dict[str, Any]:
         """The symbol's `last`, `bid`, `ask` and `mark`, as written."""

@@ -15,6 +15,7 @@ from messages.venue import (
     Instrument,
     InstrumentStatus,
     NotTold,
+    PriceKind,
     VenueErrorKind,
 )
 from venues.exchanges.base import Exchange
@@ -37,6 +38,7 @@ from venues.exchanges.values import (
     Facts,
     Limit,
     Order,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -140,6 +142,19 @@ class Bingx(Exchange):
         """GET /openApi/account/v1/uid: `uid`."""
         body = await session.exchange.accountV1PrivateGetUid()
         return Identity(id=told_id(object_at(body, "data"), "uid"))
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /openApi/swap/v2/quote/ticker and premiumIndex of all contracts."""
+        place = Place("/swap/v2/quote/ticker", ("data",))
+        fields = {"bid": "bidPrice", "ask": "askPrice", "last": "lastPrice"}
+        found = []
+        if kinds != {PriceKind.MARK}:
+            found.append(PriceList("swapV2PublicGetQuoteTicker", place, "symbol", fields))
+        if PriceKind.MARK in kinds:
+            marks = Place("/swap/v2/quote/premiumIndex", ("data",))
+            mark = {"mark": "markPrice"}
+            found.append(PriceList("swapV2PublicGetQuotePremiumIndex", marks, "symbol", mark))
+        return found
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`status`: 1 online, 25 closed to openings, 5 before its launch, 0 offline."""

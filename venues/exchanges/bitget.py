@@ -20,6 +20,7 @@ from messages.venue import (
     Instrument,
     InstrumentStatus,
     NotTold,
+    PriceKind,
     VenueError,
     VenueErrorKind,
 )
@@ -42,6 +43,7 @@ from venues.exchanges.values import (
     Facts,
     Limit,
     Order,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -181,6 +183,21 @@ class Bitget(Exchange):
         parent = other_id(data.get("parentId"))
         below = parent not in ("", own)
         return Identity(id=own, sub_account=below, main_id=parent if below else "")
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /api/v2/mix/market/tickers of a product type: all kinds at once."""
+        fields = {"bid": "bidPr", "ask": "askPr", "last": "lastPr", "mark": "markPrice"}
+        products = {_PRODUCTS.get(settle, "COIN-FUTURES") for settle in settles}
+        return [
+            PriceList(
+                "publicMixGetV2MixMarketTickers",
+                Place("/api/v2/mix/market/tickers", ("data",)),
+                "symbol",
+                fields,
+                {"productType": product},
+            )
+            for product in sorted(products)
+        ]
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`symbolStatus` (`status` of a unified account); `offTime` is when it is taken off."""

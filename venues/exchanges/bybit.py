@@ -22,6 +22,7 @@ from messages.venue import (
     Kind,
     NotTold,
     OrderRequest,
+    PriceKind,
     VenueErrorKind,
 )
 from venues.exchanges.base import Exchange
@@ -46,6 +47,7 @@ from venues.exchanges.values import (
     Limit,
     Order,
     OrderPush,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -90,6 +92,7 @@ _KINDS = {
 }
 _FUNDING = "Funding"
 """An execution as the venue counts, which trades nothing."""
+_TICKERS = Place("/v5/market/tickers", ("result", "list"))
 
 
 def _by_user(path: str) -> Limit:
@@ -241,6 +244,17 @@ class Bybit(Exchange):
         if isinstance(lot, Mapping):
             return positive_or_none(lot.get("maxMktOrderQty"))
         return super().largest_market_order(market)
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /v5/market/tickers of a category: all kinds at once."""
+        categories = {"linear" if settle in STABLE else "inverse" for settle in settles}
+        fields = {"bid": "bid1Price", "ask": "ask1Price", "last": "lastPrice", "mark": "markPrice"}
+        return [
+            PriceList(
+                "publicGetV5MarketTickers", _TICKERS, "symbol", fields, {"category": category}
+            )
+            for category in sorted(categories)
+        ]
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`status`; an end that is announced stands in a perpetual's `deliveryTime`."""

@@ -18,6 +18,7 @@ from messages.venue import (
     NotTold,
     OrderRequest,
     OrderType,
+    PriceKind,
     ProtectionKind,
     ProtectiveOrder,
 )
@@ -30,6 +31,7 @@ from venues.exchanges.values import (
     Facts,
     Limit,
     Order,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -133,6 +135,12 @@ class Mexc(Exchange):
         """GET /api/v3/uid of the spot host, with the same key: `uid`."""
         body = await session.exchange.spotPrivateGetUid()
         return Identity(id=told_id(body if isinstance(body, Mapping) else {}, "uid"))
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /api/v1/contract/ticker: all kinds at once."""
+        fields = {"bid": "bid1", "ask": "ask1", "last": "lastPrice", "mark": "fairPrice"}
+        place = Place("/contract/ticker", ("data",))
+        return [PriceList("contractPublicGetTicker", place, "symbol", fields)]
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`state`: 0 enabled, 1 delivery, 2 delivered, 3 offline, 4 paused."""

@@ -13,7 +13,7 @@ from messages.settings import AccountSettings
 from messages.values import ZERO, Side
 from messages.venue import Instrument, OrderType
 from venues.numbers import milliseconds
-from venues.strict import Place
+from venues.strict import Place, rows_at
 
 Row = Mapping[str, Any]
 """A position, order or fill as the exchange itself wrote it."""
@@ -131,6 +131,28 @@ class Facts:
     closed_window: timedelta | None = None
     late_cancel: frozenset[str] = frozenset()
     cancels_by_kind: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """A question whose answer lists a price of all contracts: ccxt's method, and where it is.
+
+    `id` names the contract in a row; `fields` are the row's names of `bid`, `ask`, `last`, `mark`.
+    """
+
+    method: str
+    place: Place
+    id: str
+    fields: Mapping[str, str]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    async def read(self, exchange: Any) -> list[tuple[str, dict[str, Any]]]:
+        """Each row's contract and prices, as written. Raises `MalformedReplyError`."""
+        body = await getattr(exchange, self.method)(dict(self.params))
+        return [
+            (str(row.get(self.id)), {ours: row.get(name) for ours, name in self.fields.items()})
+            for row in rows_at(body, self.place)
+        ]
 
 
 class Step:
