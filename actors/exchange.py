@@ -40,7 +40,7 @@ from actors.runtime import (
     handles,
 )
 from messages.base import Done
-from messages.budget import Lane
+from messages.budget import BudgetUse, Lane
 from messages.execution import ErrorCode, ExecutionResult
 from messages.settings import AccountSettings, Leftovers, Mode, Settings
 from messages.to_alerts import RaiseAlert
@@ -57,6 +57,7 @@ from messages.to_exchange import (
     NotReady,
     Opening,
     PlaceStop,
+    ReadBudget,
     ReadPositions,
     ReadProtection,
     ReadQuote,
@@ -474,6 +475,10 @@ class Exchange(Actor[ExchangeState]):
             _as_error,
             name="quote",
         )
+
+    @handles
+    def read_budget(self, message: ReadBudget) -> BudgetUse:
+        return self._venue.budget()
 
     @handles
     def read_protection(self, message: ReadProtection) -> DeferredReply[Protection]:

@@ -18,6 +18,7 @@ from actors.aged_leg import AgedState
 from actors.exchange import ExchangeState
 from actors.runtime import AskFailed, NoSuchActor, Started, System
 from console.control import protocol as p
+from console.control.budgets import account_budget
 from console.control.legs import find_leg, no_such_account
 from console.control.orders import Orders
 from console.control.overview import leg_view, overview
@@ -69,6 +70,8 @@ class Operator:
                 return self._dump(command.path)
             case p.GetFigures():
                 return await self.figures()
+            case p.GetBudget():
+                return await self._budgets(command)
             case p.Scan():
                 return await self._scan(command.account, (paths.aged_scan, paths.orphans))
             case p.Reconcile():
@@ -128,6 +131,12 @@ class Operator:
                 snapshots=state.snapshots if state else 0,
             )
         return p.Figures(accounts=found, total=dict(total))
+
+    async def _budgets(self, command: p.GetBudget) -> p.Reply:
+        if command.account is not None and command.account not in self._accounts:
+            return no_such_account(command.account, self._accounts)
+        names = self._accounts if command.account is None else (command.account,)
+        return p.Budgets(budgets=tuple([await account_budget(self._system, it) for it in names]))
 
     async def _reload(self, command: p.Reload) -> p.Reply:
         order = Reload(dry_run=command.dry_run, by=command.by or "operator")

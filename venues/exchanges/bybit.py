@@ -97,7 +97,8 @@ _TICKERS = Place("/v5/market/tickers", ("result", "list"))
 
 def _by_user(path: str) -> Limit:
     most = float(_A_SECOND.get(path, _UNLISTED))
-    return Limit(path.removeprefix("v5/"), LimitScope.LOGIN, "requests", 1.0, most)
+    unit = "orders" if path == "v5/order/create" else "requests"
+    return Limit(path.removeprefix("v5/"), LimitScope.LOGIN, unit, 1.0, most)
 
 
 class Bybit(Exchange):
