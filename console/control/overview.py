@@ -37,7 +37,7 @@ async def overview(system: System, service: p.Service, command: p.GetOverview) -
     shown = urgent_rows(rows, aged, alerts, command.rows)
     ids = {row.id for row in shown}
     await asyncio.sleep(0)
-    nodes = [node for node in system.tree() if node.kind != "worker"]
+    nodes = [node for node in await system.tree_in_parts() if node.kind != "worker"]
     await asyncio.sleep(0)
     shown_nodes = urgent_nodes(nodes, command.nodes)
     await asyncio.sleep(0)

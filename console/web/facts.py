@@ -115,7 +115,7 @@ async def gather(system: System, settings: Settings, *, positions: int = 0) -> F
     aged = {row_id: state for state in legs.values() for row_id in state.row_ids}
     urgent = urgent_rows(rows, aged, alerts or (), positions)
     await asyncio.sleep(0)
-    nodes = system.tree()
+    nodes = await system.tree_in_parts()
     await asyncio.sleep(0)
     return Facts(
         at=system.now(),
