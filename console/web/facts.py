@@ -21,6 +21,8 @@ from actors.orphans import OrphansState
 from actors.reconciliation import ReconciliationState
 from actors.runtime import AskFailed, System
 from actors.runtime.introspection import NodeInfo
+from console.control.budgets import account_budget
+from console.control.replies import AccountBudget
 from console.service.actor_states import shown, shown_state
 from console.top.urgency import urgent_rows
 from messages.base import Request
@@ -44,6 +46,7 @@ class AccountFacts(msgspec.Struct, frozen=True, kw_only=True):
     connection: ExchangeState | None
     orphans: OrphansState | None
     reconciliation: ReconciliationState | None
+    budget: AccountBudget | None = None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +103,7 @@ async def gather(system: System, settings: Settings, *, positions: int = 0) -> F
                 reconciliation=shown_state(
                     system, paths.reconciliation(account.name), ReconciliationState
                 ),
+                budget=await account_budget(system, account.name),
             )
         )
         # Hundreds of accounts are not to hold up whoever has an order to send.
