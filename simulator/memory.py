@@ -38,6 +38,7 @@ from messages.venue import (
     Protection,
     Quote,
     Refused,
+    Resting,
     Scope,
     Snapshot,
     VenueError,
@@ -283,6 +284,21 @@ class MemoryVenue:
 
         return plain(await self._wire.call("open_orders", effect, symbol=symbol))
 
+    async def resting(self, symbols: tuple[str, ...]) -> Resting | VenueError:
+        def effect(strikes: Strikes) -> Resting:
+            found: dict[str, OpenOrders | VenueError] = {}
+            for symbol in symbols:
+                listing = self._listing(symbol)
+                if listing is None:
+                    found[symbol] = self._unlisted(symbol)
+                    continue
+                live = strikes.thin(self._owner.live_orders(listing.id))
+                told = tuple(record(self._owner, it) for it in live)
+                found[symbol] = OpenOrders(symbol=symbol, orders=told)
+            return Resting(by_symbol=found)
+
+        return plain(await self._wire.call("resting", effect))
+
     async def cancel(
         self,
         symbol: str,
@@ -358,6 +374,9 @@ class MemoryVenue:
         if isinstance(connected, VenueError):
             return connected
         return Markets(instruments=connected.instruments, loaded_at=self._now())
+
+    async def keep_warm(self, connections: int) -> VenueError | None:  # noqa: ARG002
+        return None
 
     async def server_time(self) -> datetime | VenueError:
         return plain(await self._wire.call("server_time", lambda _: self._market.now()))

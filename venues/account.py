@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import datetime
 
 from messages.venue import (
@@ -54,6 +55,12 @@ async def identity(client: Client) -> Identity | NotTold | VenueError:
             return await client.hooks.identity(client)
     except VenueCallError as failed:
         return failed.error
+
+
+async def keep_warm(client: Client, connections: int) -> VenueError | None:
+    """Use so many sockets at once, so that none of them is dropped for being idle."""
+    ends = await asyncio.gather(*(server_time(client) for _ in range(connections)))
+    return next((error for error in ends if isinstance(error, VenueError)), None)
 
 
 async def server_time(client: Client) -> datetime | VenueError:

@@ -30,6 +30,7 @@ from messages.venue import (
     Prices,
     Protection,
     Quote,
+    Resting,
     Snapshot,
     VenueError,
 )
@@ -102,6 +103,9 @@ class CcxtVenue:
     async def open_orders(self, symbol: str) -> OpenOrders | VenueError:
         return await orders.open_orders(self._client, symbol)
 
+    async def resting(self, symbols: tuple[str, ...]) -> Resting | VenueError:
+        return await orders.resting(self._client, symbols)
+
     async def cancel(
         self, symbol: str, order_id: str, *, trigger: bool = False
     ) -> Canceled | NoSuchOrder | VenueError:
@@ -134,6 +138,9 @@ class CcxtVenue:
         self, on_hint: Callable[[Hint], None], on_connected: Callable[[], None]
     ) -> VenueError:
         return await stream.watch(self._client, on_hint, on_connected)
+
+    async def keep_warm(self, connections: int) -> VenueError | None:
+        return await account.keep_warm(self._client, connections)
 
     def calls(self) -> dict[str, int]:
         return dict(self._client.counts)

@@ -30,6 +30,7 @@ from messages.venue import (
     Prices,
     Protection,
     Quote,
+    Resting,
     Snapshot,
     VenueError,
 )
@@ -72,6 +73,9 @@ class Venue(Protocol):
     async def open_orders(self, symbol: str) -> OpenOrders | VenueError:
         """Resting orders of one symbol, trigger orders among them."""
 
+    async def resting(self, symbols: tuple[str, ...]) -> Resting | VenueError:
+        """Resting orders of several symbols, by as few questions as the venue lets it cost."""
+
     async def cancel(
         self, symbol: str, order_id: str, *, trigger: bool = False
     ) -> Canceled | NoSuchOrder | VenueError:
@@ -106,6 +110,14 @@ class Venue(Protocol):
 
         `on_connected` is called each time the subscriptions stand; whoever listens takes a fresh
         REST read then, since whatever happened before it is not in the stream.
+        """
+
+    async def keep_warm(self, connections: int) -> VenueError | None:
+        """Keep so many sockets open to where the orders go, by the venue's cheapest question.
+
+        One question a socket, all at once, in the lane of rounds; what the budget for rounds has
+        no room for within a second is left out. To be called each minute or so: idle sockets are
+        dropped after 75 seconds.
         """
 
     def calls(self) -> dict[str, int]:
