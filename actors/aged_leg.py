@@ -284,6 +284,9 @@ class AgedLeg(Actor[AgedState]):
                 if not self._commands.have_begun:
                     await self._commands.end(CommandState.FAILED, f"nothing was sent: {why}")
                 return self._wait(f"not closed: {why}", self._until(unknown.look_again_at))
+            case Unknown(banned_until=datetime(), why=why):
+                # Nothing can be asked, so nothing can have failed; people know of the ban.
+                return self._wait(f"waiting for the venue's ban to end: {why}")
             case Unknown(why=why):
                 await self._report_unknown(why)
                 if self._on_unknown is OnUnknown.WAIT:
@@ -473,7 +476,7 @@ class AgedLeg(Actor[AgedState]):
             # Nothing was sent, and people have been told why.
             await self._commands.end(CommandState.FAILED, result.error_message)
             return self._wait(result.error_message, self._pause * MOST_PAUSES)
-        if code is ErrorCode.ROW_CHANGED:
+        if code in (ErrorCode.ROW_CHANGED, ErrorCode.ACCOUNT_UNDECIDED):
             return self._wait(result.error_message, SOON)
         if code is ErrorCode.RATE_LIMITED:
             # Known unsent: it waits for the venue, and no person can help.

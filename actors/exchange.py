@@ -24,6 +24,7 @@ from actors.execution.health import Health, HealthState
 from actors.execution.identity import IdentityCheck
 from actors.execution.leg_opening import find_opening
 from actors.execution.orders import Orders
+from actors.execution.position_mode import ask_mode
 from actors.execution.protective_stop import place_stop
 from actors.execution.shared_orders import SharedOrders
 from actors.execution.shared_reads import SharedReads
@@ -74,6 +75,7 @@ from messages.to_ledger import (
     GetLedgerId,
     SaveLastSeen,
 )
+from messages.to_monitors import ScanNow
 from messages.values import ZERO, LegKey
 from messages.venue import (
     Connected,
@@ -89,6 +91,7 @@ from messages.venue import Markets as ListedMarkets
 from messages.verdict import Unknown
 from rules.guard_alerts import worker_crashed
 from rules.ids import OwnIds
+from rules.suspicion import is_emptied
 from venues.limits.priority import Priority, asking
 from venues.port import Venue
 
@@ -150,7 +153,7 @@ class WorkerCallbacks(msgspec.Struct, frozen=True):
 
 class ExchangeState(msgspec.Struct):
     """`suspect` is why only reads are sent: it may not be the ledger's account. `wrong_identity`
-    is the venue's own word that it is not.
+    is the venue's own word that it is not. `undecided`: no order is sent before it is known.
 
     `snapshots` counts reads of all positions; `calls` the venue's requests by endpoint.
     """
@@ -169,6 +172,7 @@ class ExchangeState(msgspec.Struct):
     reconnects: int = 0
     worker_crashes: int = 0
     suspect: str = ""
+    undecided: str = "it has not been compared with the ledger yet"
     wrong_identity: str = ""
     closing: list[str] = []
     calls: dict[str, int] = {}
@@ -195,6 +199,9 @@ class Exchange(Actor[ExchangeState]):
         self._reload_due: Timer | None = None
         self._loaded_at: datetime | None = None
         self._asked_for: set[str] = set()
+        self._shown: frozenset[LegKey] = frozenset()
+        self._doubted_at: datetime | None = None
+        self._asked_whose = False
         self._health = Health(self, account.name, self.state.health)
         self._reads = SharedReads(
             account.name,
@@ -228,7 +235,10 @@ class Exchange(Actor[ExchangeState]):
             await self._orders.settle_open(None, self._account.name)
             if answer.hedged is None:
                 # An account that is empty now shows no mode, and its rows must be judged.
-                answer = msgspec.structs.replace(answer, hedged=hedged_before)
+                hedged = hedged_before
+                if hedged is None:
+                    hedged = await ask_mode(self, self._venue, self._account.name, answer)
+                answer = msgspec.structs.replace(answer, hedged=hedged)
         return answer
 
     async def _recall(self) -> bool | None:
@@ -270,6 +280,7 @@ class Exchange(Actor[ExchangeState]):
             self._health.recovered()
             if self._identity.told is None:
                 self.tell_self(AskIdentity())
+            self._have_it_decided()
             return
         self._refuse_if_unusable(answer)
         self.state.why = str(answer)
@@ -291,6 +302,8 @@ class Exchange(Actor[ExchangeState]):
         self._work(Lane.ROUND, self._identity.ask(), self._on_identity, name="identity")
 
     def _on_identity(self, wrong: str | None) -> None:
+        # A venue that does not answer must not bar the account for as long as that lasts.
+        self._asked_whose = True
         if wrong is None:
             self.after(IDENTITY_RETRY, AskIdentity())
         else:
@@ -413,6 +426,7 @@ class Exchange(Actor[ExchangeState]):
         self.state.last_read_at = snapshot.started_at
         self.state.last_read_positions = len(snapshot.positions)
         self._learn_mode(snapshot)
+        self._doubt_if_emptied(snapshot)
         ordered = partial(self._leg_judge.was_ordered, during=snapshot)
         seen = self._leg_judge.sightings.observe(snapshot, ordered)
         if seen:
@@ -497,6 +511,25 @@ class Exchange(Actor[ExchangeState]):
             case OrderHint() as hint:
                 self._orders.heard(hint)
 
+    # --- is it the ledger's account? ------------------------------------------------------------
+
+    def _have_it_decided(self) -> None:
+        """Reconciliation compares by itself when it starts; a later incarnation of this asks."""
+        monitor = paths.reconciliation(self._account.name)
+        if self.state.undecided and self.system.knows(monitor):
+            self.tell(monitor, ScanNow())
+
+    def _doubt_if_emptied(self, snapshot: Snapshot) -> None:
+        """Most legs gone from one read to the next: a key may have been led elsewhere."""
+        if not snapshot.complete:
+            return
+        before, self._shown = self._shown, frozenset(p.key for p in snapshot.positions)
+        kept = len(before & self._shown)
+        if is_emptied(missing=len(before) - kept, shown=kept):
+            self.state.undecided = f"{len(before) - kept} of {len(before)} legs are gone at once"
+            self._doubted_at = snapshot.started_at
+            self._have_it_decided()
+
     @handles
     def stream_stands(self, message: StreamStands) -> None:
         self._orders.news.standing = message.standing
@@ -505,6 +538,9 @@ class Exchange(Actor[ExchangeState]):
     def set_suspect(self, message: SetSuspect) -> None:
         """Reconciliation says whether this is the ledger's account."""
         self.state.suspect = message.why
+        doubted, seen = self._doubted_at, message.seen_at
+        if message.undecided or doubted is None or (seen is not None and seen >= doubted):
+            self.state.undecided = message.undecided
 
     def _barred(self) -> str:
         """Why nothing but reads may be sent now; empty where orders may."""
@@ -512,8 +548,19 @@ class Exchange(Actor[ExchangeState]):
             return "mode is observe: nothing is sent"
         if self._markets is None:
             return self.state.why or "still connecting"
-        doubt = self.state.wrong_identity or self.state.suspect
-        return f"the account is suspect: {doubt}" if doubt else ""
+        doubt = self._doubt()
+        return doubt[1] if doubt is not None else ""
+
+    def _doubt(self) -> tuple[ErrorCode, str] | None:
+        """Why it may not be the ledger's account; None where it is."""
+        state = self.state
+        if suspect := state.wrong_identity or state.suspect:
+            return ErrorCode.ACCOUNT_SUSPECT, f"the account is suspect: {suspect}"
+        undecided = state.undecided if self._asked_whose else "the venue is asked whose login it is"
+        if undecided:
+            why = f"it is being found out whether this is the ledger's account: {undecided}"
+            return ErrorCode.ACCOUNT_UNDECIDED, why
+        return None
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -521,8 +568,8 @@ class Exchange(Actor[ExchangeState]):
     def close(self, message: CloseLeg) -> ExecutionResult | DeferredReply[ExecutionResult]:
         barred = self._barred()
         if barred or self._markets is None:
-            doubt = self.state.wrong_identity or self.state.suspect
-            code = ErrorCode.ACCOUNT_SUSPECT if doubt else ErrorCode.NETWORK
+            doubt = self._doubt()
+            code = ErrorCode.NETWORK if doubt is None else doubt[0]
             observed = self._settings.mode is Mode.OBSERVE
             return self._not_sent(message, barred, code=code, permanent=observed)
         later: DeferredReply[ExecutionResult] = self.later()
@@ -543,6 +590,7 @@ class Exchange(Actor[ExchangeState]):
                 markets=self._markets,
                 settings=self._settings.orders,
                 on_unknown=self._account.on_unknown,
+                doubt=self._doubt,
             ),
             message,
         )
@@ -597,7 +645,8 @@ class Exchange(Actor[ExchangeState]):
     def protect(self, message: PlaceStop) -> StopPlaced | DeferredReply[StopPlaced]:
         barred = self._barred()
         if barred:
-            return StopPlaced(success=False, error=barred)
+            waits = not (self.state.wrong_identity or self.state.suspect)
+            return StopPlaced(success=False, error=barred, waits=waits)
         return self._answer_later(
             Lane.CLOSE,
             place_stop(
@@ -613,7 +662,10 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def clean_up(self, message: CleanUp) -> CleanedUp | DeferredReply[CleanedUp]:
-        if self._barred() or self._markets is None:
+        # A row was closed on a record of its end, so this account is the ledger's.
+        doubt = self._doubt()
+        suspect = doubt is not None and doubt[0] is ErrorCode.ACCOUNT_SUSPECT
+        if self._settings.mode is Mode.OBSERVE or suspect or self._markets is None:
             return CleanedUp()
         return self._answer_later(
             Lane.ROUND,

@@ -208,7 +208,8 @@ class Reconciliation(Actor[ReconciliationState]):
             self._ended.discard(key)
         judged = await self._judge(legs, view, markets, self.now())
         outcomes = {one.outcome for one in judged}
-        if outcomes & {Outcome.OTHER_SIDE, Outcome.NETTED, Outcome.UNEXPLAINED}:
+        speak_against_it = {Outcome.OTHER_SIDE, Outcome.NETTED, Outcome.UNEXPLAINED}
+        if self._absences.undecided or outcomes & speak_against_it:
             await self._reconcile(self.now())
 
     async def _reconcile(self, not_before: datetime | None = None) -> ScanReport:

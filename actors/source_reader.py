@@ -43,6 +43,7 @@ class SourceReader:
         self._write_back = write_back and source.settings.write_back
         self._markets = markets
         self._waiting: list[tuple[str | None, Rows]] = []
+        self._rows: tuple[PositionRow, ...] = ()
         self._served: list[tuple[str | None, Rows]] | None = None
 
     def asked(self, account: str | None, answer: Rows) -> None:
@@ -55,11 +56,11 @@ class SourceReader:
         self._served, self._waiting = self._waiting, []
         return True
 
-    def done(self, rows: tuple[PositionRow, ...]) -> None:
+    def done(self) -> None:
         """The read has finished: answer whoever waited for it."""
         served, self._served = self._served or [], None
         for account, answer in served:
-            answer.set(tuple(row for row in rows if account in (None, row.account)))
+            answer.set(tuple(row for row in self._rows if account in (None, row.account)))
 
     async def read(self) -> None:
         """One read of the source into its copies; an outage of either database is waited out."""
@@ -82,6 +83,7 @@ class SourceReader:
         if ended and self._write_back:
             closed = await self._source.write_back(ended)
             logger.info("Closed in the source: rows {}", list(closed.changed))
+        self._rows = await self._ledger.active_rows()
 
     async def _sizes(self) -> Callable[[str, str], Decimal | None]:
         markets = await self._markets()

@@ -17,6 +17,7 @@ from actors.delivery import Deliverer
 from actors.exchange import Exchange
 from actors.keeper import Keeper
 from actors.ledger import LedgerActor
+from actors.ledger_access import UnderWay
 from actors.live_settings import LiveSettings
 from actors.monitoring.account_view import LedgerLegs
 from actors.orphans import Orphans
@@ -84,10 +85,11 @@ def live_tree(
     """
     settings = live.settings
     leases: dict[str, Lease] = {}
+    under_way = UnderWay()
 
     def ledger_actor() -> LedgerActor:
         names = tuple(channel.name for channel in live.channels)
-        return LedgerActor(ledger, leases, names, source, live.settings)
+        return LedgerActor(ledger, leases, names, source, live.settings, under_way)
 
     def alerts() -> Alerts:
         live.started(paths.ALERTS)

@@ -48,7 +48,8 @@ class Leftovers(StrEnum):
 class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     """One login. `connect` ("host:port") carries all its traffic there, URLs untouched.
 
-    A key that may withdraw is refused in enforce mode unless `allow_withdraw` is true.
+    A key that may withdraw is refused in enforce mode unless `allow_withdraw` is true. `share` is
+    how much of each of the venue's rate limits the guard's rounds may use.
     """
 
     name: str
@@ -69,6 +70,7 @@ class AccountSettings(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = True
     allow_withdraw: bool = False
     request_timeout: timedelta = timedelta(seconds=10)
+    share: Decimal = Decimal("0.5")
     options: dict[str, str] = {}
 
 

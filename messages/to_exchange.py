@@ -162,9 +162,12 @@ class PlaceStop(Request["StopPlaced"], frozen=True, kw_only=True):
 
 
 class StopPlaced(msgspec.Struct, frozen=True, kw_only=True):
+    """`waits`: nothing was sent yet, as it is being found out whose account it is."""
+
     success: bool
     order_id: str = ""
     error: str = ""
+    waits: bool = False
 
 
 class CleanUp(Request["CleanedUp"], frozen=True, kw_only=True):
@@ -184,10 +187,14 @@ class CleanedUp(msgspec.Struct, frozen=True, kw_only=True):
 class SetSuspect(msgspec.Struct, frozen=True, kw_only=True):
     """Told by reconciliation: why this may not be the ledger's account; empty: it is.
 
-    Nothing but reads is sent for a suspect account.
+    Nothing but reads is sent for a suspect account. `undecided` says what is still waited for
+    before that can be said at all; until then no order is sent. `seen_at` is when the read began
+    that this is concluded from.
     """
 
     why: str = ""
+    undecided: str = ""
+    seen_at: datetime | None = None
 
 
 class AdoptIdentity(Request[Done | NotReady], frozen=True, kw_only=True):

@@ -192,6 +192,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     where `complete` is true and `scope` covers it. `started_at` is when the request left,
     `finished_at` when the last page was in. `problems` says why a read is not complete. `flat` are
     the legs that the venue named with a size of zero, which says more than leaving them out.
+    `apart` are the symbols whose sides are legs of their own by the venue's word (hedge mode), also
+    where both are flat.
     """
 
     account: str
@@ -200,6 +202,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime
     positions: tuple[VenuePosition, ...] = ()
     flat: frozenset[LegKey] = frozenset()
+    apart: frozenset[str] = frozenset()
     problems: tuple[VenueError, ...] = ()
 
     @property

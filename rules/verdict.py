@@ -92,7 +92,9 @@ def judge(facts: LegFacts, settings: VerdictSettings) -> Verdict:
         return Present(position=position, seen_at=newest.started_at)
     if not newest.complete:
         return Unknown(
-            why="the newest read failed or is incomplete: " + _problems(newest), failed=True
+            why="the newest read failed or is incomplete: " + _problems(newest),
+            failed=True,
+            banned_until=_latest(*(problem.retry_at for problem in newest.problems)),
         )
     return _not_shown(facts, reads, settings)
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from messages.budget import BudgetUse
 from messages.values import ZERO, LegKey, Side
 from messages.venue import (
     Accepted,
@@ -116,6 +117,12 @@ class MemoryVenue:
     def _owner(self) -> Account:
         """The account that the key opens now, or opened last."""
         return self._wire.owner
+
+    async def keep_warm(self, connections: int) -> VenueError | None:  # noqa: ARG002
+        return None
+
+    def budget(self) -> BudgetUse:
+        return BudgetUse(account=self.account, exchange=self._owner.exchange.value, share=1.0)
 
     def calls(self) -> dict[str, int]:
         return dict(self._wire.calls)
@@ -374,9 +381,6 @@ class MemoryVenue:
         if isinstance(connected, VenueError):
             return connected
         return Markets(instruments=connected.instruments, loaded_at=self._now())
-
-    async def keep_warm(self, connections: int) -> VenueError | None:  # noqa: ARG002
-        return None
 
     async def server_time(self) -> datetime | VenueError:
         return plain(await self._wire.call("server_time", lambda _: self._market.now()))

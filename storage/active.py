@@ -7,7 +7,7 @@ to `columns`, and writes to `positions`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -52,6 +52,12 @@ class ActiveReader:
     def __init__(self) -> None:
         self._known: dict[str | None, dict[int, tuple[Raw, PositionRow]]] = {}
         self._rows: dict[str | None, tuple[PositionRow, ...]] = {}
+
+    def read_each(
+        self, connection: Connection, accounts: Sequence[str | None]
+    ) -> dict[str | None, tuple[PositionRow, ...]]:
+        """What `read` tells of each of them, from one transaction."""
+        return {account: self.read(connection, account) for account in accounts}
 
     def read(self, connection: Connection, account: str | None) -> tuple[PositionRow, ...]:
         """Every active row, oldest id first, as the open transaction sees it."""

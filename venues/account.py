@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from messages.budget import Lane
 from messages.venue import (
     Connected,
     Identity,
@@ -15,9 +16,12 @@ from messages.venue import (
     VenueErrorKind,
 )
 from venues.client import Client, VenueCallError
+from venues.limits.priority import asking
 from venues.numbers import instant_or_none
 from venues.strict import MalformedReplyError
 
+_WARM_WITHIN = timedelta(seconds=1)
+"""For how long a question that only keeps a socket open waits for its turn."""
 _FATAL = (VenueErrorKind.KEY, VenueErrorKind.RIGHTS, VenueErrorKind.CLOCK)
 
 
@@ -57,12 +61,6 @@ async def identity(client: Client) -> Identity | NotTold | VenueError:
         return failed.error
 
 
-async def keep_warm(client: Client, connections: int) -> VenueError | None:
-    """Use so many sockets at once, so that none of them is dropped for being idle."""
-    ends = await asyncio.gather(*(server_time(client) for _ in range(connections)))
-    return next((error for error in ends if isinstance(error, VenueError)), None)
-
-
 async def server_time(client: Client) -> datetime | VenueError:
     """The venue's clock, for comparison with ours."""
     try:
@@ -84,3 +82,23 @@ async def key_rights(client: Client) -> KeyRights | VenueError:
             return await client.hooks.key_rights(client)
     except VenueCallError as failed:
         return failed.error
+
+
+async def keep_warm(client: Client, connections: int) -> VenueError | None:
+    """Use so many sockets at once, so that none of them is dropped for being idle."""
+    try:
+        await client.ready()
+    except VenueCallError as failed:
+        return failed.error
+    with asking(Lane.ROUND):
+        ends = await asyncio.gather(*(_touch(client) for _ in range(connections)))
+    return next((error for error in ends if error is not None), None)
+
+
+async def _touch(client: Client) -> VenueError | None:
+    try:
+        async with client.call("keep_warm", not_after=client.now() + _WARM_WITHIN):
+            await client.hooks.touch(client)
+    except VenueCallError as failed:
+        return failed.error
+    return None

@@ -21,21 +21,24 @@ import aiohttp
 from messages.settings import AccountSettings
 from messages.values import LegKey
 from messages.venue import Instrument, VenueError, VenueErrorKind
-from venues.bans import ban_of, note_ban
 from venues.errors import classify
 from venues.exchanges import EXCHANGES
 from venues.exchanges.base import Exchange
-from venues.exchanges.values import Facts
+from venues.exchanges.values import Asked, Facts
+from venues.limits.access import Access
+from venues.limits.limiter import loop_time
 from venues.markets import read_instruments
 from venues.strict import (
     BannedError,
     CannotTellError,
     Capture,
     MalformedReplyError,
+    Reply,
     TooLateError,
     WrongAccountError,
     capturing,
     demand_strict_replies,
+    let_through,
 )
 from venues.transport import loopback_session
 
@@ -54,7 +57,8 @@ class VenueCallError(Exception):
 
     `refusal` says that the venue itself is known to have said no, so that nothing was done;
     `answered` that it said something, known or not; `sent` are the requests that had left by
-    then, as (HTTP method, path).
+    then, as (HTTP method, path). `slowed` is in how many seconds the venue takes such a request
+    again, where it was for the rate that it said no.
     """
 
     def __init__(
@@ -64,12 +68,14 @@ class VenueCallError(Exception):
         refusal: bool = False,
         answered: bool = False,
         sent: tuple[tuple[str, str], ...] = (),
+        slowed: float | None = None,
     ) -> None:
         super().__init__(str(error))
         self.error = error
         self.refusal = refusal
         self.answered = answered
         self.sent = sent
+        self.slowed = slowed
 
 
 class Client:
@@ -80,6 +86,7 @@ class Client:
         self.hooks: Exchange = EXCHANGES[settings.exchange]
         self.facts: Facts = self.hooks.facts
         self.now = now
+        self.access = Access(self.hooks, settings, now)
         self.counts: Counter[str] = Counter()
         self.instruments: dict[str, Instrument] = {}
         self.margin: dict[LegKey, dict[str, str]] = {}
@@ -167,11 +174,11 @@ class Client:
         settings, facts = self.settings, self.facts
         options = self.hooks.ccxt_options(settings)
         given = dict(settings.options)
-        # Not one of ccxt's `options`, but wanted where no venue is there to be spared.
-        limited = given.pop("enableRateLimit", "true").lower() != "false"
+        # Not one of ccxt's `options`: whether requests wait is `Access`'s to know.
+        given.pop("enableRateLimit", None)
         config: dict[str, Any] = {
             "timeout": int(settings.request_timeout.total_seconds() * 1000),
-            "enableRateLimit": limited,
+            "enableRateLimit": True,
             "maxRetriesOnFailure": 0,
             "options": {**options, **given},
         }
@@ -194,36 +201,48 @@ class Client:
         # Currencies serve deposits; each call spared here is one that cannot fail.
         exchange.has["fetchCurrencies"] = False
         self.hooks.adjust(exchange)
+        exchange.calculate_rate_limiter_cost = _asked
+        exchange.throttle = self._wait
         demand_strict_replies(exchange, facts.places, facts.success)
         return exchange
 
+    async def _wait(self, asked: Asked) -> None:
+        """What ccxt awaits before it signs a request, in place of its own limiter."""
+        let_through(await self.access.ask(asked))
+
     @asynccontextmanager
-    async def call(self, name: str, *, not_after: datetime | None = None) -> AsyncIterator[Capture]:
+    async def call(
+        self, name: str, *, not_after: datetime | None = None, since: float | None = None
+    ) -> AsyncIterator[Capture]:
         """Run ccxt calls inside: count their requests under `name`, turn failures into one type.
 
-        Past `not_after` (aware UTC) nothing but questions is sent.
+        Past `not_after` (aware UTC) nothing but questions is sent, and nothing waits for its turn
+        any longer. `since` (the loop's seconds) is when it began to wait, where it was refused
+        before.
 
         Raises `VenueCallError` only. Type and key errors are turned too: ccxt raises them for
         replies of an unforeseen shape, and a damaged reply is not a crash.
         """
-        banned = ban_of(self.settings, self.now())
-        if banned is not None:
-            raise VenueCallError(banned, refusal=True)
-        with capturing(
+        if (banned := self.access.ban()) is not None:
+            raise self._into_ban(banned)
+        until = None if not_after is None else (not_after - self.now()).total_seconds()
+        capture = Capture(
+            name,
             lambda: not_after is None or self.now() <= not_after,
-            lambda: ban_of(self.settings, self.now()) is not None,
-        ) as capture:
+            lambda: self.access.ban() is not None,
+            since,
+            None if until is None else loop_time() + until,
+        )
+        with capturing(capture):
             try:
                 yield capture
             except VenueCallError:
                 raise
             except BannedError as late:
-                error = ban_of(self.settings, self.now()) or VenueError(
+                error = self.access.ban() or VenueError(
                     kind=VenueErrorKind.RATE_LIMIT, message=str(late)
                 )
-                raise VenueCallError(
-                    error, refusal=capture.only_questions, sent=tuple(capture.sent)
-                ) from late
+                raise self._into_ban(error, capture) from late
             except TooLateError as late:
                 message = f"nothing was sent: it waited too long in the rate limiter ({late})"
                 raise VenueCallError(
@@ -240,15 +259,29 @@ class Client:
                 ) from error
             except self._expected() as error:
                 found = classify(self.settings, self.hooks, error, capture.answer, self.now())
-                note_ban(self.settings, found.error)
                 raise VenueCallError(
                     found.error,
                     refusal=found.refusal,
                     answered=found.answered,
                     sent=tuple(capture.sent),
+                    slowed=self._slowed(found.error, capture.answer),
                 ) from error
             finally:
                 self.counts[name] += len(capture.sent)
+
+    def _into_ban(self, error: VenueError, capture: Capture | None = None) -> VenueCallError:
+        left = None if error.retry_at is None else (error.retry_at - self.now()).total_seconds()
+        return VenueCallError(
+            error,
+            refusal=capture is None or capture.only_questions,
+            sent=() if capture is None else tuple(capture.sent),
+            slowed=left,
+        )
+
+    def _slowed(self, error: VenueError, answer: Reply | None) -> float | None:
+        if error.kind is not VenueErrorKind.RATE_LIMIT or answer is None:
+            return None
+        return self.access.refused(answer, error)
 
     def _expected(self) -> tuple[type[Exception], ...]:
         weather = (aiohttp.ClientError, TimeoutError, OSError)
@@ -277,3 +310,8 @@ class Client:
             await exchange.close()
         if session is not None:
             await session.close()
+
+
+def _asked(api: Any, method: str, path: str, params: Any, config: Any = None) -> Asked:  # noqa: ARG001
+    """What ccxt takes for a request's cost, and passes on unread to `throttle`."""
+    return Asked((api,) if isinstance(api, str) else tuple(api), method, path, params)

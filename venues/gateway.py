@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+from messages.budget import BudgetUse
 from messages.settings import AccountSettings
 from messages.values import LegKey
 from messages.venue import (
@@ -141,6 +142,9 @@ class CcxtVenue:
 
     async def keep_warm(self, connections: int) -> VenueError | None:
         return await account.keep_warm(self._client, connections)
+
+    def budget(self) -> BudgetUse:
+        return self._client.access.use()
 
     def calls(self) -> dict[str, int]:
         return dict(self._client.counts)

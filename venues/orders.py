@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal, Inexact, localcontext
 from typing import Any
 
+from messages.budget import Lane
 from messages.values import ZERO
 from messages.venue import (
     Accepted,
@@ -30,11 +32,15 @@ from messages.venue import (
     VenueErrorKind,
 )
 from venues.client import SHAPES, Client, VenueCallError
+from venues.limits.limiter import loop_time
+from venues.limits.priority import asking
 from venues.lookups import all_open, by_client_id, by_order_id, open_pages
 from venues.numbers import plain
 from venues.order_records import read_record
 from venues.strict import MalformedReplyError, is_question
 
+_SHORTEST_WAIT = 0.1
+"""Seconds before an order that was refused for its rate is sent again."""
 _CANCEL_READS = 5
 _CANCEL_PAUSE = 0.1
 
@@ -43,8 +49,9 @@ async def place(client: Client, order: OrderRequest) -> Placement:
     """Send one reduce-only order once.
 
     Quantity is base units and must be a whole number of the instrument's steps, or nothing is
-    sent. Prices off the tick are rounded to it by ccxt. Past the order's `not_after` nothing is
-    sent either, and the answer is a refusal of the kind RATE_LIMIT.
+    sent. Prices off the tick are rounded to it by ccxt. An order that the venue refuses for its
+    rate alone is sent again, under its id, when the venue takes it. Past the order's `not_after`
+    nothing is sent, and the answer is a refusal of the kind RATE_LIMIT.
     """
     name = "place"
     try:
@@ -75,21 +82,44 @@ async def place(client: Client, order: OrderRequest) -> Placement:
         return Refused(error=failed.error)
     amount = plain(contracts)
     client.note_sent(order.client_order_id)
-    try:
-        async with client.call(name, not_after=order.not_after):
-            reply = await client.exchange.create_order(
-                order.key.symbol,
-                client.hooks.order_kind(order),
-                order.key.side.closing.value,
-                float(amount) if client.facts.amount_as_float else amount,
-                None if price is None else plain(price),
-                client.hooks.order_params(order, client.margin.get(order.key, {})),
-            )
-    except VenueCallError as failed:
-        if failed.refusal or not _left(failed.sent):
-            return Refused(error=failed.error)
-        return OutcomeUnknown(error=failed.error)
-    return _placed(client, order, reply)
+    since = loop_time()
+    while True:
+        try:
+            with asking(Lane.ORDER):
+                async with client.call(name, not_after=order.not_after, since=since):
+                    reply = await client.exchange.create_order(
+                        order.key.symbol,
+                        client.hooks.order_kind(order),
+                        order.key.side.closing.value,
+                        float(amount) if client.facts.amount_as_float else amount,
+                        None if price is None else plain(price),
+                        client.hooks.order_params(order, client.margin.get(order.key, {})),
+                    )
+        except VenueCallError as failed:
+            if not failed.refusal and _left(failed.sent):
+                return OutcomeUnknown(error=failed.error)
+            again = _taken_again_in(client, order, failed)
+            if again is None:
+                return Refused(error=failed.error)
+            # Under the same id: the venue has only said that it came too early.
+            await asyncio.sleep(again)
+        else:
+            return _placed(client, order, reply)
+
+
+def _taken_again_in(client: Client, order: OrderRequest, failed: VenueCallError) -> float | None:
+    """Seconds after which an order that was refused for its rate is sent again; None: it is not.
+
+    Only where nothing but the refused request can have done anything, and where it may still leave
+    by then. Its place in the limiter's queue is that of the first time.
+    """
+    if failed.slowed is None or order.not_after is None:
+        return None
+    acts = [request for request in failed.sent if not is_question(*request)]
+    wait = max(failed.slowed, _SHORTEST_WAIT)
+    if len(acts) > 1 or client.now() + timedelta(seconds=wait) > order.not_after:
+        return None
+    return wait
 
 
 def instrument_of(client: Client, symbol: str) -> Instrument:
@@ -276,9 +306,10 @@ async def cancel(
         await client.ready()
         instrument = instrument_of(client, symbol)
         try:
-            async with client.call("cancel"):
-                params = {"trigger": True} if trigger and client.facts.cancels_by_kind else {}
-                await client.exchange.cancel_order(order_id, symbol, params)
+            with asking(Lane.ORDER):
+                async with client.call("cancel"):
+                    params = {"trigger": True} if trigger and client.facts.cancels_by_kind else {}
+                    await client.exchange.cancel_order(order_id, symbol, params)
         except VenueCallError as failed:
             if not _may_have_ended(client, failed.error):
                 return failed.error

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
+from messages.budget import BudgetUse
 from messages.values import LegKey
 from messages.venue import (
     Canceled,
@@ -118,6 +119,12 @@ class Venue(Protocol):
         One question a socket, all at once, in the lane of rounds; what the budget for rounds has
         no room for within a second is left out. To be called each minute or so: idle sockets are
         dropped after 75 seconds.
+        """
+
+    def budget(self) -> BudgetUse:
+        """The venue's rate limits as they stand, and what this account has spent of them.
+
+        To be called inside the loop.
         """
 
     def calls(self) -> dict[str, int]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 
@@ -51,6 +51,28 @@ class WrongAccountError(Exception):
     """The login is none of an account: every read of it would show nothing, and be well-formed."""
 
 
+class Passage(Protocol):
+    """A request that the rate limiter has let through."""
+
+    def leaves(self) -> None:
+        """It goes onto the wire now."""
+
+    def ended(self) -> None:
+        """It has been answered, or has failed."""
+
+    def unsent(self) -> None:
+        """It was held back after all."""
+
+    def heard(self, reply: Reply) -> None:
+        """Its answer."""
+
+    def hold(self, seconds: float | None) -> float:
+        """It was refused for its rate: let nothing of its kind through, for so many seconds.
+
+        Without a number as long as its limits take to clear. Answers how long that is.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """One HTTP answer. `body` is None where it was no JSON; `text` is what came.
@@ -63,6 +85,7 @@ class Reply:
     body: Any
     text: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    passage: Passage | None = field(default=None, compare=False)
 
 
 @dataclass(slots=True)
@@ -70,10 +93,15 @@ class Capture:
     """What one call of ours sent and got, in order. `sent` holds (HTTP method, path).
 
     `may_leave` is asked last before anything but a question is sent, and `banned` before anything.
+    `name` is whose call it is. `since` is when it began to wait and `until` when it need not be
+    sent any more, both in the monotonic seconds of the running loop.
     """
 
+    name: str = ""
     may_leave: Callable[[], bool] = lambda: True
     banned: Callable[[], bool] = lambda: False
+    since: float | None = None
+    until: float | None = None
     sent: list[tuple[str, str]] = field(default_factory=list)
     replies: list[Reply] = field(default_factory=list)
 
@@ -91,22 +119,31 @@ class Capture:
 _NEXT_PAGE = "next-continuation-token"
 
 _capture: ContextVar[Capture | None] = ContextVar("capture", default=None)
+_passage: ContextVar[Passage | None] = ContextVar("passage", default=None)
 
 
 @contextmanager
-def capturing(
-    may_leave: Callable[[], bool] = lambda: True, banned: Callable[[], bool] = lambda: False
-) -> Iterator[Capture]:
+def capturing(capture: Capture | None = None) -> Iterator[Capture]:
     """Collect the requests and replies of the ccxt calls made inside.
 
     `TooLateError` leaves it where `may_leave` says no, `BannedError` where `banned` says yes.
     """
-    capture = Capture(may_leave, banned)
+    capture = capture or Capture()
     token = _capture.set(capture)
     try:
         yield capture
     finally:
         _capture.reset(token)
+
+
+def capture_here() -> Capture | None:
+    """What collects the requests of this task; None outside of any call."""
+    return _capture.get()
+
+
+def let_through(passage: Passage) -> None:
+    """The rate limiter's leave for the request that this task sends next."""
+    _passage.set(passage)
 
 
 def last_body() -> Any:
@@ -169,16 +206,24 @@ def demand_strict_replies(
     send = exchange.fetch
 
     async def fetch(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
-        capture = _capture.get()
+        capture, passage = _capture.get(), _passage.get()
         if capture is not None:
             request = (method, urlsplit(url).path)
-            # Here the request has been through ccxt's rate limiter: only the socket is left.
-            if capture.banned():
-                raise BannedError(f"{method} {request[1]} would have gone into a ban")
-            if not is_question(*request) and not capture.may_leave():
-                raise TooLateError(f"{method} {request[1]} was held up for too long")
+            # Here the request has been through the rate limiter: only the socket is left.
+            refusal = _held_back(capture, *request)
+            if refusal is not None:
+                if passage is not None:
+                    passage.unsent()
+                raise refusal
             capture.sent.append(request)
-        return await send(url, method, headers, body)
+        if passage is None:
+            return await send(url, method, headers, body)
+        passage.leaves()
+        try:
+            return await send(url, method, headers, body)
+        finally:
+            passage.ended()
+            _passage.set(None)
 
     def handle_errors(
         code: int,
@@ -192,10 +237,13 @@ def demand_strict_replies(
         request_body: Any,
     ) -> None:
         path = endpoint_of(url, request_body)
-        capture = _capture.get()
+        capture, passage = _capture.get(), _passage.get()
+        told = {str(name).lower(): str(value) for name, value in headers.items()}
+        reply = Reply(code, path, response, body or "", told, passage)
+        if passage is not None:
+            passage.heard(reply)
         if capture is not None:
-            told = {str(name).lower(): str(value) for name, value in headers.items()}
-            capture.replies.append(Reply(code, path, response, body or "", told))
+            capture.replies.append(reply)
         good = 200 <= code < 300
         place = place_of(places, path) if method == "GET" or "#" in path else None
         if good:
@@ -215,6 +263,14 @@ def demand_strict_replies(
     exchange.handle_errors = handle_errors
     # Fractions stay as they were written: a float would lose digits of a size.
     exchange.on_json_response = _exact_json
+
+
+def _held_back(capture: Capture, method: str, path: str) -> Exception | None:
+    if capture.banned():
+        return BannedError(f"{method} {path} would have gone into a ban")
+    if not is_question(method, path) and not capture.may_leave():
+        return TooLateError(f"{method} {path} was held up for too long")
+    return None
 
 
 def _exact_json(text: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -28,7 +29,10 @@ PRICE_AGE = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseContext:
-    """With what a close works. `actor` is the exchange actor's side of it."""
+    """With what a close works. `actor` is the exchange actor's side of it.
+
+    `doubt` says why the account may not be the ledger's, and with which code a close ends then.
+    """
 
     actor: Context
     venue: Venue
@@ -38,6 +42,7 @@ class CloseContext:
     markets: Markets
     settings: OrderSettings
     on_unknown: OnUnknown
+    doubt: Callable[[], tuple[ErrorCode, str] | None]
 
     async def price(self, symbol: str, kinds: frozenset[PriceKind]) -> Price | None:
         """The prices of now; None where they cannot be read."""

@@ -7,6 +7,9 @@ account may still do, and ends what was told when the evidence turns up.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
 
 from actors import paths
 from actors.context import Context
@@ -30,7 +33,7 @@ from rules.absence_alerts import (
     unexplained_key,
 )
 from rules.diff import same_quantity
-from rules.suspicion import LegsJudged, may_be_suspect, suspicion
+from rules.suspicion import LegsJudged, may_be_suspect, suspicion, undecided
 from rules.verdict import accepted
 
 
@@ -43,6 +46,7 @@ class Absences:
         self._settings = settings
         self._told: dict[str, LegKey] | None = None
         self.suspect = ""
+        self.undecided = "no read of it has been complete yet"
 
     async def review(self, view: AccountView, judged: Sequence[Judged], markets: Markets) -> None:
         """After a pass: who must know, and is this the right account at all?"""
@@ -53,7 +57,9 @@ class Absences:
         suspect = suspicion(legs)
         if not suspect and self.suspect and may_be_suspect(legs):
             suspect = self.suspect
-        await self._set_suspect(suspect, tuple(unexplained))
+        if view.snapshot.complete:
+            self.undecided = undecided(_waited_for(legs, judged))
+        await self._set_suspect(suspect, tuple(unexplained), view.snapshot.started_at)
         now: dict[str, LegKey] = {}
         for one in unexplained.values():
             if one.unexplained is None:
@@ -97,9 +103,12 @@ class Absences:
             (a.seen for a in alerts if a.dedup_key == suspect_key(self._account)), ""
         )
 
-    async def _set_suspect(self, why: str, legs: Sequence[LegKey]) -> None:
+    async def _set_suspect(self, why: str, legs: Sequence[LegKey], seen_at: datetime) -> None:
         """Tell the exchange actor whether it may do more than read, and people once."""
-        self._context.tell(paths.exchange(self._account), SetSuspect(why=why))
+        self._context.tell(
+            paths.exchange(self._account),
+            SetSuspect(why=why, undecided=self.undecided, seen_at=seen_at),
+        )
         if why and why != self.suspect:
             self._context.log.critical("{} is suspect: {}", self._account, why)
             self._context.tell(
@@ -168,6 +177,12 @@ def _counted(view: AccountView, judged: Sequence[Judged]) -> LegsJudged:
         - explained
         - unexplained,
     )
+
+
+def _waited_for(legs: LegsJudged, judged: Sequence[Judged]) -> LegsJudged:
+    """The same without the legs that are for a person to decide, or turned out to be there."""
+    waited_for = sum(one.outcome in (Outcome.WAITING, Outcome.UNKNOWN) for one in judged)
+    return msgspec.structs.replace(legs, undecided=waited_for)
 
 
 def _twin_of(leg: LedgerLeg, view: AccountView) -> VenuePosition | None:

@@ -31,6 +31,7 @@ VENUE_KEYS = frozenset(
         "ca_file",
         "settles",
         "request_timeout",
+        "share",
         "options",
     )
 )

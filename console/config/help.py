@@ -53,6 +53,10 @@ KEY_HELP: dict[str, str] = {
     "accounts.NAME.stream": "Follow the position stream: what happens is seen within a second.",
     "accounts.NAME.allow_withdraw": "Take a key that may withdraw. Better make another key.",
     "accounts.NAME.request_timeout": "For how long one request may stay unanswered.",
+    "accounts.NAME.share": (
+        "How much of each of the venue's rate limits the guard's rounds may use. Orders may "
+        "use all of it."
+    ),
     "accounts.NAME.options": "Further options for ccxt's exchange class.",
     "aged.max_age": "The age at which a position is aged.",
     "aged.grace": "For how long after that it is left at break-even or better only.",

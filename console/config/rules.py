@@ -70,6 +70,7 @@ LIMITS: dict[str, Limit] = {
     "accounts.*.orphan_actions_per_hour": Limit(lambda n: n >= 0, "a whole number from 0"),
     "accounts.*.protect_distance": _percent("0.1", "90"),
     "accounts.*.request_timeout": _A_TENTH,
+    "accounts.*.share": _percent("1", "100"),
     "accounts.*.settles": Limit(bool, 'at least one settle currency, such as ["USDT"]'),
 }
 

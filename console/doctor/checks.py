@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from console.control.socket_file import SocketTakenError, ensure_free
+from messages.ledger import PositionRow
 from messages.settings import Settings
 from storage import LedgerRefused, LedgerUnavailable
 from storage.inspection import LedgerFacts, inspect_ledger
@@ -128,6 +129,25 @@ def _schema(facts: LedgerFacts) -> Check:
             "nothing to do; a SQLite file is copied into data_dir first",
         )
     return ok("ledger", f"schema {facts.schema}, up to date")
+
+
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger says of the accounts: its active rows, and who each account is."""
+
+    rows: tuple[PositionRow, ...] = ()
+    identities: Mapping[str, str] = {}
+
+
+async def read_book(settings: Settings) -> Book:
+    """The rows that `run` would guard; none where they can't be read, which other checks tell."""
+    try:
+        facts = await inspect_ledger(settings.storage.url)
+        rows = facts.rows
+        if settings.ledger is not None:
+            rows = await (await open_source(settings.ledger)).active_rows()
+    except (LedgerUnavailable, LedgerRefused):
+        return Book()
+    return Book(rows=rows, identities={one.account: one.identity for one in facts.identities})
 
 
 async def source_check(settings: Settings) -> Check:

@@ -25,9 +25,11 @@ from console.doctor.checks import (
     disk_check,
     failure,
     ledger_checks,
+    read_book,
     socket_check,
     source_check,
 )
+from console.doctor.logins import Logins
 from console.doctor.venues import venue_checks
 from console.service.logs import human_terminal
 
@@ -51,9 +53,10 @@ async def examine(config: Path, announce: Callable[[str], None]) -> AsyncIterato
     if settings.ledger is not None:
         announce("the source of positions")
         yield await source_check(settings)
+    logins = Logins(await read_book(settings))
     for account in settings.accounts:
         async for check in venue_checks(
-            account, settings.mode, now=lambda: datetime.now(UTC), announce=announce
+            account, settings.mode, logins, now=lambda: datetime.now(UTC), announce=announce
         ):
             yield check
 

@@ -37,6 +37,7 @@ from console.service.ledger_file import ledger_replaced
 from console.service.logs import close_logs, set_up_logs
 from console.service.process_exit import run_and_leave
 from console.service.reload import RELOAD, Reload, Reloading
+from console.service.shared_logins import refuse_shared_logins
 from console.service.supervision_alerts import SupervisionAlerts
 from console.service.systemd import keep_watchdog_fed, notify
 from console.web.server import METRICS, Web
@@ -141,6 +142,7 @@ async def run_service(settings: Settings, config: Path | None = None) -> ExitCod
     stop = asyncio.Event()
     try:
         await refuse_withdrawal_keys(settings, now=utc_now)
+        await refuse_shared_logins(settings, now=utc_now)
         async with (
             collecting_gently(),
             serving(settings, config) as running,

@@ -35,16 +35,16 @@ def test_past_its_last_instant_an_order_is_not_sent(exchange: str, opened: Opene
 
 def test_of_many_orders_at_once_those_at_the_queues_end_are_refused_unsent(opened: Opened) -> None:
     async def scenario() -> None:
-        async with opened("binanceusdm", options={"enableRateLimit": "true"}) as (canned, venue):
-            canned.on("POST", ORDERS["binanceusdm"], Answer(body={}))
+        async with opened("bybit", options={"enableRateLimit": "true"}) as (canned, venue):
+            canned.on("POST", ORDERS["bybit"], Answer(body={}))
             await venue.connect()
-            # ccxt lets five orders a second through.
-            last = now() + timedelta(seconds=1)
-            order = msgspec.structs.replace(close_order("binanceusdm"), not_after=last)
+            # The venue takes ten orders a second.
+            last = now() + timedelta(seconds=0.9)
+            order = msgspec.structs.replace(close_order("bybit"), not_after=last)
             placed = await asyncio.gather(*(venue.place(order) for _ in range(12)))
             refused = [answer for answer in placed if isinstance(answer, Refused)]
             assert refused
             assert {answer.error.kind for answer in refused} == {VenueErrorKind.RATE_LIMIT}
-            assert len(canned.asked(ORDERS["binanceusdm"])) == len(placed) - len(refused)
+            assert len(canned.asked(ORDERS["bybit"])) == len(placed) - len(refused) == 10
 
     run(scenario())

@@ -32,8 +32,11 @@ from venues.exchanges.reading import names_one_of, retry_after, venue_symbol
 from venues.exchanges.values import (
     LIMITS,
     Ask,
+    Asked,
+    Charge,
     Facts,
     LegPush,
+    Limit,
     Order,
     OrderPush,
     PriceList,
@@ -41,6 +44,7 @@ from venues.exchanges.values import (
     RowReading,
     Session,
     Step,
+    Told,
     Trade,
 )
 from venues.numbers import decimal_or_none, plain, positive_or_none
@@ -57,6 +61,9 @@ class Exchange:
     """Lower-case phrases that say more than the code beside them."""
     phrases: ClassVar[tuple[tuple[str, VenueErrorKind], ...]] = ()
     """Lower-case phrases that are read where no code is known."""
+
+    limits: ClassVar[tuple[Limit, ...]] = ()
+    """The venue's rate limits that everything here may touch, for whoever wants to see them."""
 
     # The instance and the account behind it.
 
@@ -109,6 +116,31 @@ class Exchange:
     def listens_again(self, reply: Reply, now: datetime) -> datetime | None:
         """When a rate limit or a ban ends that this reply tells of; None where it does not say."""
         return retry_after(reply.headers.get("retry-after", ""), now)
+
+    # Rate limits.
+
+    def charges(self, asked: Asked) -> tuple[Charge, ...]:
+        """What a request costs, of which limits."""
+        return ()
+
+    def charges_after(self, asked: Asked, reply: Reply) -> tuple[Charge, ...]:
+        """What its answer costs besides, where that goes by what was answered."""
+        return ()
+
+    def told_use(self, asked: Asked, headers: Mapping[str, str]) -> tuple[Told, ...]:
+        """What an answer's headers (by lower-case name) tell of the limits."""
+        return ()
+
+    def bars_address(self, reply: Reply) -> bool:
+        """Whether a refusal for the rate, which says when it ends, is one of the whole address.
+
+        Any other is the end of one limit only.
+        """
+        return reply.status in (403, 418, 429)
+
+    async def touch(self, session: Session) -> None:
+        """The cheapest question at the host that takes the orders, to keep its socket open."""
+        await session.exchange.fetch_time()
 
     # Pages.
 

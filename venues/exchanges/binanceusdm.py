@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from messages.budget import LimitScope
 from messages.venue import (
     FillKind,
     Identity,
@@ -21,8 +22,11 @@ from venues.exchanges.base import Exchange
 from venues.exchanges.reading import codes_by_kind, rows_of, signed_row, told_id
 from venues.exchanges.values import (
     Ask,
+    Asked,
+    Charge,
     Facts,
     LegPush,
+    Limit,
     Order,
     OrderPush,
     PriceList,
@@ -30,6 +34,7 @@ from venues.exchanges.values import (
     RowReading,
     Session,
     Step,
+    Told,
     Trade,
     TradePush,
 )
@@ -41,6 +46,35 @@ _ENDING = ("PRE_SETTLE", "SETTLING", "PRE_DELIVERING", "DELIVERING", "DELIVERED"
 _NEVER = 4_000_000_000_000
 """Unix milliseconds; a perpetual without an end has the year 2100."""
 _BALANCE = Place("/fapi/v3/balance", ())
+_WEIGHT = Limit("weight", LimitScope.ADDRESS, "weight", 60.0, 2400.0)
+_OTHER_HOST = Limit("wallet weight", LimitScope.ADDRESS, "weight", 60.0, 12000.0)
+"""The rights of a key are asked of another host, which counts by itself."""
+_ORDERS = (
+    Limit("orders 10s", LimitScope.LOGIN, "orders", 10.0, 300.0),
+    Limit("orders 1m", LimitScope.LOGIN, "orders", 60.0, 1200.0),
+)
+_WEIGHTS = {
+    "positionRisk": (5, 5),
+    "balance": (5, 5),
+    "account": (5, 5),
+    "userTrades": (5, 5),
+    "allOrders": (5, 5),
+    "allAlgoOrders": (5, 5),
+    "openOrders": (1, 40),
+    "openAlgoOrders": (1, 40),
+    "premiumIndex": (1, 10),
+    "ticker/24hr": (1, 40),
+    "ticker/price": (1, 2),
+    "ticker/bookTicker": (2, 5),
+    "depth": (2, 2),
+    "positionSide/dual": (30, 30),
+    "multiAssetsMargin": (30, 30),
+    "income": (30, 30),
+    "commissionRate": (20, 20),
+    "accountConfig": (5, 5),
+    "symbolConfig": (5, 5),
+}
+"""What a GET weighs for one symbol and for all, where it is not 1."""
 _CHEAPER_ONE_BY_ONE = 40
 """Symbols up to which orders are asked for one by one: one for all symbols weighs 40."""
 _LISTS = {
@@ -111,6 +145,40 @@ class BinanceUsdm(Exchange):
         network="-1007 -1006",
         other="-1014 -1102 -1106 -1116 -1130 -2010 -2020 -2025 -2026 -4045 -4061 -4120",
     )
+
+    limits = (_WEIGHT, *_ORDERS)
+
+    def charges(self, asked: Asked) -> tuple[Charge, ...]:
+        """Page "General Info", LIMITS, and each endpoint's own for its weight.
+
+        A new order weighs nothing for its address, and counts as one of its account's.
+        """
+        if not asked.api[0].startswith("fapi"):
+            return (Charge(_OTHER_HOST),)
+        if asked.method == "POST" and asked.path in ("order", "algoOrder"):
+            return (Charge(_WEIGHT, 0.0), *(Charge(limit) for limit in _ORDERS))
+        if asked.method != "GET":
+            return (Charge(_WEIGHT),)
+        one, everything = _WEIGHTS.get(asked.path, (1, 1))
+        return (Charge(_WEIGHT, float(one if asked.param("symbol") else everything)),)
+
+    def told_use(self, asked: Asked, headers: Mapping[str, str]) -> tuple[Told, ...]:
+        """X-MBX-USED-WEIGHT-1M, which is wrong on the book ticker; X-MBX-ORDER-COUNT-10S, -1M."""
+        if not asked.api[0].startswith("fapi"):
+            return ()
+        names = [(_ORDERS[0], "x-mbx-order-count-10s"), (_ORDERS[1], "x-mbx-order-count-1m")]
+        if asked.path != "ticker/bookTicker":
+            names.append((_WEIGHT, "x-mbx-used-weight-1m"))
+        told = [(limit, decimal_or_none(headers.get(name))) for limit, name in names]
+        return tuple(Told(limit, float(used)) for limit, used in told if used is not None)
+
+    def bars_address(self, reply: Reply) -> bool:
+        """-1015 is one account's orders; all else that is refused for its rate is the address's."""
+        return reply.status in (418, 429) and "-1015" not in reply.text
+
+    async def touch(self, session: Session) -> None:
+        """GET /fapi/v1/ping, weight 1."""
+        await session.exchange.fapiPublicGetPing()
 
     async def identity(self, session: Session) -> Identity | NotTold:
         """GET /fapi/v3/balance: each row has the account's `accountAlias`."""

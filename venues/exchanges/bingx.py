@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from messages.budget import LimitScope
 from messages.venue import (
     ClosedPosition,
     FillKind,
@@ -22,6 +23,7 @@ from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     is_true,
+    left_of,
     named_side,
     object_at,
     parsed,
@@ -31,23 +33,41 @@ from venues.exchanges.reading import (
 from venues.exchanges.values import (
     STABLE,
     Ask,
+    Asked,
+    Charge,
     Facts,
+    Limit,
     Order,
     PriceList,
     Row,
     RowReading,
     Session,
     Step,
+    Told,
     Trade,
 )
 from venues.numbers import instant_or_none, positive_or_none
 from venues.strict import CannotTellError, Place, Reply, rows_at
 
+_MARKET = Limit("market", LimitScope.ADDRESS, "requests", 10.0, 500.0)
+_ACCOUNT = Limit("account", LimitScope.ADDRESS, "requests", 10.0, 2000.0)
+_A_SECOND = {
+    "POST trade/order": 10,
+    "GET trade/order": 30,
+    "POST user/listenKey": 2,
+}
+_USUAL = 5
+"""Requests a second of one user and endpoint."""
 _AFTER = re.compile(r"(?:after|until)\D{0,20}(\d{13})", re.IGNORECASE)
 _POSITIONS = Place("/swap/v2/user/positions", ("data",))
 _CLOSED = Place("/swap/v1/trade/positionHistory", ("data", "positionHistory"), nullable=True)
 _CLOSED_PAGE = 100
 _FILLS = Place("/swap/v2/trade/allFillOrders", ("data", "fill_orders"), nullable=True)
+
+
+def _by_endpoint(asked: Asked) -> Limit:
+    name = f"{asked.method} {asked.path}"
+    return Limit(name, LimitScope.LOGIN, "requests", 1.0, float(_A_SECOND.get(name, _USUAL)))
 
 
 class Bingx(Exchange):
@@ -99,6 +119,24 @@ class Bingx(Exchange):
         ("position does not exist", VenueErrorKind.NOTHING_TO_REDUCE),
         ("less than the available amount", VenueErrorKind.REDUCE_ONLY_RESERVED),
     )
+
+    limits = (_ACCOUNT, _MARKET)
+
+    def charges(self, asked: Asked) -> tuple[Charge, ...]:
+        """By address: the venue's notice of 16 Oct 2025. By user: each endpoint's own page."""
+        if not asked.private:
+            return (Charge(_MARKET),)
+        return (Charge(_ACCOUNT), Charge(_by_endpoint(asked)))
+
+    def told_use(self, asked: Asked, headers: Mapping[str, str]) -> tuple[Told, ...]:
+        """X-RateLimit-Requests-Remain: what is left of the endpoint's window."""
+        if not asked.private:
+            return ()
+        return left_of(_by_endpoint(asked), headers, "x-ratelimit-requests-remain")
+
+    def bars_address(self, reply: Reply) -> bool:
+        """100410 and 109429 that name their end are blocks, of the address or of the user."""
+        return True
 
     async def identity(self, session: Session) -> Identity | NotTold:
         """GET /openApi/account/v1/uid: `uid`."""

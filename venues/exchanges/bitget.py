@@ -11,6 +11,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from messages.budget import LimitScope
 from messages.values import OrderSide, Side
 from messages.venue import (
     ClosedPosition,
@@ -27,6 +28,7 @@ from venues.exchanges.base import Exchange
 from venues.exchanges.reading import (
     codes_by_kind,
     ending,
+    left_of,
     named_side,
     object_at,
     other_id,
@@ -36,18 +38,31 @@ from venues.exchanges.reading import (
 )
 from venues.exchanges.values import (
     Ask,
+    Asked,
+    Charge,
     Facts,
+    Limit,
     Order,
     PriceList,
     Row,
     RowReading,
     Session,
     Step,
+    Told,
     Trade,
 )
 from venues.numbers import decimal_or_none, positive_or_none
 from venues.strict import MalformedReplyError, Place, last_body, rows_at
 
+_ADDRESS = Limit("address", LimitScope.ADDRESS, "requests", 60.0, 6000.0)
+_A_SECOND = {
+    "v2/mix/position/all-position": 5,
+    "v2/mix/position/history-position": 20,
+    "v2/mix/order/close-positions": 1,
+    "v2/spot/account/info": 1,
+}
+_USUAL, _USUAL_PUBLIC = 10, 20
+"""Requests a second of one user and endpoint; of public ones, of one address."""
 _PRODUCTS = {"USDT": "USDT-FUTURES", "USDC": "USDC-FUTURES"}
 _HALTED = ("maintain", "listed", "limit_close")
 _SINGLE = Place("/api/v2/mix/position/single-position", ("data",))
@@ -59,6 +74,12 @@ _KINDS = (
     ("delivery", FillKind.DELIVERY),
 )
 _CLOSES = re.compile(r"close_(long|short)")
+
+
+def _by_endpoint(asked: Asked) -> Limit:
+    scope = LimitScope.LOGIN if asked.private else LimitScope.ADDRESS
+    usual = _USUAL if asked.private else _USUAL_PUBLIC
+    return Limit(asked.path, scope, "requests", 1.0, float(_A_SECOND.get(asked.path, usual)))
 
 
 class Bitget(Exchange):
@@ -122,6 +143,16 @@ class Bitget(Exchange):
         network="40010",
         other="33013 40774 400172 40017 40019 40020",
     )
+
+    limits = (_ADDRESS,)
+
+    def charges(self, asked: Asked) -> tuple[Charge, ...]:
+        """Page "Request Interaction": 6,000 a minute an address; each endpoint's own page."""
+        return (Charge(_ADDRESS), Charge(_by_endpoint(asked)))
+
+    def told_use(self, asked: Asked, headers: Mapping[str, str]) -> tuple[Told, ...]:
+        """x-mbx-used-remain-limit: what is left of the endpoint's second, as has been seen."""
+        return left_of(_by_endpoint(asked), headers, "x-mbx-used-remain-limit")
 
     async def prepare(self, session: Session) -> None:
         """Whether the account is unified.

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from messages.budget import LimitScope
 from messages.settings import AccountSettings
 from messages.values import ZERO, Side
 from messages.venue import (
@@ -29,6 +30,7 @@ from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     label_of,
+    left_of,
     list_at,
     object_at,
     other_id,
@@ -38,8 +40,11 @@ from venues.exchanges.reading import (
 from venues.exchanges.values import (
     STABLE,
     Ask,
+    Asked,
+    Charge,
     Facts,
     LegPush,
+    Limit,
     Order,
     OrderPush,
     PriceList,
@@ -47,11 +52,31 @@ from venues.exchanges.values import (
     RowReading,
     Session,
     Step,
+    Told,
     Trade,
 )
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import Place, Reply, rows_at
 
+_ADDRESS = Limit("address", LimitScope.ADDRESS, "requests", 5.0, 600.0)
+_A_SECOND = {
+    "v5/order/create": 10,
+    "v5/order/cancel": 10,
+    "v5/order/amend": 10,
+    "v5/order/cancel-all": 10,
+    "v5/position/trading-stop": 10,
+    "v5/user/query-api": 10,
+    "v5/order/realtime": 50,
+    "v5/order/history": 50,
+    "v5/execution/list": 50,
+    "v5/position/list": 50,
+    "v5/position/closed-pnl": 50,
+    "v5/account/wallet-balance": 50,
+    "v5/account/info": 50,
+    "v5/account/transaction-log": 30,
+}
+"""Requests a second of one user, by path."""
+_UNLISTED = 10
 _ADDRESS_BAN = timedelta(minutes=10)
 _EXECUTIONS = Place("/v5/execution/list", ("result", "list"))
 _CLOSED = Place("/v5/position/closed-pnl", ("result", "list"))
@@ -68,6 +93,11 @@ _KINDS = {
 _FUNDING = "Funding"
 """An execution as the venue counts, which trades nothing."""
 _TICKERS = Place("/v5/market/tickers", ("result", "list"))
+
+
+def _by_user(path: str) -> Limit:
+    most = float(_A_SECOND.get(path, _UNLISTED))
+    return Limit(path.removeprefix("v5/"), LimitScope.LOGIN, "requests", 1.0, most)
 
 
 class Bybit(Exchange):
@@ -129,6 +159,24 @@ class Bybit(Exchange):
         ("position idx not match", VenueErrorKind.OTHER),
         ("not supported symbols", VenueErrorKind.NOT_TRADABLE),
     )
+
+    limits = (_ADDRESS, *(_by_user(path) for path in ("v5/order/create", "v5/position/list")))
+
+    def charges(self, asked: Asked) -> tuple[Charge, ...]:
+        """Page "Rate Limit": 600 requests in 5 s an address; a user's endpoints each by itself."""
+        if not asked.private:
+            return (Charge(_ADDRESS),)
+        return (Charge(_ADDRESS), Charge(_by_user(asked.path)))
+
+    def told_use(self, asked: Asked, headers: Mapping[str, str]) -> tuple[Told, ...]:
+        """X-Bapi-Limit, and -Limit-Status: how many are left of it."""
+        if not asked.private:
+            return ()
+        return left_of(_by_user(asked.path), headers, "x-bapi-limit-status", "x-bapi-limit")
+
+    def bars_address(self, reply: Reply) -> bool:
+        """403 is the address's; 10006 tells when one endpoint's second is over."""
+        return reply.status == 403
 
     def ccxt_options(self, settings: AccountSettings) -> dict[str, Any]:
         inverse = any(settle not in STABLE for settle in settings.settles)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from messages.budget import LimitScope
 from messages.values import ZERO, OrderSide, Side
 from messages.venue import (
     ClosedPosition,
@@ -25,6 +26,7 @@ from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     is_true,
+    left_of,
     named_side,
     parsed,
     raw_of,
@@ -32,18 +34,23 @@ from venues.exchanges.reading import (
 )
 from venues.exchanges.values import (
     Ask,
+    Asked,
+    Charge,
     Facts,
+    Limit,
     Order,
     PriceList,
     Row,
     RowReading,
     Session,
     Step,
+    Told,
     Trade,
 )
 from venues.numbers import decimal_or_none, instant_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, rows_at
 
+_RESET = "x-gate-ratelimit-reset-timestamp"
 _ENDED_PAGE = 100
 _ENDS = {"open": "open", "cancelled": "canceled", "failed": "rejected", "expired": "expired"}
 """How a trigger order ended: `finish_as`, or its `status` while it rests."""
@@ -59,6 +66,15 @@ _SOURCES = (
     ("delivery", FillKind.DELIVERY),
 )
 _CLOSES = re.compile(r"close-(long|short)")
+
+
+def _by_endpoint(asked: Asked) -> Limit:
+    scope = LimitScope.LOGIN if asked.private else LimitScope.ADDRESS
+    name = f"{asked.method} {asked.path}"
+    if name == "POST {settle}/orders":
+        return Limit(name, scope, "orders", 1.0, 100.0)
+    # Its general limit for private endpoints; other groups' are higher, or nobody says.
+    return Limit(name, scope, "requests", 10.0, 200.0)
 
 
 class Gate(Exchange):
@@ -110,6 +126,24 @@ class Gate(Exchange):
         other="LIQUIDATE_IMMEDIATELY TOO_MANY_ORDERS POSITION_CROSS_MARGIN",
     )
 
+    limits = (
+        Limit("POST {settle}/orders", LimitScope.LOGIN, "orders", 1.0, 100.0),
+        Limit("GET {settle}/positions", LimitScope.LOGIN, "requests", 10.0, 200.0),
+    )
+
+    def charges(self, asked: Asked) -> tuple[Charge, ...]:
+        """Section "Frequency limit rule": each endpoint by itself, by user or by address."""
+        return (Charge(_by_endpoint(asked)),)
+
+    def told_use(self, asked: Asked, headers: Mapping[str, str]) -> tuple[Told, ...]:
+        """X-Gate-RateLimit-Requests-Remain, and -Limit."""
+        remain, most = "x-gate-ratelimit-requests-remain", "x-gate-ratelimit-limit"
+        return left_of(_by_endpoint(asked), headers, remain, most)
+
+    def bars_address(self, reply: Reply) -> bool:
+        """A refusal with a reset of its own is one endpoint's."""
+        return _RESET not in reply.headers and super().bars_address(reply)
+
     async def identity(self, session: Session) -> Identity | NotTold:
         """GET /api/v4/account/detail: `user_id`."""
         body = await session.exchange.privateAccountGetDetail()
@@ -117,7 +151,7 @@ class Gate(Exchange):
 
     def listens_again(self, reply: Reply, now: datetime) -> datetime | None:
         told = super().listens_again(reply, now)
-        return told or instant_or_none(reply.headers.get("x-gate-ratelimit-reset-timestamp"))
+        return told or instant_or_none(reply.headers.get(_RESET))
 
     def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
         """GET /futures/{settle}/tickers: all kinds of all perpetuals; dated ones go by name."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from messages.budget import LimitScope
 from messages.values import ZERO, Side
 from messages.venue import (
     ClosedPosition,
@@ -26,7 +27,10 @@ from venues.exchanges.base import Exchange
 from venues.exchanges.reading import ending, is_true, other_id, raw_of, rows_of, signed_row
 from venues.exchanges.values import (
     Ask,
+    Asked,
+    Charge,
     Facts,
+    Limit,
     Order,
     PriceList,
     Row,
@@ -36,8 +40,19 @@ from venues.exchanges.values import (
     Trade,
 )
 from venues.numbers import decimal_or_none
-from venues.strict import CannotTellError, MalformedReplyError, Place, WrongAccountError
+from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, WrongAccountError
 
+_WEIGHT = Limit("weight", LimitScope.ADDRESS, "weight", 60.0, 1200.0)
+_LIGHT = (
+    "l2Book",
+    "allMids",
+    "clearinghouseState",
+    "orderStatus",
+    "spotClearinghouseState",
+    "exchangeStatus",
+)
+_BY_LENGTH = ("userFills", "userFillsByTime", "historicalOrders", "userFunding", "recentTrades")
+"""Twenty items of the answer weigh one more."""
 _MOST_FILLS = 10_000
 _KINDS = (
     ("liquidat", FillKind.LIQUIDATION),
@@ -133,6 +148,23 @@ class Hyperliquid(Exchange):
 
     def adjust(self, exchange: Any) -> None:
         exchange.handle_builder_fee_approval = _no_builder
+
+    limits = (_WEIGHT,)
+
+    def charges(self, asked: Asked) -> tuple[Charge, ...]:
+        """Page "Rate limits and user limits": 1,200 a minute an address. No header tells of it.
+
+        What an address may act goes by what it has traded; nobody can know that here.
+        """
+        if asked.path != "info":
+            return (Charge(_WEIGHT, 1.0),)
+        kind = str(asked.param("type"))
+        return (Charge(_WEIGHT, 60.0 if kind == "userRole" else 2.0 if kind in _LIGHT else 20.0),)
+
+    def charges_after(self, asked: Asked, reply: Reply) -> tuple[Charge, ...]:
+        if str(asked.param("type")) not in _BY_LENGTH or not isinstance(reply.body, list):
+            return ()
+        return (Charge(_WEIGHT, float(len(reply.body) // 20)),)
 
     async def identity(self, session: Session) -> Identity | NotTold:
         """`userRole`: the address itself, unless it is an agent's, or nobody's.

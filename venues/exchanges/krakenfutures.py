@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from messages.budget import LimitScope
 from messages.values import ZERO, Side
 from messages.venue import (
     ClosedPosition,
@@ -28,7 +29,10 @@ from venues.exchanges.base import Exchange
 from venues.exchanges.reading import codes_by_kind, ending, raw_of, signed_row, told_id
 from venues.exchanges.values import (
     Ask,
+    Asked,
+    Charge,
     Facts,
+    Limit,
     Order,
     PriceList,
     Row,
@@ -40,6 +44,23 @@ from venues.exchanges.values import (
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, next_token, rows_at
 
+_DERIVATIVES = Limit("derivatives", LimitScope.LOGIN, "cost", 10.0, 500.0)
+_HISTORY = Limit("history", LimitScope.LOGIN, "cost", 600.0, 100.0)
+_COSTS = {
+    "sendorder": 10,
+    "editorder": 10,
+    "cancelorder": 10,
+    "cancelallorders": 25,
+    "accounts": 2,
+    "openpositions": 2,
+    "openorders": 2,
+    "fills": 2,
+    "orders/status": 1,
+}
+_UNLISTED = 10
+_LOG_COSTS = ((25, 1.0), (50, 2.0), (1000, 3.0), (5000, 6.0))
+"""What the account log costs by how many entries are asked for."""
+_ANY_CONTRACT = "PF_XBTUSD"
 _LOOK_BACK = timedelta(days=7)
 """How far back the history is read for an order that another process has sent."""
 _SLACK = timedelta(minutes=1)
@@ -104,6 +125,27 @@ class KrakenFutures(Exchange):
         other="""INVALIDORDERTYPE INVALIDSIDE SELFFILL TOOMANYSMALLORDERS MAXPOSITIONVIOLATION
             CLIENTORDERIDTOOLONG WOULDCAUSELIQUIDATION REQUIREDARGUMENTMISSING INVALIDARGUMENT""",
     )
+
+    limits = (_DERIVATIVES, _HISTORY)
+
+    def charges(self, asked: Asked) -> tuple[Charge, ...]:
+        """Page "Derivatives Rate Limits": 500 in 10 s; the history 100 in 10 min. Public is free.
+
+        No header tells of them.
+        """
+        if asked.api[0] == "history":
+            count = int(str(asked.param("count") or 500))
+            log = next((cost for most, cost in _LOG_COSTS if count <= most), 10.0)
+            return (Charge(_HISTORY, log if asked.path == "account-log" else 1.0),)
+        if not asked.private:
+            return ()
+        if asked.path == "fills" and asked.param("lastFillTime"):
+            return (Charge(_DERIVATIVES, 25.0),)
+        return (Charge(_DERIVATIVES, float(_COSTS.get(asked.path, _UNLISTED))),)
+
+    async def touch(self, session: Session) -> None:
+        """GET /instruments/{symbol}/status: there is no question for the time. Public, so free."""
+        await session.exchange.publicGetInstrumentsSymbolStatus({"symbol": _ANY_CONTRACT})
 
     async def identity(self, session: Session) -> Identity | NotTold:
         """GET /api/history/v3/account-log: `accountUid`."""

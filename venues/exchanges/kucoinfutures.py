@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+from messages.budget import LimitScope
 from messages.venue import (
     ClosedPosition,
     FillKind,
@@ -22,6 +23,7 @@ from venues.exchanges.reading import (
     ending,
     is_true,
     label_of,
+    left_of,
     named_side,
     object_at,
     parsed,
@@ -30,18 +32,53 @@ from venues.exchanges.reading import (
 )
 from venues.exchanges.values import (
     Ask,
+    Asked,
+    Charge,
     Facts,
+    Limit,
     Order,
     PriceList,
     Row,
     RowReading,
     Session,
     Step,
+    Told,
     Trade,
 )
 from venues.numbers import decimal_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, last_body, rows_at
 
+_FUTURES = Limit("futures", LimitScope.LOGIN, "weight", 30.0, 2000.0)
+_MANAGEMENT = Limit("management", LimitScope.LOGIN, "weight", 30.0, 2000.0)
+_PUBLIC = Limit("public", LimitScope.ADDRESS, "weight", 30.0, 2000.0)
+_WEIGHTS = {
+    "POST orders": 2,
+    "POST st-orders": 2,
+    "DELETE orders/{orderId}": 1,
+    "DELETE orders/client-order/{clientOid}": 1,
+    "DELETE orders": 10,
+    "DELETE stopOrders": 15,
+    "GET orders": 2,
+    "GET orders/{orderId}": 5,
+    "GET orders/byClientOid": 5,
+    "GET stopOrders": 6,
+    "GET position": 2,
+    "GET positions": 2,
+    "GET history-positions": 2,
+    "GET fills": 5,
+    "GET recentFills": 3,
+    "GET position/getPositionMode": 2,
+    "GET contracts/active": 3,
+    "GET contracts/{symbol}": 3,
+    "GET mark-price/{symbol}/current": 3,
+    "GET level2/depth20": 5,
+    "GET ticker": 2,
+    "GET allTickers": 5,
+    "GET timestamp": 2,
+    "GET user/api-key": 20,
+    "GET account/mode": 30,
+}
+_UNLISTED = 10
 _HALTED = ("Init", "Paused")
 _CLOSED = Place("/api/v1/history-positions", ("data", "items"))
 _ENDS = {
@@ -58,6 +95,16 @@ _KINDS = {
     "adl": FillKind.ADL,
     "settlement": FillKind.SETTLEMENT,
 }
+
+
+def _pool(asked: Asked) -> Limit:
+    if not asked.private:
+        return _PUBLIC
+    return _FUTURES if asked.api[0] == "futuresPrivate" else _MANAGEMENT
+
+
+def _weight(asked: Asked) -> int:
+    return _WEIGHTS.get(f"{asked.method} {asked.path}", _UNLISTED)
 
 
 class KucoinFutures(Exchange):
@@ -109,6 +156,24 @@ class KucoinFutures(Exchange):
         other="330005 330012",
     )
     phrases = (("position does not exist", VenueErrorKind.NOTHING_TO_REDUCE),)
+
+    limits = (_FUTURES, _PUBLIC)
+
+    def charges(self, asked: Asked) -> tuple[Charge, ...]:
+        """Page "Rate Limit": pools of 2,000 in 30 s from the first request (level VIP0)."""
+        return (Charge(_pool(asked), float(_weight(asked))),)
+
+    def told_use(self, asked: Asked, headers: Mapping[str, str]) -> tuple[Told, ...]:
+        """gw-ratelimit-remaining and gw-ratelimit-limit, of the pool that was asked of."""
+        return left_of(_pool(asked), headers, "gw-ratelimit-remaining", "gw-ratelimit-limit")
+
+    def bars_address(self, reply: Reply) -> bool:
+        """What tells when its pool is full again is that pool's refusal."""
+        return "gw-ratelimit-reset" not in reply.headers and super().bars_address(reply)
+
+    async def touch(self, session: Session) -> None:
+        """GET /api/v1/timestamp, weight 2."""
+        await session.exchange.futuresPublicGetTimestamp()
 
     async def prepare(self, session: Session) -> None:
         """Whether the account is unified, which decides where ccxt reads positions."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from messages.budget import LimitScope
 from messages.values import ZERO, OrderSide, Side
 from messages.venue import (
     ClosedPosition,
@@ -25,7 +26,10 @@ from venues.exchanges.base import Exchange
 from venues.exchanges.reading import codes_by_kind, ending, parsed, told_id
 from venues.exchanges.values import (
     Ask,
+    Asked,
+    Charge,
     Facts,
+    Limit,
     Order,
     PriceList,
     Row,
@@ -36,6 +40,16 @@ from venues.exchanges.values import (
 from venues.numbers import decimal_or_none, positive_or_none
 from venues.strict import Place, rows_at
 
+_SPOT = Limit("spot weight", LimitScope.ADDRESS, "weight", 10.0, 300.0)
+_IN_TWO_SECONDS = {
+    "order/create": 4,
+    "order/submit": 4,
+    "planorder/place": 4,
+    "position/reverse": 4,
+    "position/close_all": 4,
+    "stoporder/place": 5,
+}
+_USUAL = 20
 _POSITIONS = Place("/position/open_positions", ("data",))
 _DEALS = Place("/order/list/order_deals", ("data",))
 # 1 open long, 2 close short, 3 open short, 4 close long; ccxt reads 2 as spot's sell.
@@ -98,6 +112,24 @@ class Mexc(Exchange):
         not_tradable="1001 1002",
         other="1003 2001 2002 2022",
     )
+
+    limits = (Limit("order/create", LimitScope.ADDRESS, "requests", 2.0, 4.0),)
+
+    def charges(self, asked: Asked) -> tuple[Charge, ...]:
+        """Each endpoint's own page: "Rate limit: 20 times / 2 seconds" mostly.
+
+        Whether an address or a user is meant is not said: the address, then nothing is too much.
+        """
+        if asked.api[0] == "spot":
+            return (Charge(_SPOT, 10.0),)
+        if asked.path == "detail":
+            return (Charge(Limit("detail", LimitScope.ADDRESS, "requests", 5.0, 1.0)),)
+        most = float(_IN_TWO_SECONDS.get(asked.path, _USUAL))
+        return (Charge(Limit(asked.path, LimitScope.ADDRESS, "requests", 2.0, most)),)
+
+    async def touch(self, session: Session) -> None:
+        """GET /api/v1/contract/ping."""
+        await session.exchange.contractPublicGetPing()
 
     async def identity(self, session: Session) -> Identity | NotTold:
         """GET /api/v3/uid of the spot host, with the same key: `uid`."""

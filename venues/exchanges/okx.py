@@ -7,6 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from messages.budget import LimitScope
 from messages.venue import (
     ClosedPosition,
     FillKind,
@@ -36,7 +37,10 @@ from venues.exchanges.reading import (
 )
 from venues.exchanges.values import (
     Ask,
+    Asked,
+    Charge,
     Facts,
+    Limit,
     Order,
     PriceList,
     Row,
@@ -48,6 +52,43 @@ from venues.exchanges.values import (
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
 from venues.strict import MalformedReplyError, Place, rows_at
 
+_ACCOUNT_ORDERS = Limit("orders", LimitScope.LOGIN, "orders", 2.0, 1000.0)
+"""New and amended orders of one account, over all instruments (refused as 50061)."""
+_IN_TWO_SECONDS = {
+    "trade/order": 60,
+    "trade/cancel-order": 60,
+    "trade/batch-orders": 300,
+    "trade/cancel-batch-orders": 300,
+    "trade/order-algo": 20,
+    "trade/cancel-algos": 20,
+    "trade/orders-pending": 60,
+    "trade/orders-algo-pending": 20,
+    "trade/orders-algo-history": 20,
+    "trade/orders-history": 40,
+    "trade/orders-history-archive": 20,
+    "trade/fills": 60,
+    "trade/fills-history": 10,
+    "account/positions": 10,
+    "account/positions-history": 10,
+    "account/config": 5,
+    "public/instruments": 20,
+    "public/mark-price": 10,
+    "public/time": 10,
+    "public/funding-rate": 10,
+    "market/ticker": 20,
+    "market/tickers": 20,
+    "market/books": 40,
+}
+"""Requests (orders, where they come in batches) of one user; public ones of one address."""
+_UNLISTED = 5
+_BY_INSTRUMENT = (
+    "trade/order",
+    "trade/batch-orders",
+    "trade/order-algo",
+    "trade/cancel-order",
+    "trade/cancel-batch-orders",
+)
+"""What is sent of these counts by user and instrument."""
 _KINDS = (
     (range(1, 7), FillKind.TRADE),
     (range(100, 112), FillKind.LIQUIDATION),
@@ -130,6 +171,21 @@ class Okx(Exchange):
         network="50004 51149 51054",
         other="51000 51004 51010 51025 51102 51103 51174 50014 50015 50016",
     )
+
+    limits = (_ACCOUNT_ORDERS, Limit("account/positions", LimitScope.LOGIN, "requests", 2.0, 10.0))
+
+    def charges(self, asked: Asked) -> tuple[Charge, ...]:
+        """Each endpoint's own page, "Rate Limit" and "Rate limit rule". No header tells of them."""
+        scope = LimitScope.LOGIN if asked.private else LimitScope.ADDRESS
+        name = f"{asked.method} {asked.path}" if asked.path == "trade/order" else asked.path
+        if asked.method == "POST" and asked.path in _BY_INSTRUMENT:
+            name = f"{name} {asked.param('instId') or ''}".rstrip()
+        most = float(_IN_TWO_SECONDS.get(asked.path, _UNLISTED))
+        amount = float(len(asked.params)) if isinstance(asked.params, list) else 1.0
+        own = Charge(Limit(name, scope, "requests", 2.0, most), amount)
+        if asked.method == "POST" and asked.path in ("trade/order", "trade/batch-orders"):
+            return (Charge(_ACCOUNT_ORDERS, amount), own)
+        return (own,)
 
     async def identity(self, session: Session) -> Identity | NotTold:
         """GET /api/v5/account/config: `uid`, and `mainUid` of the main account."""

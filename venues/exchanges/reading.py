@@ -10,7 +10,7 @@ from typing import Any
 
 from messages.values import ZERO, Side
 from messages.venue import ClosedPosition, FillKind, Instrument, VenueErrorKind
-from venues.exchanges.values import Order, Row, RowReading, Session
+from venues.exchanges.values import Limit, Order, Row, RowReading, Session, Told
 from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import CannotTellError, MalformedReplyError
 
@@ -96,6 +96,17 @@ def retry_after(written: str, now: datetime) -> datetime | None:
     except ValueError:
         return None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def left_of(
+    limit: Limit, headers: Mapping[str, str], left: str, most: str = ""
+) -> tuple[Told, ...]:
+    """What is used of a limit, by headers that tell what is left, and perhaps the limit itself."""
+    rest, whole = decimal_or_none(headers.get(left)), decimal_or_none(headers.get(most))
+    if rest is None or rest < 0:
+        return ()
+    told = None if whole is None or whole <= 0 else float(whole)
+    return (Told(limit, max(0.0, (told or limit.most) - float(rest)), told),)
 
 
 def codes_by_kind(**kinds: str) -> dict[str, VenueErrorKind]:

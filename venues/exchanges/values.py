@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 
+from messages.budget import LimitScope
 from messages.settings import AccountSettings
 from messages.values import ZERO, Side
 from messages.venue import Instrument, OrderType
@@ -222,3 +223,62 @@ class OrderPush:
     row: Row | None = None
     average: Any = None
     trade: TradePush | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A rate limit as the venue states it: at most `most` of `unit` in `seconds`.
+
+    `name` is its own among the limits of an exchange; a limit of one endpoint or one instrument
+    bears that in its name.
+    """
+
+    name: str
+    scope: LimitScope
+    unit: str
+    seconds: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What a request costs of one limit. An `amount` of 0 waits where the venue says to wait."""
+
+    limit: Limit
+    amount: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The venue's own word of a limit, in a reply's headers: used by all who share it.
+
+    `most` is the limit itself, where the venue tells that too: some accounts have more.
+    """
+
+    limit: Limit
+    used: float
+    most: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request about to be made, as ccxt words it before it is signed.
+
+    `api` names the part of the venue's API, outermost first. `params` is a mapping, or a list for
+    endpoints that take one.
+    """
+
+    api: tuple[str, ...]
+    method: str
+    path: str
+    params: Any
+
+    @property
+    def private(self) -> bool:
+        """Whether a login signs it."""
+        return any("private" in part.lower() for part in self.api)
+
+    def param(self, name: str) -> Any:
+        """A parameter; None where it is not there. Of a list, its first entry's."""
+        first = self.params[0] if isinstance(self.params, list) and self.params else self.params
+        return first.get(name) if isinstance(first, Mapping) else None
