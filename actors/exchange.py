@@ -26,6 +26,7 @@ from actors.execution.leg_opening import find_opening
 from actors.execution.orders import Orders
 from actors.execution.position_mode import ask_mode
 from actors.execution.protective_stop import place_stop
+from actors.execution.shared_orders import SharedOrders
 from actors.execution.shared_reads import SharedReads
 from actors.ledger_client import ask_ledger
 from actors.prices import PriceReader
@@ -106,6 +107,12 @@ RELOAD_PAUSE = timedelta(seconds=30)
 IDENTITY_RETRY = timedelta(seconds=60)
 """How soon a venue that did not answer is asked again whose login this is."""
 
+WARM_EVERY = 60.0
+"""Seconds: below the 75 after which an idle socket is dropped."""
+
+MOST_SOCKETS = 8
+"""Sockets that are kept open where there are as many positions: each costs a question a minute."""
+
 RECONNECT_FIRST = 1.0
 RECONNECT_LAST = 60.0
 
@@ -128,6 +135,14 @@ class ReloadMarkets(msgspec.Struct, frozen=True):
 
 class StartRead(msgspec.Struct, frozen=True):
     """Sent to itself: begin one read of all positions."""
+
+
+class StartOrders(msgspec.Struct, frozen=True):
+    """Sent to itself: begin one read of the resting orders that somebody waits for."""
+
+
+class KeepWarm(msgspec.Struct, frozen=True):
+    """Sent to itself: use the sockets that orders would need, before the venue drops them."""
 
 
 class WorkerCallbacks(msgspec.Struct, frozen=True):
@@ -195,11 +210,13 @@ class Exchange(Actor[ExchangeState]):
             now=self.now,
             start_after=self._read_after,
         )
+        self._resting = SharedOrders(lambda delay: self.after(delay, StartOrders()))
         self._leg_judge = LegJudge(self, venue, self._reads, settings.verdict, self.now)
         self._orders = Orders(self, venue, settings.orders, self._leg_judge.order_live)
 
     def on_start(self) -> None:
         self.tell_self(Connect())
+        self.after(WARM_EVERY, KeepWarm())
 
     def _read_after(self, delay: float) -> Callable[[], object]:
         return self.after(delay, StartRead()).cancel
@@ -211,6 +228,7 @@ class Exchange(Actor[ExchangeState]):
         self._work(Lane.CLOSE, self._connected(), self._on_connected, name="connect")
 
     async def _connected(self) -> Connected | VenueError:
+        await self._prices.start()
         answer = await self._venue.connect()
         if isinstance(answer, Connected):
             hedged_before = await self._recall()
@@ -410,7 +428,8 @@ class Exchange(Actor[ExchangeState]):
         self.state.last_read_positions = len(snapshot.positions)
         self._learn_mode(snapshot)
         self._doubt_if_emptied(snapshot)
-        seen = self._leg_judge.sightings.observe(snapshot)
+        ordered = partial(self._leg_judge.was_ordered, during=snapshot)
+        seen = self._leg_judge.sightings.observe(snapshot, ordered)
         if seen:
             self.tell(paths.LEDGER, SaveLastSeen(account=self._account.name, seen=seen))
         self._reads.arrived(snapshot)
@@ -658,6 +677,7 @@ class Exchange(Actor[ExchangeState]):
             clean_up(
                 self,
                 self._reads,
+                self._resting,
                 self._venue,
                 self._markets,
                 message,
@@ -669,6 +689,26 @@ class Exchange(Actor[ExchangeState]):
             lambda _: CleanedUp(),
             name="clean-up",
         )
+
+    @handles
+    def start_orders(self, message: StartOrders) -> None:
+        self._work(
+            Lane.ROUND,
+            self._venue.resting(self._resting.begin()),
+            self._resting.arrived,
+            lambda why: self._resting.arrived(_as_error(why)),
+            name="resting orders",
+        )
+
+    @handles
+    def keep_warm(self, message: KeepWarm) -> None:
+        """The first order after an hour of calm shall pay no handshake."""
+        self.after(WARM_EVERY, KeepWarm())
+        sockets = min(self.state.last_read_positions, MOST_SOCKETS)
+        if sockets and self._settings.mode is Mode.ENFORCE:
+            self._work(
+                Lane.ROUND, self._venue.keep_warm(sockets), _nothing, _nothing, name="keep warm"
+            )
 
     # --- workers --------------------------------------------------------------------------------
 
@@ -717,6 +757,10 @@ class Exchange(Actor[ExchangeState]):
             RaiseAlert(draft=worker_crashed(self._account.name, message.path, repr(message.error))),
         )
         callbacks.crashed(f"{message.path} crashed: {message.error!r}")
+
+
+def _nothing(_: object) -> None:
+    """For what is only done to have been done."""
 
 
 def _as_error(why: str) -> VenueError:

@@ -221,6 +221,10 @@ class PriceReader:
         self._account = account
         self._spec = spec
 
+    async def start(self) -> None:
+        """Have the actor, where no other account has had it yet."""
+        await self._context.attempt(paths.PRICES, StartChild(spec=self._spec))
+
     async def read(
         self,
         symbol: str,
@@ -236,9 +240,8 @@ class PriceReader:
         path = paths.prices(self._spec.name)
         answer = await self._context.attempt(path, request, timeout=PATIENCE)
         if isinstance(answer, AskFailed) and answer.why is AskFailure.NO_SUCH_ACTOR:
-            # The first asker, or the first after their supervisor was restarted: it comes back
-            # empty.
-            await self._context.attempt(paths.PRICES, StartChild(spec=self._spec))
+            # Their supervisor was restarted, and comes back empty.
+            await self.start()
             answer = await self._context.attempt(path, request, timeout=PATIENCE)
         if isinstance(answer, AskFailed):
             return VenueError(kind=VenueErrorKind.NETWORK, message=f"no price: {answer}")

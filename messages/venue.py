@@ -471,6 +471,12 @@ class OpenOrders(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[OrderRecord, ...]
 
 
+class Resting(msgspec.Struct, frozen=True, kw_only=True):
+    """What rests for each symbol that was asked for; damage costs the symbol that it is in."""
+
+    by_symbol: dict[str, OpenOrders | VenueError]
+
+
 class Canceled(msgspec.Struct, frozen=True, kw_only=True):
     """The venue confirmed that the order rests no more. `record` says what it had filled."""
 

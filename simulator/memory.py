@@ -39,6 +39,7 @@ from messages.venue import (
     Protection,
     Quote,
     Refused,
+    Resting,
     Scope,
     Snapshot,
     VenueError,
@@ -289,6 +290,21 @@ class MemoryVenue:
             return OpenOrders(symbol=symbol, orders=tuple(record(self._owner, it) for it in live))
 
         return plain(await self._wire.call("open_orders", effect, symbol=symbol))
+
+    async def resting(self, symbols: tuple[str, ...]) -> Resting | VenueError:
+        def effect(strikes: Strikes) -> Resting:
+            found: dict[str, OpenOrders | VenueError] = {}
+            for symbol in symbols:
+                listing = self._listing(symbol)
+                if listing is None:
+                    found[symbol] = self._unlisted(symbol)
+                    continue
+                live = strikes.thin(self._owner.live_orders(listing.id))
+                told = tuple(record(self._owner, it) for it in live)
+                found[symbol] = OpenOrders(symbol=symbol, orders=told)
+            return Resting(by_symbol=found)
+
+        return plain(await self._wire.call("resting", effect))
 
     async def cancel(
         self,

@@ -32,6 +32,7 @@ ENDPOINTS = {
     "place": "order.create",
     "find_order": "order.find",
     "open_orders": "order.open",
+    "resting": "order.open",
     "cancel": "order.cancel",
     "fetch_fills": "fills",
     "closed_positions": "closed",

@@ -31,6 +31,7 @@ from messages.venue import (
     Prices,
     Protection,
     Quote,
+    Resting,
     Snapshot,
     VenueError,
 )
@@ -102,6 +103,9 @@ class CcxtVenue:
 
     async def open_orders(self, symbol: str) -> OpenOrders | VenueError:
         return await orders.open_orders(self._client, symbol)
+
+    async def resting(self, symbols: tuple[str, ...]) -> Resting | VenueError:
+        return await orders.resting(self._client, symbols)
 
     async def cancel(
         self, symbol: str, order_id: str, *, trigger: bool = False

@@ -31,6 +31,7 @@ from messages.venue import (
     Prices,
     Protection,
     Quote,
+    Resting,
     Snapshot,
     VenueError,
 )
@@ -72,6 +73,9 @@ class Venue(Protocol):
 
     async def open_orders(self, symbol: str) -> OpenOrders | VenueError:
         """Resting orders of one symbol, trigger orders among them."""
+
+    async def resting(self, symbols: tuple[str, ...]) -> Resting | VenueError:
+        """Resting orders of several symbols, by as few questions as the venue lets it cost."""
 
     async def cancel(
         self, symbol: str, order_id: str, *, trigger: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from actors.context import Context
+from actors.execution.shared_orders import SharedOrders
 from actors.execution.shared_reads import SharedReads
 from actors.ledger_client import note
 from messages.budget import Lane
@@ -17,6 +18,7 @@ from venues.port import Venue
 async def clean_up(
     context: Context,
     reads: SharedReads,
+    orders: SharedOrders,
     venue: Venue,
     markets: Markets,
     message: CleanUp,
@@ -29,7 +31,7 @@ async def clean_up(
     `own` are the ids of our orders; `only_own` leaves those of everybody else alone.
     """
     key = message.key
-    resting = await venue.open_orders(key.symbol)
+    resting = await orders.of(key.symbol)
     if not isinstance(resting, OpenOrders) or not resting.orders:
         return CleanedUp()
     snapshot = await reads.snapshot(context.now())

@@ -78,6 +78,11 @@ class LegJudge:
         known = self.own_fill_at.get(key)
         self.own_fill_at[key] = at if known is None else max(known, at)
 
+    def was_ordered(self, key: LegKey, *, during: Snapshot) -> bool:
+        """Whether an order of ours for a leg was on its way while this read was."""
+        filled_at = self.own_fill_at.get(key)
+        return key in self.order_live or (filled_at is not None and filled_at >= during.started_at)
+
     async def judge(
         self, request: JudgeLeg, *, own: tuple[OwnFill, ...] = (), ignore_live: bool = False
     ) -> Judgement:

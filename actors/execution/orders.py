@@ -175,6 +175,8 @@ class Orders:
             end.client_order_id == intent.client_order_id
             and end.symbol == key.symbol
             and end.side is key.side.closing
+            and end.position_side in (None, key.side)
+            and end.quantity == intent.quantity
         )
         return end if ours else None
 

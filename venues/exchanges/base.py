@@ -322,6 +322,12 @@ class Exchange:
         """The parameter sets that together list all resting orders of a symbol."""
         return ({}, *self.facts.triggers)
 
+    def resting_order_reads(
+        self, symbols: tuple[str, ...], settles: tuple[str, ...]
+    ) -> list[tuple[str | None, Mapping[str, Any]]]:
+        """What to ask so that all resting orders of these symbols are listed; None: of all."""
+        return [(symbol, kind) for symbol in symbols for kind in self.open_order_reads()]
+
     def trigger_order_reads(
         self,
         symbols: tuple[str, ...],

@@ -75,8 +75,8 @@ _WEIGHTS = {
     "symbolConfig": (5, 5),
 }
 """What a GET weighs for one symbol and for all, where it is not 1."""
-_CHEAPER_ONE_BY_ONE = 30
-"""Symbols up to which trigger orders are asked for one by one."""
+_CHEAPER_ONE_BY_ONE = 40
+"""Symbols up to which orders are asked for one by one: one for all symbols weighs 40."""
 _LISTS = {
     PriceKind.BOOK: PriceList(
         "fapiPublicGetTickerBookTicker",
@@ -279,11 +279,16 @@ class BinanceUsdm(Exchange):
             raise MalformedReplyError("an algo order has fired and does not say as which order")
         return order
 
+    def resting_order_reads(
+        self, symbols: tuple[str, ...], settles: tuple[str, ...]
+    ) -> list[tuple[str | None, Mapping[str, Any]]]:
+        if len(symbols) <= _CHEAPER_ONE_BY_ONE:
+            return super().resting_order_reads(symbols, settles)
+        return [(None, kind) for kind in self.open_order_reads()]
+
     def trigger_order_reads(
         self, symbols: tuple[str, ...], settles: tuple[str, ...]
     ) -> list[tuple[str | None, Mapping[str, Any]]]:
-        # One call for all symbols weighs 40, one for a symbol weighs 1: the limiter would hold
-        # every other request of the account back for two seconds.
         if 0 < len(symbols) <= _CHEAPER_ONE_BY_ONE:
             return super().trigger_order_reads(symbols, settles)
         return [(None, kind) for kind in self.facts.triggers]

@@ -321,6 +321,13 @@ class Bybit(Exchange):
         # Without an orderFilter all kinds are listed together.
         return ({},)
 
+    def resting_order_reads(
+        self, symbols: tuple[str, ...], settles: tuple[str, ...]
+    ) -> list[tuple[str | None, Mapping[str, Any]]]:
+        if len(symbols) == 1:
+            return super().resting_order_reads(symbols, settles)
+        return [(None, params) for params in self.position_reads(settles)]
+
     def trigger_order_reads(
         self,
         symbols: tuple[str, ...],
