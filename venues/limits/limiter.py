@@ -171,7 +171,7 @@ class Limiter:
         try:
             with priority.told(lambda: self._raised(waiter)):
                 if self._queue_of(charges).push(waiter):
-                    self.look()
+                    self.look(now)
                 ticket = await waiter.future
         except asyncio.CancelledError:
             if waiter.future.done() and not waiter.future.cancelled():
@@ -186,7 +186,6 @@ class Limiter:
         finally:
             if late is not None:
                 late.cancel()
-        ticket.waited = self.clock() - now
         return ticket
 
     def count(self, charges: Charges, lane: Lane) -> Ticket:
@@ -234,9 +233,9 @@ class Limiter:
         """Seconds that a ban still lasts; 0 where there is none."""
         return max(0.0, self._barred - self.clock())
 
-    def look(self) -> None:
+    def look(self, at: float | None = None) -> None:
         """Let through whoever may leave now, and look again when the next one may."""
-        now = self.clock()
+        now = self.clock() if at is None else at
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -264,7 +263,7 @@ class Limiter:
                 continue
             queue.pop()
             lane = waiter.priority.lane
-            waiter.future.set_result(self._ticket(waiter.charges, lane, 0.0, now))
+            waiter.future.set_result(self._ticket(waiter.charges, lane, now - waiter.came, now))
             following = queue.first()
             if following is None:
                 del self._queues[key]
