@@ -23,7 +23,7 @@ from venues.strict import BannedError, TooLateError
 Charges = tuple[tuple[Window, float], ...]
 
 _MANY_WINDOWS = 1000
-"""Windows of single instruments come and go; beyond so many the idle ones are dropped."""
+"""Windows of single instruments come and go; from so many on the idle ones are dropped."""
 
 
 def loop_time() -> float:
@@ -114,6 +114,9 @@ class _Queue:
     def pop(self) -> None:
         heapq.heappop(self._heap)
 
+    def windows(self) -> list[Window]:
+        return [window for _, waiter in self._heap[:1] for window, _ in waiter.charges]
+
     def waiting(self) -> list[_Waiter]:
         return [
             each for place, each in self._heap if not each.future.done() and place == each.place
@@ -130,6 +133,7 @@ class Limiter:
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._barred = float("-inf")
+        self._tidy_at = _MANY_WINDOWS
 
     async def take(
         self,
@@ -201,7 +205,7 @@ class Limiter:
         key = (login if limit.scope is LimitScope.LOGIN else "", limit.name)
         found = self._windows.get(key)
         if found is None:
-            if len(self._windows) >= _MANY_WINDOWS:
+            if len(self._windows) >= self._tidy_at:
                 self._forget_idle()
             found = self._windows[key] = Window(limit)
         return found
@@ -297,10 +301,14 @@ class Limiter:
             self.look()
 
     def _forget_idle(self) -> None:
-        if self._queues:
-            return
         now = self.clock()
-        self._windows = {k: each for k, each in self._windows.items() if not each.idle(now)}
+        waited_for = {window for queue in self._queues.values() for window in queue.windows()}
+        self._windows = {
+            key: window
+            for key, window in self._windows.items()
+            if window in waited_for or not window.idle(now)
+        }
+        self._tidy_at = max(_MANY_WINDOWS, 2 * len(self._windows))
 
 
 def _fit(charges: Charges, lane: Lane, share: float, now: float) -> bool:

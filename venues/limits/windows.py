@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from dataclasses import dataclass, field
 
 from messages.budget import Lane, LimitUse
@@ -108,7 +109,9 @@ class Window:
         ours is called others'. The next answer corrects it.
         """
         self._turn(now)
-        if most is not None and most > 0:
+        if not math.isfinite(used):
+            return
+        if most is not None and 0 < most < math.inf:
             self.most = most
         self._others = max(0.0, used - self._own)
         self._others_end = now + self.limit.seconds

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -334,6 +335,59 @@ def test_a_ban_is_obeyed_by_all_of_the_address_until_its_end(exchange: Exchange)
             ends = other.budget().banned_until
             assert ends is not None
             assert abs(ends - now() - timedelta(seconds=600)) < timedelta(seconds=20)
+
+    run(scenario())
+
+
+@asynccontextmanager
+async def counted_sockets(at: Opened) -> AsyncIterator[tuple[str, list[int]]]:
+    """A port that carries to the venue, and the sockets that were opened through it."""
+    opened: list[int] = []
+    host, _, port = at.sim.connect.rpartition(":")
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(len(opened))
+        back, there = await asyncio.open_connection(host, int(port))
+        try:
+            await asyncio.gather(_copy(reader, there), _copy(back, writer))
+        finally:
+            there.close()
+            writer.close()
+
+    server = await asyncio.start_server(carry, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", opened
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+    except OSError:
+        # The other side has gone first.
+        writer.close()
+
+
+@both
+def test_a_wave_a_minute_after_the_sockets_were_warmed_shakes_no_hands(
+    exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        async with (
+            simulated(exchange, limits=True, latency=LATENCY) as at,
+            counted_sockets(at) as (connect, opened),
+            second(at, connect=connect) as venue,
+        ):
+            at.hold("1")
+            assert await venue.keep_warm(8) is None
+            assert len(opened) >= 8
+            before = len(opened)
+            monkeypatch.setattr("aiohttp.connector.monotonic", lambda: time.monotonic() + 60)
+            placed = await asyncio.gather(*(venue.place(each) for each in closes(at, 8)))
+            assert [type(answer) for answer in placed] == [Accepted] * 8
+            assert len(opened) == before
 
     run(scenario())
 
