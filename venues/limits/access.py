@@ -113,7 +113,7 @@ class Access:
         for extra in self._hooks.charges_after(asked, reply):
             limiter.window(self._login, extra.limit).add(extra.amount, now)
         for told in self._hooks.told_use(asked, reply.headers):
-            limiter.window(self._login, told.limit).tell(told.used, told.most, now)
+            limiter.window(self._login, told.limit).tell(told.used, told.most, now, told.resets)
 
     def refused(self, reply: Reply, error: VenueError) -> float | None:
         """A request was refused for the rate: how many seconds nothing of its kind leaves.

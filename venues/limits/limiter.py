@@ -317,4 +317,4 @@ def _fit(charges: Charges, lane: Lane, share: float, now: float) -> bool:
 
 def _give_up(waiter: _Waiter) -> None:
     if not waiter.future.done():
-        waiter.future.set_exception(TooLateError("it waited too long in the rate limiter"))
+        waiter.future.set_exception(TooLateError("its turn did not come in time"))

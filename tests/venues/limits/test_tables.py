@@ -256,6 +256,22 @@ def test_a_damaged_header_tells_nothing_or_a_number(
     assert all(isinstance(each, Told) and each.used == each.used for each in told)
 
 
+def test_binances_minute_ends_by_its_own_clock() -> None:
+    headers = {"x-mbx-used-weight-1m": "120", "date": "Sat, 28 Nov 2026 06:07:41 GMT"}
+    (told,) = EXCHANGES["binanceusdm"].told_use(asks("fapiPublic", "GET", "time"), headers)
+    assert told.resets == 19.0
+
+
+def test_kucoins_pool_is_full_again_when_it_says() -> None:
+    headers = {
+        "gw-ratelimit-remaining": "0",
+        "gw-ratelimit-limit": "2000",
+        "gw-ratelimit-reset": "4500",
+    }
+    (told,) = EXCHANGES["kucoinfutures"].told_use(asks("futuresPrivate", "GET", "fills"), headers)
+    assert (told.used, told.resets) == (2000.0, 4.5)
+
+
 def test_a_long_answer_weighs_more_on_hyperliquid() -> None:
     hooks = EXCHANGES["hyperliquid"]
     asked = asks("public", "POST", "info", {"type": "userFillsByTime"})
