@@ -74,6 +74,7 @@ _A_SECOND = {
     "v5/account/wallet-balance": 50,
     "v5/account/info": 50,
     "v5/account/transaction-log": 30,
+    "v5/asset/coin/query-info": 5,
 }
 """Requests a second of one user, by path."""
 _UNLISTED = 10
