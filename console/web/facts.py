@@ -24,7 +24,7 @@ from actors.runtime.introspection import NodeInfo
 from console.control.budgets import account_budget
 from console.control.replies import AccountBudget
 from console.service.actor_states import shown, shown_state
-from console.top.urgency import urgent_rows
+from console.top.urgency import urgent_rows_in_parts
 from messages.base import Request
 from messages.ledger import Alert, PositionRow, RowStatus
 from messages.settings import Settings
@@ -116,8 +116,9 @@ async def gather(system: System, settings: Settings, *, positions: int = 0) -> F
     # The rows of a large guard took their time to be read, and what follows takes its own.
     await asyncio.sleep(0)
     legs = system.states_of(AgedState) if positions else {}
+    await asyncio.sleep(0)
     aged = {row_id: state for state in legs.values() for row_id in state.row_ids}
-    urgent = urgent_rows(rows, aged, alerts or (), positions)
+    urgent = await urgent_rows_in_parts(rows, aged, alerts or (), positions)
     await asyncio.sleep(0)
     nodes = await system.tree_in_parts()
     await asyncio.sleep(0)
