@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from actors import paths
 from actors.ledger_client import event
 from messages.ledger import Intent, IntentState, PositionRow
+from messages.settings import OrderSettings
 from messages.to_ledger import SetHeld
 from messages.to_monitors import CloseByOrder
 from messages.values import LegKey, Side
@@ -84,6 +86,31 @@ async def test_a_hold_stops_a_close_before_its_next_order(tmp_path: Path) -> Non
         assert await guard.same(row)
         assert guard.held(XRP, Side.LONG) == 10
         assert guard.state(LEG)["failures"] == 0
+
+
+@scenario
+async def test_a_hold_takes_back_our_order_that_rests(tmp_path: Path) -> None:
+    """It would rest for a minute, and a price that comes by would close what is held."""
+    patient = OrderSettings(
+        ladder=(OrderType.LIMIT_MAKER, OrderType.MARKET), maker_wait=timedelta(minutes=1)
+    )
+    async with world(tmp_path, orders=patient) as guard:
+        row = await guard.both(XRP, Side.LONG, "10")
+        owner = guard.market.accounts["bybit-main"]
+
+        def resting() -> int:
+            return sum(o.spec.trigger_price is None for o in owner.live_orders("XRPUSDT"))
+
+        await guard.scan("aged/scan")
+        await until(lambda: resting() == 1, "our order rests")
+        await hold(guard, row)
+        await until(lambda: resting() == 0, "it is taken back", 20.0)
+        await until(
+            lambda: guard.state(LEG)["status"] == "left alone: held by an operator", "it is held"
+        )
+        assert len(guard.orders()) == 1
+        assert await guard.same(row)
+        assert guard.held(XRP, Side.LONG) == 10
 
 
 @scenario
