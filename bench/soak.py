@@ -254,7 +254,7 @@ async def sample(seconds: float) -> tuple[list[float], list[float], list[float]]
 def ready(system: System, name: str) -> bool:
     path = paths.exchange(name)
     # An actor that waits to be started again has no state; it is counted as a restart.
-    state = system.dump(path)["state"] if path in system.cells else None
+    state = system.dump(path)["state"] if system.knows(path) else None
     return state is not None and state["status"] == "ready"
 
 
