@@ -19,6 +19,7 @@ from messages.to_monitors import CloseByOrder
 from messages.values import LegKey, Side
 from messages.venue import OrderType
 from simulator.faults import FaultKind
+from simulator.server import SimulatedVenue
 from tests.scenarios.world import XRP, World, ago, now, scenario, until, world
 
 LEG = "accounts/bybit-main/aged/XRPUSDT.long"
@@ -94,7 +95,10 @@ async def test_a_hold_takes_back_our_order_that_rests(tmp_path: Path) -> None:
     patient = OrderSettings(
         ladder=(OrderType.LIMIT_MAKER, OrderType.MARKET), maker_wait=timedelta(minutes=1)
     )
-    async with world(tmp_path, orders=patient) as guard:
+    async with (
+        SimulatedVenue(seed=7, volatility=0.0) as venue,
+        world(tmp_path, orders=patient, venue=venue) as guard,
+    ):
         row = await guard.both(XRP, Side.LONG, "10")
         owner = guard.market.accounts["bybit-main"]
 
@@ -104,7 +108,7 @@ async def test_a_hold_takes_back_our_order_that_rests(tmp_path: Path) -> None:
         await guard.scan("aged/scan")
         await until(lambda: resting() == 1, "our order rests")
         await hold(guard, row)
-        await until(lambda: resting() == 0, "it is taken back", 20.0)
+        await until(lambda: resting() == 0, "it is taken back")
         await until(
             lambda: guard.state(LEG)["status"] == "left alone: held by an operator", "it is held"
         )
