@@ -316,7 +316,7 @@ def _waiting(system: System, bench: Bench) -> bool:
 
 
 def _alive(system: System, key: LegKey) -> bool:
-    return paths.aged_leg(key) in system.cells
+    return system.knows(paths.aged_leg(key))
 
 
 async def _until(condition: Any, seconds: float) -> None:

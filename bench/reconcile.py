@@ -248,7 +248,7 @@ def _guarding(folder: Path, venue: SimulatedVenue, *, stream: bool) -> Settings:
 
 def _ready(system: System, *, stream: bool) -> bool:
     base = f"accounts/{GUARDED}"
-    if f"{base}/reconciliation" not in system.cells:
+    if not system.knows(f"{base}/reconciliation"):
         return False
     passes = system.dump(f"{base}/reconciliation")["state"]["passes"]
     return bool(passes and (not stream or system.dump(f"{base}/stream")["state"]["connects"]))
