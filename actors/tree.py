@@ -13,6 +13,7 @@ from actors import paths
 from actors.aged_scan import AgedScan
 from actors.alerting.notifications import Channel
 from actors.alerts import Alerts
+from actors.bot import Bot
 from actors.delivery import Deliverer
 from actors.exchange import Exchange
 from actors.keeper import Keeper
@@ -108,6 +109,7 @@ def live_tree(
                 ChildSpec(name="alerts", factory=alerts),
                 *((delivery_spec(live),) if live.channels else ()),
                 *_retention(settings.storage),
+                *_bot(source),
                 ChildSpec(name="keeper", factory=keeper, shutdown=10.0),
                 ChildSpec(
                     name="accounts",
@@ -139,6 +141,13 @@ def _retention(storage: StorageSettings) -> tuple[ChildSpec, ...]:
         return ()
     factory = partial(Retention, storage.keep_events, storage.export_events)
     return (ChildSpec(name="retention", factory=factory, shutdown=MONITOR),)
+
+
+def _bot(source: Source | None) -> tuple[ChildSpec, ...]:
+    """Whoever speaks to the bot whose ledger is followed, where it offers an API."""
+    if source is None or source.api is None:
+        return ()
+    return (ChildSpec(name="bot", factory=partial(Bot, source.api), shutdown=MONITOR),)
 
 
 def account_spec(
