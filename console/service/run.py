@@ -249,7 +249,9 @@ def _secrets(settings: Settings) -> tuple[Secret, ...]:
         for secret in (account.key, account.secret, account.password)
     ]
     urls = (settings.storage.url, *settings.alerts.channels)
-    return tuple(secret for secret in (*keys, *urls) if secret)
+    source = settings.ledger
+    bots = () if source is None else (source.url, source.api and source.api.password)
+    return tuple(secret for secret in (*keys, *urls, *bots) if secret)
 
 
 def _ask_to_stop(stop: asyncio.Event, number: signal.Signals) -> None:
