@@ -8,7 +8,7 @@ an action.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import msgspec
@@ -45,6 +45,9 @@ from rules.symbols import SymbolIndex
 
 LOOK_AGAIN = timedelta(seconds=5)
 """How soon a look that was due and could not be had is tried again, the interval permitting."""
+
+HINTS_APART = timedelta(seconds=2)
+"""How far apart scans are that the stream's hints wake, the first of them aside."""
 
 
 class Scan(msgspec.Struct, frozen=True):
@@ -86,6 +89,7 @@ class Orphans(Actor[OrphansState]):
         self._first_seen = FirstSeen()
         self._due: list[datetime] = []
         self._hinted = False
+        self._hint_at: datetime | None = None
         self._again: Timer | None = None
         self._naked = NakedWatch(
             self, account.name, settings.verdict.settle, settings.verdict.confirm_after
@@ -108,16 +112,21 @@ class Orphans(Actor[OrphansState]):
     def look_at(self, message: LookAt) -> None:
         """The stream says that a leg was opened or ended: scan, by a read after that.
 
-        One scan serves all hints that came before it began: a bot that opens fifty positions is
-        looked at once, not fifty times.
+        One scan serves all hints that came before it began, and the next waits for more of them: a
+        bot that opens fifty positions within a second is looked at twice, not fifty times.
         """
         if not self._hinted:
             self._hinted = True
-            self.tell_self(LookHinted())
+            since = timedelta.max if self._hint_at is None else self.now() - self._hint_at
+            if timedelta(0) <= since < HINTS_APART:
+                self.after(HINTS_APART - since, LookHinted())
+            else:
+                self.tell_self(LookHinted())
 
     @handles
     async def look_hinted(self, message: LookHinted) -> None:
         self._hinted = False
+        self._hint_at = self.now()
         await self._scan(self.now())
 
     @handles
@@ -152,14 +161,16 @@ class Orphans(Actor[OrphansState]):
         if isinstance(found, ViewUnavailable):
             self.state.last_problem = found.why
             return ScanReport(problem=found.why, errors=1)
-        protection = await self._protection(found.view)
         self._due = []
+        judged = [it for p in found.orphans if (it := self._judged(p, known.get(p.key)))]
+        ours = self._naked.judged(found.view)
+        protection = await self._protection(ours.union(it.position.key for it in judged))
         acted = 0
-        for position in found.orphans:
-            acted += await self._orphan(position, protection, found.view)
+        for sighting in judged:
+            acted += await self._orphan(sighting, protection, found.view)
         await self._ended(found, known)
         self._keep_waiting(found, known)
-        self.state.naked = list(await self._naked.look(found, protection))
+        self.state.naked = list(await self._naked.look(found, ours, protection))
         self.state.scans += 1
         orphans = [p.key for p in found.orphans if p.key in known]
         self.state.orphans = sorted(map(str, orphans))
@@ -185,8 +196,9 @@ class Orphans(Actor[OrphansState]):
             self._known = {record.key: record for record in records}
         return self._known
 
-    async def _protection(self, view: AccountView) -> Protection:
-        symbols = tuple(sorted({p.key.symbol for p in view.snapshot.positions}))
+    async def _protection(self, keys: Iterable[LegKey]) -> Protection:
+        """The working stops of the legs that this look judges: what is younger needs none yet."""
+        symbols = tuple(sorted({key.symbol for key in keys}))
         if not symbols:
             return Protection(started_at=self.now())
         answer = await self.attempt(
@@ -200,27 +212,29 @@ class Orphans(Actor[OrphansState]):
 
     # --- orphans --------------------------------------------------------------------------------
 
-    async def _orphan(
-        self, position: VenuePosition, protection: Protection, view: AccountView
-    ) -> int:
+    def _judged(self, position: VenuePosition, record: OrphanRecord | None) -> Sighting | None:
+        """How this position was seen, where it is known for an orphan, or old enough for one."""
+        sighting = self._first_seen.see(position, record, self.now())
+        news = news_at(position, sighting.first_seen_at, self._settings.verdict.settle)
+        if record is not None or not self._too_soon(news):
+            return sighting
+        self.log.info(
+            "{} {} is in no row: an orphan at {:%H:%M:%S} UTC, unless one comes",
+            position.key,
+            position.quantity,
+            news,
+        )
+        return None
+
+    async def _orphan(self, sighting: Sighting, protection: Protection, view: AccountView) -> int:
         """Report a new orphan and apply the policy. Returns how many actions were taken."""
         known = await self._recall()
+        position = sighting.position
         key = position.key
         record = known.get(key)
-        sighting = self._first_seen.see(position, record, self.now())
         instrument = view.markets.instruments[key.symbol]
         cover = coverage(position, protection, step=instrument.quantity_step)
-        settle = self._settings.verdict.settle
         if record is None:
-            news = news_at(position, sighting.first_seen_at, settle)
-            if self._too_soon(news):
-                self.log.info(
-                    "{} {} is in no row: an orphan at {:%H:%M:%S} UTC, unless one comes",
-                    key,
-                    position.quantity,
-                    news,
-                )
-                return 0
             await self._announce(position, cover, view)
             # Before anything is done about it, so that what is done twice is done for one record.
             record = OrphanRecord(key=key, first_seen_at=sighting.first_seen_at)

@@ -41,15 +41,29 @@ class NakedWatch:
         self._confirm_after = confirm_after
         self._known: dict[LegKey, Cover] | None = None
 
-    async def look(self, found: Differences, protection: Protection) -> tuple[str, ...]:
-        """Report what is newly naked, resolve what is no more; return the legs that are now."""
+    def judged(self, view: AccountView) -> frozenset[LegKey]:
+        """The legs that both sides show, and that are old enough to have their stop."""
+        now = self._context.now()
+        return frozenset(
+            position.key
+            for position in view.snapshot.positions
+            if (leg := view.ledger.legs.get(position.key)) is not None
+            and now - leg.opened_at >= self._settle
+        )
+
+    async def look(
+        self, found: Differences, judged: frozenset[LegKey], protection: Protection
+    ) -> tuple[str, ...]:
+        """Report what is newly naked, resolve what is no more; return the legs that are now.
+
+        `protection` has the stops of the legs that are `judged`, and perhaps of no other.
+        """
         view = found.view
         before = await self._recall()
         bare: dict[LegKey, Cover] = {}
         fresh: list[tuple[VenuePosition, Coverage]] = []
         for position in view.snapshot.positions:
-            leg = view.ledger.legs.get(position.key)
-            if leg is None or self._context.now() - leg.opened_at < self._settle:
+            if position.key not in judged:
                 continue
             step = view.markets.instruments[position.key.symbol].quantity_step
             cover = coverage(position, protection, step=step)
