@@ -32,6 +32,7 @@ class Binance:
     """Answers decoded calls from the market. `recvWindow` default is Binance's own, 5 s."""
 
     exchange = Exchange.BINANCE
+    hosts = ("fapi.binance.com", "api.binance.com", "dapi.binance.com")
 
     def __init__(self, market: Market) -> None:
         self._market = market

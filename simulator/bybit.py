@@ -30,6 +30,7 @@ class Bybit:
     """Answers decoded calls from the market. `recv_window` default is Bybit's own, 5 s."""
 
     exchange = Exchange.BYBIT
+    hosts = ("api.bybit.com",)
 
     def __init__(self, market: Market) -> None:
         self._market = market

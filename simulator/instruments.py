@@ -18,6 +18,15 @@ class Exchange(StrEnum):
 
     BYBIT = "bybit"
     BINANCE = "binanceusdm"
+    OKX = "okx"
+    BITGET = "bitget"
+    GATE = "gate"
+    HYPERLIQUID = "hyperliquid"
+
+
+WHOLE = (Exchange.BYBIT, Exchange.BINANCE)
+"""Those whose simulated venue serves everything: REST, streams, limits, and every kind of trouble.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +183,7 @@ def _inverse_btc() -> Listing:
 def default_listings(now: datetime) -> list[Listing]:
     """What both exchanges list by default; `now` decides which quarter's future is trading."""
     listings: list[Listing] = []
-    for exchange in Exchange:
+    for exchange in WHOLE:
         listings += [linear(exchange, *row) for row in _LINEAR]
         listings.append(linear(exchange, "BTC", "64250.0", "0.10", "0.001", settle="USDC"))
         listings.append(_dated(exchange, now))

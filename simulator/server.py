@@ -23,19 +23,12 @@ from simulator.binance import Binance
 from simulator.bybit import Bybit
 from simulator.desk import Answer, Desk, RequestLog
 from simulator.faults import FaultBook, FaultKind
-from simulator.instruments import Exchange
 from simulator.market import Market
 from simulator.streams import Streams
 from simulator.tls import server_context
-from simulator.wire import HttpRequest
+from simulator.wire import HttpRequest, RestProtocol
 from simulator.world import demo_market
 
-BY_HOST = {
-    "api.bybit.com": Exchange.BYBIT,
-    "fapi.binance.com": Exchange.BINANCE,
-    "api.binance.com": Exchange.BINANCE,
-    "dapi.binance.com": Exchange.BINANCE,
-}
 OPERATORS = frozenset({"localhost", "127.0.0.1"})
 TICK_SECONDS = 0.25
 STOP_SECONDS = 0.5
@@ -73,12 +66,11 @@ class SimulatedVenue:
             raise ValueError(f"the simulated venue listens on loopback only, not on {host}")
         self.market = market or demo_market(now, seed, volatility=volatility)
         self.faults = FaultBook(random.Random(seed))  # noqa: S311  # chances, not secrets
-        bybit, binance = Bybit(self.market), Binance(self.market)
-        self.desk = Desk(
-            self.market,
-            self.faults,
-            {Exchange.BYBIT: bybit, Exchange.BINANCE: binance},
-        )
+        binance = Binance(self.market)
+        # A further exchange is served by one more protocol in this list.
+        protocols: tuple[RestProtocol, ...] = (Bybit(self.market), binance)
+        self._by_host = {host: it.exchange for it in protocols for host in it.hosts}
+        self.desk = Desk(self.market, self.faults, {it.exchange: it for it in protocols})
         self.limits = limits
         self.desk.latency = latency
         self.streams = Streams(self.market, self.market.now, self.faults, binance.listen_keys)
@@ -165,7 +157,7 @@ class SimulatedVenue:
             return _response(answer)
         if host in ("stream.bybit.com", "fstream.binance.com"):
             return await self.streams.serve(request)
-        exchange = BY_HOST.get(host)
+        exchange = self._by_host.get(host)
         if exchange is None:
             return web.Response(status=421, text=f"{host} is not simulated here")
         path, _, query = request.raw_path.partition("?")

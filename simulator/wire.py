@@ -141,6 +141,10 @@ class RestProtocol(Protocol):
     exchange: Exchange
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """Where its clients send requests to."""
+
+    @property
     def quotas(self) -> Quotas: ...
 
     def route(self, method: str, path: str) -> Route | None: ...

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 
-from simulator.instruments import Exchange
+from simulator.instruments import WHOLE
 from simulator.market import Market
 
 
@@ -18,7 +18,7 @@ def demo_market(now: Callable[[], datetime], seed: int, *, volatility: float = 0
     """
     rng = random.Random(seed)  # noqa: S311  # a market's noise, not a secret
     market = Market(now=now, rng=rng, volatility=volatility)
-    for exchange in Exchange:
+    for exchange in WHOLE:
         name = exchange.removesuffix("usdm")
         market.add_account(
             f"{name}-main", exchange, key=f"demo-{name}-key", secret=f"demo-{name}-secret"

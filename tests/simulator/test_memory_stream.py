@@ -20,6 +20,7 @@ from messages.venue import (
     PositionHint,
 )
 from simulator import Exchange, Market, MemoryVenue, demo_market
+from simulator.instruments import WHOLE
 from tests.simulator.conftest import ACCOUNTS, BTC, START, Clock, dec
 from tests.simulator.orders import close
 
@@ -87,7 +88,7 @@ async def test_a_part_of_an_order_and_its_cancellation_are_told(account: str) ->
         maker = order(account, "0.3", type=OrderType.LIMIT_MAKER, price=price)
         placed = await world.venue.place(maker)
         assert isinstance(placed, Accepted)
-        for exchange in Exchange:
+        for exchange in WHOLE:
             world.market.set_book_depth(exchange, BTC, dec("0.1"))
         world.market.set_price(BTC, price)
         assert isinstance(await world.venue.cancel(BTC, placed.order_id), Canceled)

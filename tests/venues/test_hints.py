@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from messages.venue import OrderHint, PositionHint
 from simulator import Exchange
+from simulator.instruments import WHOLE
 from tests.fuzz.damage import Damage, damaged, damages
 from tests.venues.simulated import BTC, simulated
 from tests.venues.stream_messages import DOCUMENTED
@@ -20,7 +21,7 @@ from venues.client import Client
 from venues.gateway import CcxtVenue
 from venues.stream_hints import is_data, read_hints
 
-both = pytest.mark.parametrize("exchange", list(Exchange), ids=lambda exchange: exchange.value)
+both = pytest.mark.parametrize("exchange", WHOLE, ids=lambda exchange: exchange.value)
 POSITIONS: dict[Exchange, dict[str, Any]] = {
     Exchange.BYBIT: {
         "topic": "position",

@@ -27,12 +27,13 @@ from messages.venue import (
     VenueErrorKind,
 )
 from simulator import Exchange, Fault, FaultKind
+from simulator.instruments import WHOLE
 from tests.venues.conftest import Opened as OpenedCanned
 from tests.venues.conftest import run
 from tests.venues.simulated import BTC, FIRST_ID, LONG, Opened, simulated
 from tests.venues.stream_messages import DAMAGED, DOCUMENTED
 
-both = pytest.mark.parametrize("exchange", list(Exchange), ids=lambda exchange: exchange.value)
+both = pytest.mark.parametrize("exchange", WHOLE, ids=lambda exchange: exchange.value)
 WITHIN = 20.0
 
 

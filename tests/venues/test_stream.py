@@ -11,10 +11,11 @@ import pytest
 from messages.values import LegKey
 from messages.venue import Hint, PositionHint, VenueError, VenueErrorKind
 from simulator import Exchange, Fault, FaultKind
+from simulator.instruments import WHOLE
 from tests.venues.conftest import Opened, run
 from tests.venues.simulated import BTC, LONG, SHORT, simulated
 
-both = pytest.mark.parametrize("exchange", list(Exchange), ids=lambda exchange: exchange.value)
+both = pytest.mark.parametrize("exchange", WHOLE, ids=lambda exchange: exchange.value)
 WITHIN = 10.0
 
 

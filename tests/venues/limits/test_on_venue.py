@@ -20,6 +20,7 @@ from messages.values import Secret
 from messages.venue import Accepted, OrderRequest, Placement, Refused, Snapshot, VenueErrorKind
 from simulator import Exchange, Fault, FaultKind
 from simulator.desk import LoggedRequest
+from simulator.instruments import WHOLE
 from tests.simulator.conftest import until
 from tests.venues.conftest import now, run
 from tests.venues.simulated import BTC, LONG, Opened, simulated
@@ -32,7 +33,7 @@ LATENCY = 0.05
 ORDERS_ON_BYBIT = 10
 """A second."""
 
-both = pytest.mark.parametrize("exchange", list(Exchange), ids=lambda exchange: exchange.value)
+both = pytest.mark.parametrize("exchange", WHOLE, ids=lambda exchange: exchange.value)
 
 
 def closes(at: Opened, count: int, within: float = 30.0) -> list[OrderRequest]:
