@@ -296,9 +296,7 @@ async def test_a_promise_that_is_never_kept_ends_in_a_time_out() -> None:
 
 
 class Below(Request[str], frozen=True):
-    """Answered by what goes on below the actor; `fails`: with an error."""
-
-    fails: bool = False
+    """Answered by what goes on below the actor."""
 
 
 class Above(Actor[None]):
@@ -317,8 +315,10 @@ class Above(Actor[None]):
 async def test_an_answer_that_comes_from_below_the_actor_outlives_its_end() -> None:
     owed: list[DeferredReply[str]] = []
     world = await World().up([ChildSpec("a", lambda: Above(owed))])
-    asked = [asyncio.ensure_future(world.system.ask("a", Below())) for _ in range(3)]
-    await until(lambda: len(owed) == 3)
+    asked: list[asyncio.Future[str]] = []
+    for count in (1, 2, 3):
+        asked.append(asyncio.ensure_future(world.system.ask("a", Below())))
+        await until(lambda: len(owed) == count)  # noqa: B023  awaited at once
     owed[0].set("before")
     world.system.kill("a")
     await until(lambda: world.system.cells["a"].restarts == 1)
