@@ -54,7 +54,9 @@ ACCOUNTS = 5
 SYMBOLS = 100
 """An account. In hedge mode each of them has two legs."""
 
-ROUNDS = 5
+ROUNDS = 2
+"""Each has its thousand closes; more with `--rounds`. So many end within two minutes."""
+
 QUANTITY = Decimal(10)
 ENTRY = Decimal(100)
 AGE = timedelta(hours=4)

@@ -293,3 +293,41 @@ async def test_a_promise_that_is_never_kept_ends_in_a_time_out() -> None:
     with pytest.raises(AskTimeout):
         await world.system.ask("a", Promise(), timeout=5.0)
     await world.down()
+
+
+class Below(Request[str], frozen=True):
+    """Answered by what goes on below the actor."""
+
+
+class Above(Actor[None]):
+    def __init__(self, owed: list[DeferredReply[str]]) -> None:
+        super().__init__(None)
+        self._owed = owed
+
+    @handles
+    def below(self, message: Below) -> DeferredReply[str]:
+        answer: DeferredReply[str] = self.later(outlives=True)
+        self._owed.append(answer)
+        return answer
+
+
+@simulated
+async def test_an_answer_that_comes_from_below_the_actor_outlives_its_end() -> None:
+    owed: list[DeferredReply[str]] = []
+    world = await World().up([ChildSpec("a", lambda: Above(owed))])
+    asked: list[asyncio.Future[str]] = []
+    for count in (1, 2, 3):
+        asked.append(asyncio.ensure_future(world.system.ask("a", Below())))
+        await until(lambda: len(owed) == count)  # noqa: B023  awaited at once
+    owed[0].set("before")
+    world.system.kill("a")
+    await until(lambda: world.system.cells["a"].restarts == 1)
+    owed[1].set("after")
+    owed[2].crash(ValueError("below"))
+    assert await asked[0] == "before"
+    assert await asked[1] == "after"
+    with pytest.raises(ActorCrashed, match="below"):
+        await asked[2]
+    with pytest.raises(RuntimeError, match="twice"):
+        owed[1].set("again")
+    await world.down()

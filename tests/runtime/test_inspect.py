@@ -231,3 +231,66 @@ async def test_an_actors_log_carries_its_path_and_its_account() -> None:
 
 def _hello(record: Any) -> bool:
     return bool(record["message"] == "hello")
+
+
+class Told(msgspec.Struct, frozen=True):
+    """A message that holds a whole read."""
+
+    positions: tuple[Note, ...]
+    by_name: dict[str, int]
+
+
+class Listener(Actor[None]):
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    @handles
+    def told(self, message: Told) -> None:
+        """Only what dumps show of it matters."""
+
+
+@simulated
+async def test_a_message_that_holds_a_whole_read_is_dumped_as_its_summary() -> None:
+    world = await World().up([ChildSpec("a", Listener)])
+    notes = tuple(Note(f"position {number}") for number in range(2000))
+    by_name = {f"C{number}": number for number in range(300)}
+    world.system.tell("a", Told(positions=notes, by_name=by_name))
+    await until(lambda: world.system.dump("a")["handled"] == 1)
+    (recent,) = world.system.dump("a")["recent"]
+    shown = recent["message"]["positions"]
+    assert shown[0] == {"text": "position 0"}
+    assert shown[-1] == "… (2000 items)"
+    assert len(shown) < 10
+    assert recent["message"]["by_name"]["…"] == "300 items"
+    assert len(json.dumps(recent)) < 1000
+    await world.down()
+
+
+async def test_a_whole_dump_is_made_in_parts_between_which_others_run() -> None:
+    world = World()
+    await world.up(world.probes(*(f"a{number}" for number in range(1500))))
+    longest, turns, over = 0.0, 0, False
+
+    async def others() -> None:
+        nonlocal longest, turns
+        while not over:
+            begun = time.thread_time()
+            await asyncio.sleep(0)
+            longest, turns = max(longest, time.thread_time() - begun), turns + 1
+
+    watching = asyncio.create_task(others())
+    begun = time.thread_time()
+    dump = await world.system.dump_in_parts()
+    whole = time.thread_time() - begun
+    tree = await world.system.tree_in_parts()
+    over = True
+    await watching
+    # By this thread's own clock, so that a busy machine changes nothing.
+    assert longest < whole / 3
+    assert turns > 5
+    paths = [node.path for node in world.system.tree()]
+    assert [node.path for node in tree] == paths
+    plain = json.loads(msgspec.json.encode(dump))
+    assert [actor["path"] for actor in plain["actors"]] == paths
+    assert plain.keys() == world.system.dump().keys()
+    await world.down()
