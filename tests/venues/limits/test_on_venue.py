@@ -339,6 +339,22 @@ def test_a_ban_is_obeyed_by_all_of_the_address_until_its_end(exchange: Exchange)
     run(scenario())
 
 
+def test_sockets_are_not_warmed_at_the_cost_of_anything_else() -> None:
+    async def scenario() -> None:
+        async with simulated(Exchange.BINANCE, limits=True) as at:
+            with asking(Lane.ROUND):
+                rounds = [asyncio.ensure_future(at.venue.fetch_positions()) for _ in range(300)]
+            await queued(at.venue, 10)
+            assert await at.venue.keep_warm(3) is None
+            assert at.sim.requests.count("ping") == 0
+            for task in rounds:
+                task.cancel()
+            await asyncio.gather(*rounds, return_exceptions=True)
+            assert at.venue.budget().waiting == 0
+
+    run(scenario())
+
+
 @asynccontextmanager
 async def counted_sockets(at: Opened) -> AsyncIterator[tuple[str, list[int]]]:
     """A port that carries to the venue, and the sockets that were opened through it."""
@@ -368,6 +384,28 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     except OSError:
         # The other side has gone first.
         writer.close()
+
+
+def test_reads_leave_sockets_to_orders() -> None:
+    async def scenario() -> None:
+        async with (
+            simulated(Exchange.BINANCE, limits=True, latency=0.2) as at,
+            counted_sockets(at) as (connect, opened),
+            second(at, connect=connect) as venue,
+        ):
+            at.hold("1")
+            await venue.connect()
+            with asking(Lane.ROUND):
+                rounds = [asyncio.ensure_future(venue.fetch_positions()) for _ in range(200)]
+            await queued(venue, 100)
+            answers = await asyncio.gather(*(venue.place(each) for each in closes(at, 20)))
+            assert [type(answer) for answer in answers] == [Accepted] * 20
+            assert venue.budget().longest_wait[Lane.ORDER] == 0.0
+            assert not all(task.done() for task in rounds)
+            await asyncio.gather(*rounds)
+            assert len(opened) < 100
+
+    run(scenario())
 
 
 @both
