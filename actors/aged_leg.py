@@ -8,6 +8,7 @@ operator keeps its actor, so that everybody sees it.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ import msgspec
 from actors import paths
 from actors.backoff import backoff
 from actors.commands import CloseCommands
+from actors.execution.close_context import PRICE_AGE
 from actors.execution.evidence import verdict_text
 from actors.ledger_client import ask_ledger, note
 from actors.monitoring.account_view import AccountReader, LedgerLegs, ViewUnavailable
@@ -24,6 +26,7 @@ from actors.monitoring.row_closing import AGED_GHOST, RowsClosed, RowsLeft, clos
 from actors.monitoring.verdicts import ask_verdict
 from actors.runtime import Actor, AskFailed, Timer, handles
 from messages.base import Done
+from messages.budget import Lane
 from messages.execution import ErrorCode, ExecutionResult
 from messages.ledger import AgedRecord, AlertDraft, AlertType, CommandState, LedgerLeg
 from messages.settings import Mode, OnUnknown, Settings
@@ -32,7 +35,7 @@ from messages.to_exchange import CloseLeg, Judgement, Markets, ReadQuote
 from messages.to_ledger import Count, DropAged, FindIntents, ReadAged, SaveAged
 from messages.to_monitors import CommandStored, LookAt, Release
 from messages.values import ZERO, LegKey
-from messages.venue import Quote
+from messages.venue import Price, PriceKind
 from messages.verdict import Absent, Present, Unexplained, Unknown
 from rules.alerts import (
     aged_key,
@@ -44,7 +47,16 @@ from rules.alerts import (
 )
 from rules.diff import same_quantity
 from rules.legs import LedgerView
-from rules.phases import AgedFacts, CloseNow, Hold, LeaveAlone, NotYet, Phase, decide
+from rules.phases import (
+    AgedFacts,
+    CloseNow,
+    Hold,
+    LeaveAlone,
+    NotYet,
+    Phase,
+    closing_price,
+    decide,
+)
 
 PURPOSE = "close"
 ROUNDS = 8
@@ -206,13 +218,44 @@ class AgedLeg(Actor[AgedState]):
         """The rules' decision at the current price, or the operator's order."""
         if self._commands.stand:
             return _as_ordered(leg)
-        quote = await self.attempt(
-            paths.exchange(self._key.account), ReadQuote(symbol=self._key.symbol)
+        blind = decide(AgedFacts(leg=leg, now=self.now(), quote=None), self._settings.aged)
+        if not isinstance(blind, Hold):
+            return blind
+        # Legs that look within one pause share one question to the venue.
+        price = await self._read_price(self._pause, Lane.ROUND)
+        return decide(AgedFacts(leg=leg, now=self.now(), quote=price), self._settings.aged)
+
+    async def _read_price(self, max_age: timedelta, lane: Lane) -> Price | None:
+        """The best of the book, asked for at most so long ago."""
+        answer = await self.attempt(
+            paths.exchange(self._key.account),
+            ReadQuote(
+                symbol=self._key.symbol,
+                kinds=frozenset((PriceKind.BOOK,)),
+                max_age=max_age,
+                lane=lane,
+            ),
         )
-        facts = AgedFacts(
-            leg=leg, now=self.now(), quote=quote if isinstance(quote, Quote) else None
-        )
-        return decide(facts, self._settings.aged)
+        return answer if isinstance(answer, Price) else None
+
+    async def _judge(
+        self, leg: LedgerLeg, view: LedgerView, decision: CloseNow
+    ) -> tuple[Judgement, CloseNow]:
+        """The verdict before a close. Its price is asked for beside it, and not waited for.
+
+        A close that is bounded by a price finds it there, or waits for it itself.
+        """
+        asking_price = asyncio.ensure_future(self._read_price(PRICE_AGE, Lane.CLOSE))
+        # Whatever ends the wait for the verdict, nobody needs the price any more then.
+        try:
+            judgement = await ask_verdict(self, leg, view, lane=Lane.CLOSE)
+            price = asking_price.result() if asking_price.done() else None
+        finally:
+            asking_price.cancel()
+        if price is None or self._commands.stand:
+            return judgement, decision
+        now = closing_price(self._key.side, price)
+        return judgement, msgspec.structs.replace(decision, price=now)
 
     # --- closing --------------------------------------------------------------------------------
 
@@ -221,7 +264,7 @@ class AgedLeg(Actor[AgedState]):
     ) -> timedelta | None:
         """Validate at the exchange, then close what is really there."""
         before, self.state.status = self.state.status, "validating"
-        judgement = await ask_verdict(self, leg, view)
+        judgement, decision = await self._judge(leg, view, decision)
         if self._judged is not None:
             self._judged(self._key.account, judgement.seconds)
         self.state.verdict = verdict_text(judgement.verdict)
@@ -241,6 +284,9 @@ class AgedLeg(Actor[AgedState]):
                 if not self._commands.have_begun:
                     await self._commands.end(CommandState.FAILED, f"nothing was sent: {why}")
                 return self._wait(f"not closed: {why}", self._until(unknown.look_again_at))
+            case Unknown(banned_until=datetime(), why=why):
+                # Nothing can be asked, so nothing can have failed; people know of the ban.
+                return self._wait(f"waiting for the venue's ban to end: {why}")
             case Unknown(why=why):
                 await self._report_unknown(why)
                 if self._on_unknown is OnUnknown.WAIT:
@@ -381,7 +427,7 @@ class AgedLeg(Actor[AgedState]):
         if leg is None:
             await self._end("closed")
             return None
-        judgement = await ask_verdict(self, leg, view)
+        judgement = await ask_verdict(self, leg, view, lane=Lane.CLOSE)
         if isinstance(judgement.verdict, Absent):
             return await self._close_rows(leg, markets, judgement.verdict, judgement)
         return self._wait("closed by the order's record, not yet seen flat", SOON)
@@ -430,7 +476,7 @@ class AgedLeg(Actor[AgedState]):
             # Nothing was sent, and people have been told why.
             await self._commands.end(CommandState.FAILED, result.error_message)
             return self._wait(result.error_message, self._pause * MOST_PAUSES)
-        if code is ErrorCode.ROW_CHANGED:
+        if code in (ErrorCode.ROW_CHANGED, ErrorCode.ACCOUNT_UNDECIDED):
             return self._wait(result.error_message, SOON)
         if code is ErrorCode.RATE_LIMITED:
             # Known unsent: it waits for the venue, and no person can help.

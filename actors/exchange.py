@@ -24,11 +24,24 @@ from actors.execution.health import Health, HealthState
 from actors.execution.identity import IdentityCheck
 from actors.execution.leg_opening import find_opening
 from actors.execution.orders import Orders
+from actors.execution.position_mode import ask_mode
 from actors.execution.protective_stop import place_stop
+from actors.execution.shared_orders import SharedOrders
 from actors.execution.shared_reads import SharedReads
 from actors.ledger_client import ask_ledger
-from actors.runtime import Actor, DeferredReply, Down, Timer, WorkerCrashed, WorkerDone, handles
+from actors.prices import PriceReader
+from actors.runtime import (
+    Actor,
+    ChildSpec,
+    DeferredReply,
+    Down,
+    Timer,
+    WorkerCrashed,
+    WorkerDone,
+    handles,
+)
 from messages.base import Done
+from messages.budget import BudgetUse, Lane
 from messages.execution import ErrorCode, ExecutionResult
 from messages.settings import AccountSettings, Leftovers, Mode, Settings
 from messages.to_alerts import RaiseAlert
@@ -45,6 +58,7 @@ from messages.to_exchange import (
     NotReady,
     Opening,
     PlaceStop,
+    ReadBudget,
     ReadPositions,
     ReadProtection,
     ReadQuote,
@@ -54,6 +68,7 @@ from messages.to_exchange import (
     SettleLeg,
     StopPlaced,
     StreamHint,
+    StreamStands,
 )
 from messages.to_ledger import (
     FindIntents,
@@ -61,13 +76,14 @@ from messages.to_ledger import (
     GetLedgerId,
     SaveLastSeen,
 )
+from messages.to_monitors import ScanNow
 from messages.values import ZERO, LegKey
 from messages.venue import (
     Connected,
     OrderHint,
     PositionHint,
+    Price,
     Protection,
-    Quote,
     Snapshot,
     VenueError,
     VenueErrorKind,
@@ -76,6 +92,8 @@ from messages.venue import Markets as ListedMarkets
 from messages.verdict import Unknown
 from rules.guard_alerts import worker_crashed
 from rules.ids import OwnIds
+from rules.suspicion import is_emptied
+from venues.limits.priority import Priority, asking
 from venues.port import Venue
 
 T = TypeVar("T")
@@ -88,6 +106,12 @@ RELOAD_PAUSE = timedelta(seconds=30)
 
 IDENTITY_RETRY = timedelta(seconds=60)
 """How soon a venue that did not answer is asked again whose login this is."""
+
+WARM_EVERY = 60.0
+"""Seconds: below the 75 after which an idle socket is dropped."""
+
+MOST_SOCKETS = 8
+"""Sockets that are kept open where there are as many positions: each costs a question a minute."""
 
 RECONNECT_FIRST = 1.0
 RECONNECT_LAST = 60.0
@@ -113,6 +137,14 @@ class StartRead(msgspec.Struct, frozen=True):
     """Sent to itself: begin one read of all positions."""
 
 
+class StartOrders(msgspec.Struct, frozen=True):
+    """Sent to itself: begin one read of the resting orders that somebody waits for."""
+
+
+class KeepWarm(msgspec.Struct, frozen=True):
+    """Sent to itself: use the sockets that orders would need, before the venue drops them."""
+
+
 class WorkerCallbacks(msgspec.Struct, frozen=True):
     """A worker's tag. `crashed` None: the actor crashes with its worker."""
 
@@ -122,7 +154,7 @@ class WorkerCallbacks(msgspec.Struct, frozen=True):
 
 class ExchangeState(msgspec.Struct):
     """`suspect` is why only reads are sent: it may not be the ledger's account. `wrong_identity`
-    is the venue's own word that it is not.
+    is the venue's own word that it is not. `undecided`: no order is sent before it is known.
 
     `snapshots` counts reads of all positions; `calls` the venue's requests by endpoint.
     """
@@ -141,26 +173,37 @@ class ExchangeState(msgspec.Struct):
     reconnects: int = 0
     worker_crashes: int = 0
     suspect: str = ""
+    undecided: str = "it has not been compared with the ledger yet"
     wrong_identity: str = ""
     closing: list[str] = []
     calls: dict[str, int] = {}
 
 
 class Exchange(Actor[ExchangeState]):
-    """One account at one venue. The `venue` outlives incarnations; this state does not."""
+    """One account at one venue. The `venue` outlives incarnations; this state does not.
 
-    def __init__(self, venue: Venue, account: AccountSettings, settings: Settings) -> None:
+    `prices` is how the actor with its exchange's prices is made, where there is none yet.
+    """
+
+    def __init__(
+        self, venue: Venue, account: AccountSettings, settings: Settings, prices: ChildSpec
+    ) -> None:
         super().__init__(ExchangeState(account=account.name, exchange=account.exchange))
         self._venue = venue
         self._account = account
         self._settings = settings
         self._markets: Markets | None = None
         self._told_identity = ""
+        self._prices = PriceReader(self, account.name, prices)
         self._closing: dict[LegKey, list[DeferredReply[ExecutionResult]]] = {}
         self._identity = IdentityCheck(self, venue, account)
         self._reload_due: Timer | None = None
         self._loaded_at: datetime | None = None
         self._asked_for: set[str] = set()
+        self._shown: frozenset[LegKey] = frozenset()
+        self._shown_at: datetime | None = None
+        self._doubted_at: datetime | None = None
+        self._asked_whose = False
         self._health = Health(self, account.name, self.state.health)
         self._reads = SharedReads(
             account.name,
@@ -168,11 +211,13 @@ class Exchange(Actor[ExchangeState]):
             now=self.now,
             start_after=self._read_after,
         )
+        self._resting = SharedOrders(lambda delay: self.after(delay, StartOrders()))
         self._leg_judge = LegJudge(self, venue, self._reads, settings.verdict, self.now)
         self._orders = Orders(self, venue, settings.orders, self._leg_judge.order_live)
 
     def on_start(self) -> None:
         self.tell_self(Connect())
+        self.after(WARM_EVERY, KeepWarm())
 
     def _read_after(self, delay: float) -> Callable[[], object]:
         return self.after(delay, StartRead()).cancel
@@ -181,9 +226,10 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def connect(self, message: Connect) -> None:
-        self.work(self._connected(), WorkerCallbacks(self._on_connected), name="connect")
+        self._work(Lane.CLOSE, self._connected(), self._on_connected, name="connect")
 
     async def _connected(self) -> Connected | VenueError:
+        await self._prices.start()
         answer = await self._venue.connect()
         if isinstance(answer, Connected):
             hedged_before = await self._recall()
@@ -191,7 +237,10 @@ class Exchange(Actor[ExchangeState]):
             await self._orders.settle_open(None, self._account.name)
             if answer.hedged is None:
                 # An account that is empty now shows no mode, and its rows must be judged.
-                answer = msgspec.structs.replace(answer, hedged=hedged_before)
+                hedged = hedged_before
+                if hedged is None:
+                    hedged = await ask_mode(self, self._venue, self._account.name, answer)
+                answer = msgspec.structs.replace(answer, hedged=hedged)
         return answer
 
     async def _recall(self) -> bool | None:
@@ -233,6 +282,7 @@ class Exchange(Actor[ExchangeState]):
             self._health.recovered()
             if self._identity.told is None:
                 self.tell_self(AskIdentity())
+            self._have_it_decided()
             return
         self._refuse_if_unusable(answer)
         self.state.why = str(answer)
@@ -251,9 +301,11 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def ask_identity(self, message: AskIdentity) -> None:
-        self.work(self._identity.ask(), WorkerCallbacks(self._on_identity), name="identity")
+        self._work(Lane.ROUND, self._identity.ask(), self._on_identity, name="identity")
 
     def _on_identity(self, wrong: str | None) -> None:
+        # A venue that does not answer must not bar the account for as long as that lasts.
+        self._asked_whose = True
         if wrong is None:
             self.after(IDENTITY_RETRY, AskIdentity())
         else:
@@ -263,7 +315,10 @@ class Exchange(Actor[ExchangeState]):
     def adopt_identity(self, message: AdoptIdentity) -> DeferredReply[Done | NotReady]:
         """An operator says that the account is rightly what the venue calls it now."""
         return self._answer_later(
-            self._adopted(message), lambda why: NotReady(why=why), name="adopt identity"
+            Lane.ANSWER,
+            self._adopted(message),
+            lambda why: NotReady(why=why),
+            name="adopt identity",
         )
 
     async def _adopted(self, message: AdoptIdentity) -> Done | NotReady:
@@ -289,8 +344,8 @@ class Exchange(Actor[ExchangeState]):
     def reload_markets(self, message: ReloadMarkets) -> None:
         self._reload_due = None
         self._loaded_at = self.now()
-        self.work(
-            self._venue.reload_markets(), WorkerCallbacks(self._on_markets), name="reload markets"
+        self._work(
+            Lane.ROUND, self._venue.reload_markets(), self._on_markets, name="reload markets"
         )
 
     def _on_markets(self, answer: ListedMarkets | VenueError) -> None:
@@ -323,21 +378,27 @@ class Exchange(Actor[ExchangeState]):
         if self._markets is None:
             return self._reads.unknown(self.state.why or "still connecting")
         return self._answer_later(
-            self._reads.snapshot(message.not_before), self._reads.unknown, name="read"
+            message.lane,
+            self._reads.snapshot(message.not_before),
+            self._reads.unknown,
+            name="read",
         )
 
     @handles
     def start_read(self, message: StartRead) -> None:
         if not self._reads.began():
             return
-        self.work(self._venue.fetch_positions(), WorkerCallbacks(self._on_read), name="positions")
+        self._work(
+            self._reads.priority, self._venue.fetch_positions(), self._on_read, name="positions"
+        )
 
     def _on_read(self, snapshot: Snapshot) -> None:
         if any(not self._lists(position.key.symbol) for position in snapshot.positions):
             # Listed, or renamed, since the rules were read: who judges the read needs both.
-            self.work(
+            self._work(
+                self._reads.priority,
                 self._venue.reload_markets(),
-                WorkerCallbacks(partial(self._on_markets_of, snapshot)),
+                partial(self._on_markets_of, snapshot),
                 name="reload markets",
             )
             return
@@ -367,7 +428,9 @@ class Exchange(Actor[ExchangeState]):
         self.state.last_read_at = snapshot.started_at
         self.state.last_read_positions = len(snapshot.positions)
         self._learn_mode(snapshot)
-        seen = self._leg_judge.sightings.observe(snapshot)
+        self._doubt_if_emptied(snapshot)
+        ordered = partial(self._leg_judge.was_ordered, during=snapshot)
+        seen = self._leg_judge.sightings.observe(snapshot, ordered)
         if seen:
             self.tell(paths.LEDGER, SaveLastSeen(account=self._account.name, seen=seen))
         self._reads.arrived(snapshot)
@@ -398,6 +461,7 @@ class Exchange(Actor[ExchangeState]):
             why = f"this is not the ledger's account: {self.state.wrong_identity}"
             return Judgement(verdict=Unknown(why=why, not_shown=True))
         return self._answer_later(
+            message.lane,
             self._judged(message),
             lambda why: Judgement(verdict=Unknown(why=why, failed=True)),
             name="judge",
@@ -415,18 +479,31 @@ class Exchange(Actor[ExchangeState]):
     @handles
     def find_opening(self, message: FindOpening) -> DeferredReply[Opening]:
         return self._answer_later(
+            Lane.ROUND,
             find_opening(self._venue, message, self.now),
             lambda why: Opening(why=why, failed=True),
             name="opening",
         )
 
     @handles
-    def read_quote(self, message: ReadQuote) -> DeferredReply[Quote | VenueError]:
-        return self._answer_later(self._venue.fetch_quote(message.symbol), _as_error, name="quote")
+    def read_quote(self, message: ReadQuote) -> DeferredReply[Price | VenueError]:
+        return self._answer_later(
+            message.lane,
+            self._prices.read(
+                message.symbol, message.kinds, max_age=message.max_age, lane=message.lane
+            ),
+            _as_error,
+            name="quote",
+        )
+
+    @handles
+    def read_budget(self, message: ReadBudget) -> BudgetUse:
+        return self._venue.budget()
 
     @handles
     def read_protection(self, message: ReadProtection) -> DeferredReply[Protection]:
         return self._answer_later(
+            message.lane,
             self._venue.fetch_protection(message.symbols),
             lambda why: Protection(started_at=self.now(), problems=(_as_error(why),)),
             name="stops",
@@ -440,10 +517,43 @@ class Exchange(Actor[ExchangeState]):
             case OrderHint() as hint:
                 self._orders.heard(hint)
 
+    # --- is it the ledger's account? ------------------------------------------------------------
+
+    def _have_it_decided(self) -> None:
+        """Reconciliation compares by itself when it starts; a later incarnation of this asks."""
+        monitor = paths.reconciliation(self._account.name)
+        if self.state.undecided and self.system.knows(monitor):
+            self.tell(monitor, ScanNow())
+
+    def _doubt_if_emptied(self, snapshot: Snapshot) -> None:
+        """Most legs gone from one read to the next: a key may have been led elsewhere."""
+        if not snapshot.complete:
+            return
+        before, self._shown = self._shown, frozenset(p.key for p in snapshot.positions)
+        since, self._shown_at = self._shown_at, snapshot.started_at
+        gone = [key for key in before - self._shown if not self._closed_by_us(key, since)]
+        if is_emptied(missing=len(gone), shown=len(before & self._shown)):
+            self.state.undecided = f"{len(gone)} of {len(before)} legs are gone at once"
+            self._doubted_at = snapshot.started_at
+            self._have_it_decided()
+
+    def _closed_by_us(self, key: LegKey, since: datetime | None) -> bool:
+        """Whether an order of ours explains that a leg is not shown any more."""
+        filled = self._leg_judge.own_fill_at.get(key)
+        known = filled is not None and (since is None or filled >= since)
+        return known or key in self._leg_judge.order_live
+
+    @handles
+    def stream_stands(self, message: StreamStands) -> None:
+        self._orders.news.standing = message.standing
+
     @handles
     def set_suspect(self, message: SetSuspect) -> None:
         """Reconciliation says whether this is the ledger's account."""
         self.state.suspect = message.why
+        doubted, seen = self._doubted_at, message.seen_at
+        if message.undecided or doubted is None or (seen is not None and seen >= doubted):
+            self.state.undecided = message.undecided
 
     def _barred(self) -> str:
         """Why nothing but reads may be sent now; empty where orders may."""
@@ -451,8 +561,19 @@ class Exchange(Actor[ExchangeState]):
             return "mode is observe: nothing is sent"
         if self._markets is None:
             return self.state.why or "still connecting"
-        doubt = self.state.wrong_identity or self.state.suspect
-        return f"the account is suspect: {doubt}" if doubt else ""
+        doubt = self._doubt()
+        return doubt[1] if doubt is not None else ""
+
+    def _doubt(self) -> tuple[ErrorCode, str] | None:
+        """Why it may not be the ledger's account; None where it is."""
+        state = self.state
+        if suspect := state.wrong_identity or state.suspect:
+            return ErrorCode.ACCOUNT_SUSPECT, f"the account is suspect: {suspect}"
+        undecided = state.undecided if self._asked_whose else "the venue is asked whose login it is"
+        if undecided:
+            why = f"it is being found out whether this is the ledger's account: {undecided}"
+            return ErrorCode.ACCOUNT_UNDECIDED, why
+        return None
 
     # --- orders ---------------------------------------------------------------------------------
 
@@ -460,8 +581,8 @@ class Exchange(Actor[ExchangeState]):
     def close(self, message: CloseLeg) -> ExecutionResult | DeferredReply[ExecutionResult]:
         barred = self._barred()
         if barred or self._markets is None:
-            doubt = self.state.wrong_identity or self.state.suspect
-            code = ErrorCode.ACCOUNT_SUSPECT if doubt else ErrorCode.NETWORK
+            doubt = self._doubt()
+            code = ErrorCode.NETWORK if doubt is None else doubt[0]
             observed = self._settings.mode is Mode.OBSERVE
             return self._not_sent(message, barred, code=code, permanent=observed)
         later: DeferredReply[ExecutionResult] = self.later()
@@ -476,19 +597,21 @@ class Exchange(Actor[ExchangeState]):
             CloseContext(
                 actor=self,
                 venue=self._venue,
+                prices=self._prices,
                 leg_judge=self._leg_judge,
                 orders=self._orders,
                 markets=self._markets,
                 settings=self._settings.orders,
                 on_unknown=self._account.on_unknown,
+                doubt=self._doubt,
             ),
             message,
         )
-        self.work(
+        self._work(
+            Lane.CLOSE,
             close.run(),
-            WorkerCallbacks(
-                self._on_closed, lambda why: self._on_closed(self._not_sent(message, why))
-            ),
+            self._on_closed,
+            lambda why: self._on_closed(self._not_sent(message, why)),
             name=f"close {message.key.actor_name}",
         )
         return later
@@ -525,6 +648,7 @@ class Exchange(Actor[ExchangeState]):
         if message.key in self._closing:
             return Settled(unresolved=1)
         return self._answer_later(
+            Lane.CLOSE,
             self._orders.settle_open(message.key, self._account.name),
             lambda _: Settled(unresolved=1),
             name="settle",
@@ -534,8 +658,10 @@ class Exchange(Actor[ExchangeState]):
     def protect(self, message: PlaceStop) -> StopPlaced | DeferredReply[StopPlaced]:
         barred = self._barred()
         if barred:
-            return StopPlaced(success=False, error=barred)
+            waits = not (self.state.wrong_identity or self.state.suspect)
+            return StopPlaced(success=False, error=barred, waits=waits)
         return self._answer_later(
+            Lane.CLOSE,
             place_stop(
                 self,
                 self._orders,
@@ -549,12 +675,17 @@ class Exchange(Actor[ExchangeState]):
 
     @handles
     def clean_up(self, message: CleanUp) -> CleanedUp | DeferredReply[CleanedUp]:
-        if self._barred() or self._markets is None:
+        # A row was closed on a record of its end, so this account is the ledger's.
+        doubt = self._doubt()
+        suspect = doubt is not None and doubt[0] is ErrorCode.ACCOUNT_SUSPECT
+        if self._settings.mode is Mode.OBSERVE or suspect or self._markets is None:
             return CleanedUp()
         return self._answer_later(
+            Lane.ROUND,
             clean_up(
                 self,
                 self._reads,
+                self._resting,
                 self._venue,
                 self._markets,
                 message,
@@ -567,16 +698,52 @@ class Exchange(Actor[ExchangeState]):
             name="clean-up",
         )
 
+    @handles
+    def start_orders(self, message: StartOrders) -> None:
+        self._work(
+            Lane.ROUND,
+            self._venue.resting(self._resting.begin()),
+            self._resting.arrived,
+            lambda why: self._resting.arrived(_as_error(why)),
+            name="resting orders",
+        )
+
+    @handles
+    def keep_warm(self, message: KeepWarm) -> None:
+        """The first order after an hour of calm shall pay no handshake."""
+        self.after(WARM_EVERY, KeepWarm())
+        sockets = min(self.state.last_read_positions, MOST_SOCKETS)
+        if sockets and self._settings.mode is Mode.ENFORCE:
+            self._work(
+                Lane.ROUND, self._venue.keep_warm(sockets), _nothing, _nothing, name="keep warm"
+            )
+
     # --- workers --------------------------------------------------------------------------------
 
+    def _work(
+        self,
+        lane: Lane | Priority,
+        job: Coroutine[Any, Any, Any],
+        then: Callable[[Any], None],
+        crashed: Callable[[str], None] | None = None,
+        *,
+        name: str,
+    ) -> None:
+        """Run a job in a worker, whose requests to the venue go in this lane."""
+        with asking(lane):
+            self.work(job, WorkerCallbacks(then, crashed), name=name)
+
     def _answer_later(
-        self, job: Coroutine[Any, Any, T], if_crashed: Callable[[str], T], *, name: str
+        self,
+        lane: Lane,
+        job: Coroutine[Any, Any, T],
+        if_crashed: Callable[[str], T],
+        *,
+        name: str,
     ) -> DeferredReply[T]:
         """Run a request in a worker; a crash there costs this asker its answer, and no other."""
         later: DeferredReply[T] = self.later()
-        self.work(
-            job, WorkerCallbacks(later.set, lambda why: later.set(if_crashed(why))), name=name
-        )
+        self._work(lane, job, later.set, lambda why: later.set(if_crashed(why)), name=name)
         return later
 
     @handles
@@ -598,6 +765,10 @@ class Exchange(Actor[ExchangeState]):
             RaiseAlert(draft=worker_crashed(self._account.name, message.path, repr(message.error))),
         )
         callbacks.crashed(f"{message.path} crashed: {message.error!r}")
+
+
+def _nothing(_: object) -> None:
+    """For what is only done to have been done."""
 
 
 def _as_error(why: str) -> VenueError:

@@ -27,6 +27,7 @@ from actors.monitoring.naked import NakedWatch
 from actors.monitoring.orphan_policy import carry_out
 from actors.monitoring.rounds import Rounds
 from actors.runtime import Actor, AskFailed, Timer, handles
+from messages.budget import Lane
 from messages.ledger import OrphanRecord
 from messages.settings import AccountSettings, OrphanPolicy, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
@@ -101,7 +102,7 @@ class Orphans(Actor[OrphansState]):
 
     @handles
     async def scan_now(self, message: ScanNow) -> ScanReport:
-        return await self._scan(self.now())
+        return await self._scan(self.now(), Lane.ANSWER)
 
     @handles
     def look_at(self, message: LookAt) -> None:
@@ -123,8 +124,10 @@ class Orphans(Actor[OrphansState]):
     async def look_again(self, message: LookAgain) -> None:
         await self._scan(self.now())
 
-    async def _scan(self, not_before: datetime | None = None) -> ScanReport:
-        report = await self._one_scan(not_before)
+    async def _scan(
+        self, not_before: datetime | None = None, lane: Lane = Lane.ROUND
+    ) -> ScanReport:
+        report = await self._one_scan(not_before, lane)
         self._plan(failed=bool(report.errors))
         return report
 
@@ -139,12 +142,12 @@ class Orphans(Actor[OrphansState]):
                 wait = max(wait, min(LOOK_AGAIN, self._settings.orphans.every))
             self._again = self.after(wait, LookAgain())
 
-    async def _one_scan(self, not_before: datetime | None) -> ScanReport:
+    async def _one_scan(self, not_before: datetime | None, lane: Lane) -> ScanReport:
         known = await self._recall()
         # What stands is over only when two looks say so, as it began.
         standing = bool(known) or bool(self.state.naked) or self.state.scans == 0
         found = await self._reader.differences(
-            self._settings.verdict.confirm_after, not_before=not_before, twice=standing
+            self._settings.verdict.confirm_after, not_before=not_before, twice=standing, lane=lane
         )
         if isinstance(found, ViewUnavailable):
             self.state.last_problem = found.why

@@ -7,8 +7,10 @@ from messages.values import LegKey
 LEDGER = "ledger"
 ALERTS = "alerts"
 DELIVERY = "delivery"
+BOT = "bot"
 KEEPER = "keeper"
 ACCOUNTS = "accounts"
+PRICES = "prices"
 
 
 def account(name: str) -> str:
@@ -19,6 +21,11 @@ def account_of(path: str) -> str:
     """The account that an actor belongs to; empty for those that belong to none."""
     top, _, rest = path.partition("/")
     return rest.partition("/")[0] if top == ACCOUNTS else ""
+
+
+def prices(name: str) -> str:
+    """The prices of one exchange, by the name that `actors.tree` gives it."""
+    return f"{PRICES}/{name}"
 
 
 def exchange(name: str) -> str:

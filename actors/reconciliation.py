@@ -30,6 +30,7 @@ from actors.monitoring.row_closing import RECONCILED
 from actors.monitoring.unjudged import Unjudged
 from actors.monitoring.verdicts import Judged, MissingLegs, Outcome, ask_verdict
 from actors.runtime import Actor, Timer, handles
+from messages.budget import Lane
 from messages.ledger import Command, CommandKind, CommandState, LedgerLeg
 from messages.settings import AccountSettings, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
@@ -207,14 +208,18 @@ class Reconciliation(Actor[ReconciliationState]):
             self._ended.discard(key)
         judged = await self._judge(legs, view, markets, self.now())
         outcomes = {one.outcome for one in judged}
-        if outcomes & {Outcome.OTHER_SIDE, Outcome.NETTED, Outcome.UNEXPLAINED}:
+        speak_against_it = {Outcome.OTHER_SIDE, Outcome.NETTED, Outcome.UNEXPLAINED}
+        if self._absences.undecided or outcomes & speak_against_it:
             await self._reconcile(self.now())
 
     async def _reconcile(self, not_before: datetime | None = None) -> ScanReport:
         # What stands is over only when two looks say so, as it began.
         standing = bool(self._reported is None or self._reported)
         found = await self._reader.differences(
-            self._settings.verdict.confirm_after, not_before=not_before, twice=standing
+            self._settings.verdict.confirm_after,
+            not_before=not_before,
+            twice=standing,
+            lane=Lane.ROUND if not_before is None else Lane.ANSWER,
         )
         if isinstance(found, ViewUnavailable):
             self.state.last_problem = found.why

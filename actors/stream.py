@@ -14,7 +14,7 @@ from actors import paths
 from actors.backoff import backoff
 from actors.runtime import Actor, Down, WorkerDone, handles
 from messages.settings import AccountSettings
-from messages.to_exchange import StreamConnected, StreamHint
+from messages.to_exchange import StreamConnected, StreamHint, StreamStands
 from messages.to_monitors import LookAt, ScanNow
 from messages.values import ZERO
 from messages.venue import PositionHint, VenueError, VenueErrorKind
@@ -64,6 +64,7 @@ class Stream(Actor[StreamState]):
         self.state.connects += 1
         self.state.failures = 0
         self.log.info("Position stream of {} connected", self._account.name)
+        self._tell_exchange(standing=True)
         for monitor in (paths.reconciliation, paths.orphans):
             self.tell(monitor(self._account.name), ScanNow())
 
@@ -73,6 +74,9 @@ class Stream(Actor[StreamState]):
         self.tell(paths.exchange(self._account.name), message)
         if isinstance(message.hint, PositionHint):
             self._wake(message.hint)
+
+    def _tell_exchange(self, *, standing: bool) -> None:
+        self.tell(paths.exchange(self._account.name), StreamStands(standing=standing))
 
     def _wake(self, hint: PositionHint) -> None:
         look = LookAt(key=hint.key)
@@ -88,6 +92,7 @@ class Stream(Actor[StreamState]):
         if not isinstance(error, VenueError):
             raise TypeError(f"the stream ended with {error!r}")
         self.state.why = str(error)
+        self._tell_exchange(standing=False)
         if error.kind is VenueErrorKind.UNSUPPORTED:
             self.state.status = "not available"
             self.log.info("No position stream for {}: {}", self._account.name, error.message)

@@ -13,19 +13,22 @@ from actors import paths
 from actors.aged_scan import AgedScan
 from actors.alerting.notifications import Channel
 from actors.alerts import Alerts
+from actors.bot import Bot
 from actors.delivery import Deliverer
 from actors.exchange import Exchange
 from actors.keeper import Keeper
 from actors.ledger import LedgerActor
+from actors.ledger_access import UnderWay
 from actors.live_settings import LiveSettings
 from actors.monitoring.account_view import LedgerLegs
 from actors.orphans import Orphans
+from actors.prices import Prices
 from actors.reconciliation import Reconciliation
 from actors.retention import Retention
 from actors.runtime import Backoff, ChildSpec, Quarantine, Supervisor
 from actors.stream import Stream
 from messages.ledger import AlertDraft, Lease
-from messages.settings import Settings, StorageSettings
+from messages.settings import AccountSettings, Settings, StorageSettings
 from storage import Ledger
 from storage.sources import Source
 from venues.port import Venue
@@ -83,10 +86,11 @@ def live_tree(
     """
     settings = live.settings
     leases: dict[str, Lease] = {}
+    under_way = UnderWay()
 
     def ledger_actor() -> LedgerActor:
         names = tuple(channel.name for channel in live.channels)
-        return LedgerActor(ledger, leases, names, source, live.settings)
+        return LedgerActor(ledger, leases, names, source, live.settings, under_way)
 
     def alerts() -> Alerts:
         live.started(paths.ALERTS)
@@ -108,6 +112,12 @@ def live_tree(
                 ChildSpec(name="alerts", factory=alerts),
                 *((delivery_spec(live),) if live.channels else ()),
                 *_retention(settings.storage),
+                # Each exchange's actor is started by the first account that asks for a price.
+                ChildSpec(
+                    name=paths.PRICES,
+                    factory=partial(Supervisor, intensity=None, quarantine=Quarantine()),
+                ),
+                *_bot(source),
                 ChildSpec(name="keeper", factory=keeper, shutdown=10.0),
                 ChildSpec(
                     name="accounts",
@@ -141,6 +151,40 @@ def _retention(storage: StorageSettings) -> tuple[ChildSpec, ...]:
     return (ChildSpec(name="retention", factory=factory, shutdown=MONITOR),)
 
 
+def prices_spec(live: LiveSettings, account: AccountSettings) -> ChildSpec:
+    """The actor with the prices of an account's exchange, shared by all accounts of its markets.
+
+    It asks through the venues in force when it asks.
+    """
+    market = _market_of(account)
+
+    def venues() -> dict[str, Venue]:
+        return {
+            other.name: live.venues[other.name]
+            for other in live.settings.accounts
+            if _market_of(other) == market and other.name in live.venues
+        }
+
+    return ChildSpec(name=market, factory=partial(Prices, venues), shutdown=MONITOR)
+
+
+def _market_of(account: AccountSettings) -> str:
+    """A name for the markets that an account loads: its exchange's, at the address it connects to.
+
+    Settle currencies other than USDT alone are named, since they decide which markets there are.
+    """
+    settles = "-".join(sorted(account.settles))
+    at = "" if account.connect is None else f"@{account.connect}"
+    return f"{account.exchange}{'' if settles == 'USDT' else f'-{settles}'}{at}"
+
+
+def _bot(source: Source | None) -> tuple[ChildSpec, ...]:
+    """Whoever speaks to the bot whose ledger is followed, where it offers an API."""
+    if source is None or source.api is None:
+        return ()
+    return (ChildSpec(name="bot", factory=partial(Bot, source.api), shutdown=MONITOR),)
+
+
 def account_spec(
     live: LiveSettings, name: str, judged: Callable[[str, float], None] | None
 ) -> ChildSpec:
@@ -158,7 +202,7 @@ def _account(
     children = [
         ChildSpec(
             name="exchange",
-            factory=partial(Exchange, venue, account, settings),
+            factory=partial(Exchange, venue, account, settings, prices_spec(live, account)),
             shutdown=20.0,
         ),
         ChildSpec(

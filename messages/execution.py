@@ -12,7 +12,11 @@ from messages.venue import OrderType
 
 
 class ErrorCode(StrEnum):
-    """Why a close did not succeed. ROW_CHANGED: its rows are not those that were decided about."""
+    """Why a close did not succeed.
+
+    ROW_CHANGED: its rows are not those that were decided about. ACCOUNT_UNDECIDED: nothing was
+    sent, as it is being found out whether the account is the ledger's.
+    """
 
     POSITION_NOT_FOUND = "POSITION_NOT_FOUND"
     INSUFFICIENT_BALANCE = "INSUFFICIENT_BALANCE"
@@ -24,6 +28,7 @@ class ErrorCode(StrEnum):
     NOT_TRADABLE = "NOT_TRADABLE"
     NETWORK = "NETWORK"
     ACCOUNT_SUSPECT = "ACCOUNT_SUSPECT"
+    ACCOUNT_UNDECIDED = "ACCOUNT_UNDECIDED"
     ROW_CHANGED = "ROW_CHANGED"
     UNKNOWN = "UNKNOWN"
 

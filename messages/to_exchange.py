@@ -6,12 +6,13 @@ stays its own.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import msgspec
 
 from messages.base import Done, Request
+from messages.budget import BudgetUse, Lane
 from messages.execution import ExecutionResult
 from messages.values import LegKey
 from messages.venue import (
@@ -19,8 +20,9 @@ from messages.venue import (
     Fill,
     Hint,
     Instrument,
+    Price,
+    PriceKind,
     Protection,
-    Quote,
     Snapshot,
     VenueError,
     VenuePosition,
@@ -48,10 +50,12 @@ class GetMarkets(Request[Markets | NotReady], frozen=True, kw_only=True):
 class ReadPositions(Request[Snapshot], frozen=True, kw_only=True):
     """All legs of the account, by a read that began at `not_before` or later.
 
-    None: any read of the current freshness window will do. All askers of a window share one.
+    None: any read of the current freshness window will do. All askers of a window share one, which
+    goes in the best of their lanes.
     """
 
     not_before: datetime | None = None
+    lane: Lane = Lane.ANSWER
 
 
 class JudgeLeg(Request["Judgement"], frozen=True, kw_only=True):
@@ -70,6 +74,7 @@ class JudgeLeg(Request["Judgement"], frozen=True, kw_only=True):
     quantity: Decimal | None = None
     not_before: datetime | None = None
     opposite_rows: bool = False
+    lane: Lane = Lane.ANSWER
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,14 +106,24 @@ class Opening(msgspec.Struct, frozen=True, kw_only=True):
     failed: bool = False
 
 
-class ReadQuote(Request[Quote | VenueError], frozen=True, kw_only=True):
+class ReadQuote(Request[Price | VenueError], frozen=True, kw_only=True):
+    """A contract's prices of these kinds, by a question that left at most `max_age` ago."""
+
     symbol: str
+    kinds: frozenset[PriceKind] = frozenset(PriceKind)
+    max_age: timedelta = timedelta(seconds=1)
+    lane: Lane = Lane.ANSWER
+
+
+class ReadBudget(Request[BudgetUse], frozen=True, kw_only=True):
+    """What the venue's limits allow this login now, and what was spent of them."""
 
 
 class ReadProtection(Request[Protection], frozen=True, kw_only=True):
     """The working stops of these symbols."""
 
     symbols: tuple[str, ...]
+    lane: Lane = Lane.ROUND
 
 
 class CloseLeg(Request[ExecutionResult], frozen=True, kw_only=True):
@@ -151,9 +166,12 @@ class PlaceStop(Request["StopPlaced"], frozen=True, kw_only=True):
 
 
 class StopPlaced(msgspec.Struct, frozen=True, kw_only=True):
+    """`waits`: nothing was sent yet, as it is being found out whose account it is."""
+
     success: bool
     order_id: str = ""
     error: str = ""
+    waits: bool = False
 
 
 class CleanUp(Request["CleanedUp"], frozen=True, kw_only=True):
@@ -173,10 +191,14 @@ class CleanedUp(msgspec.Struct, frozen=True, kw_only=True):
 class SetSuspect(msgspec.Struct, frozen=True, kw_only=True):
     """Told by reconciliation: why this may not be the ledger's account; empty: it is.
 
-    Nothing but reads is sent for a suspect account.
+    Nothing but reads is sent for a suspect account. `undecided` says what is still waited for
+    before that can be said at all; until then no order is sent. `seen_at` is when the read began
+    that this is concluded from.
     """
 
     why: str = ""
+    undecided: str = ""
+    seen_at: datetime | None = None
 
 
 class AdoptIdentity(Request[Done | NotReady], frozen=True, kw_only=True):
@@ -196,6 +218,12 @@ class StreamHint(msgspec.Struct, frozen=True, kw_only=True):
     """Told by the stream actor to the exchange actor."""
 
     hint: Hint
+
+
+class StreamStands(msgspec.Struct, frozen=True, kw_only=True):
+    """Told by the stream actor to the exchange actor: whether it hears of orders now."""
+
+    standing: bool
 
 
 class StreamConnected(msgspec.Struct, frozen=True, kw_only=True):

@@ -192,6 +192,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     where `complete` is true and `scope` covers it. `started_at` is when the request left,
     `finished_at` when the last page was in. `problems` says why a read is not complete. `flat` are
     the legs that the venue named with a size of zero, which says more than leaving them out.
+    `apart` are the symbols whose sides are legs of their own by the venue's word (hedge mode), also
+    where both are flat.
     """
 
     account: str
@@ -200,6 +202,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: datetime
     positions: tuple[VenuePosition, ...] = ()
     flat: frozenset[LegKey] = frozenset()
+    apart: frozenset[str] = frozenset()
     problems: tuple[VenueError, ...] = ()
 
     @property
@@ -210,15 +213,48 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         return next((p for p in self.positions if p.key == key), None)
 
 
-class Quote(msgspec.Struct, frozen=True, kw_only=True):
-    """Prices of one symbol. `bid` and `ask` are the best of the book."""
+class PriceKind(StrEnum):
+    """What is asked for: the best of the book, the last trade's price, or the mark price."""
+
+    BOOK = "book"
+    LAST = "last"
+    MARK = "mark"
+
+
+class Price(msgspec.Struct, frozen=True, kw_only=True):
+    """Prices of one symbol in quote currency; None are those that nobody asked for.
+
+    `bid` and `ask` are the best of the book. `at` is when the question for them left.
+    """
 
     symbol: str
     at: datetime
-    last: Decimal
+    bid: Decimal | None = None
+    ask: Decimal | None = None
+    last: Decimal | None = None
+    mark: Decimal | None = None
+
+
+class Quote(Price, frozen=True, kw_only=True):
+    """All prices of one symbol."""
+
     bid: Decimal
     ask: Decimal
+    last: Decimal
     mark: Decimal
+
+
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """The prices of all contracts of an exchange, of these `kinds`, by one look at its lists.
+
+    `damaged` are contracts whose row could not be read, and why; one that is in neither is in no
+    list.
+    """
+
+    at: datetime
+    kinds: frozenset[PriceKind]
+    by_symbol: dict[str, Price]
+    damaged: dict[str, str] = {}
 
 
 class OrderType(StrEnum):
@@ -248,13 +284,6 @@ class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
     not_after: datetime | None = None
 
 
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """The venue took the order. That is not a fill."""
-
-    order_id: str
-    client_order_id: str
-
-
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
     """The venue's own refusal: no order of this id exists because of this request."""
 
@@ -265,9 +294,6 @@ class OutcomeUnknown(msgspec.Struct, frozen=True, kw_only=True):
     """Nobody knows whether the order exists. It is looked up by client order id, never re-sent."""
 
     error: VenueError
-
-
-Placement = Accepted | Refused | OutcomeUnknown
 
 
 class OrderStatus(StrEnum):
@@ -301,6 +327,20 @@ class OrderRecord(msgspec.Struct, frozen=True, kw_only=True):
     fee_currency: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The venue took the order. That is not a fill.
+
+    `end` is the order's end where the acceptance itself tells it, whole and of our ids.
+    """
+
+    order_id: str
+    client_order_id: str
+    end: OrderRecord | None = None
+
+
+Placement = Accepted | Refused | OutcomeUnknown
 
 
 class NoSuchOrder(msgspec.Struct, frozen=True, kw_only=True):
@@ -431,6 +471,12 @@ class OpenOrders(msgspec.Struct, frozen=True, kw_only=True):
     orders: tuple[OrderRecord, ...]
 
 
+class Resting(msgspec.Struct, frozen=True, kw_only=True):
+    """What rests for each symbol that was asked for; damage costs the symbol that it is in."""
+
+    by_symbol: dict[str, OpenOrders | VenueError]
+
+
 class Canceled(msgspec.Struct, frozen=True, kw_only=True):
     """The venue confirmed that the order rests no more. `record` says what it had filled."""
 
@@ -448,7 +494,8 @@ class PositionHint(msgspec.Struct, frozen=True, kw_only=True):
 class OrderHint(msgspec.Struct, frozen=True, kw_only=True):
     """What the order stream said of an order. A hint: the order's own record decides.
 
-    `client_order_id` is empty where the order has none. `filled` is in base units.
+    `client_order_id` is empty where the order has none. `filled` is in base units. `end` is the
+    order's end where the message tells all of it; its fee is None where not all of it was heard.
     """
 
     symbol: str
@@ -457,6 +504,7 @@ class OrderHint(msgspec.Struct, frozen=True, kw_only=True):
     status: OrderStatus
     filled: Decimal
     at: datetime
+    end: OrderRecord | None = None
 
 
 Hint = PositionHint | OrderHint

@@ -128,7 +128,8 @@ class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `wants` is what else could. `not_shown`: a complete read does not show the leg, so that no order
     should leave for it, whatever else is unknown. `other_side`: the venue holds the other side
     instead, and no record says how that came. `netted`: the ledger has rows of both sides, and the
-    account holds their net, so that no read can tell of either row.
+    account holds their net, so that no read can tell of either row. `banned_until`: the venue takes
+    no request before then, by its own word.
     """
 
     why: str
@@ -138,6 +139,7 @@ class Unknown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     netted: bool = False
     wants: Want | None = None
     look_again_at: datetime | None = None
+    banned_until: datetime | None = None
 
 
 Verdict = Present | Absent | Unexplained | Unknown

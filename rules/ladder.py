@@ -16,7 +16,7 @@ import msgspec
 from messages.execution import ErrorCode
 from messages.settings import OrderSettings
 from messages.values import ZERO, Side
-from messages.venue import Instrument, OrderType, Quote, VenueError, VenueErrorKind
+from messages.venue import Instrument, OrderType, Price, PriceKind, VenueError, VenueErrorKind
 from rules.phases import closing_price, reaches
 from rules.refusals import answer_refusal, code_of, retry_wait
 from rules.rounding import ceil_to, floor_to
@@ -54,7 +54,7 @@ class LadderFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     history: tuple[Attempt, ...]
     remaining: Decimal
-    quote: Quote | None
+    quote: Price | None
     instrument: Instrument
     side: Side
     settings: OrderSettings
@@ -101,7 +101,7 @@ def next_order(facts: LadderFacts) -> Send | Stop:
         )
     tried_all = True
     for rung in facts.settings.ladder:
-        if _spent(rung, facts):
+        if _is_spent(rung, facts.history, facts.settings):
             continue
         tried_all = False
         if _allowed(rung, facts):
@@ -124,9 +124,27 @@ def next_order(facts: LadderFacts) -> Send | Stop:
     return Stop(code=code, why=f"all rungs are tried, the last one: {_told(last)}")
 
 
-def _spent(rung: OrderType, facts: LadderFacts) -> bool:
-    tries = [attempt for attempt in facts.history if attempt.type is rung and attempt.counts]
-    if len(tries) >= facts.settings.attempts:
+def prices_used(
+    history: Sequence[Attempt], settings: OrderSettings, worst_price: Decimal | None
+) -> frozenset[PriceKind]:
+    """Which prices `next_order` needs after this history; none where a market order goes anyway.
+
+    A rung that a bound bars now is passed over for one that needs no other price.
+    """
+    for rung in settings.ladder:
+        if _is_spent(rung, history, settings):
+            continue
+        if rung is OrderType.MARKET and worst_price is None:
+            return frozenset()
+        if rung is OrderType.LIMIT_AGGRESSIVE:
+            return frozenset((PriceKind.BOOK, PriceKind.LAST))
+        return frozenset((PriceKind.BOOK,))
+    return frozenset()
+
+
+def _is_spent(rung: OrderType, history: Sequence[Attempt], settings: OrderSettings) -> bool:
+    tries = [attempt for attempt in history if attempt.type is rung and attempt.counts]
+    if len(tries) >= settings.attempts:
         return True
     return any(
         attempt.error is not None and attempt.error.kind is VenueErrorKind.PRICE_BAND
@@ -147,7 +165,8 @@ def _allowed(rung: OrderType, facts: LadderFacts) -> bool:
             return False
     if rung is OrderType.LIMIT_MAKER or facts.worst_price is None:
         return True
-    return reaches(facts.side, closing_price(facts.side, facts.quote), facts.worst_price)
+    price = closing_price(facts.side, facts.quote)
+    return price is not None and reaches(facts.side, price, facts.worst_price)
 
 
 def _price(rung: OrderType, facts: LadderFacts) -> Decimal | None:
@@ -156,9 +175,13 @@ def _price(rung: OrderType, facts: LadderFacts) -> Decimal | None:
         return None
     long = facts.side is Side.LONG
     if rung is OrderType.LIMIT_AGGRESSIVE:
-        price = facts.quote.last * (_ONE - facts.side.sign * facts.settings.aggressive_offset)
+        last = facts.quote.last
+        offset = _ONE - facts.side.sign * facts.settings.aggressive_offset
+        price = None if last is None else last * offset
     else:
         price = facts.quote.ask if long else facts.quote.bid
+    if price is None:
+        return None
     if facts.worst_price is not None:
         price = max(price, facts.worst_price) if long else min(price, facts.worst_price)
     step = facts.instrument.price_step

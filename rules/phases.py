@@ -9,13 +9,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import overload
 
 import msgspec
 
 from messages.ledger import LedgerLeg
 from messages.settings import AgedSettings
 from messages.values import ZERO, Side
-from messages.venue import Quote
+from messages.venue import Price, Quote
 
 _ONE = Decimal(1)
 _STEP = timedelta(hours=1)
@@ -34,7 +35,7 @@ class AgedFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     leg: LedgerLeg
     now: datetime
-    quote: Quote | None = None
+    quote: Price | None = None
 
 
 class NotYet(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,7 +162,11 @@ def next_change(over: timedelta, settings: AgedSettings) -> timedelta:
     return min(end, settings.grace + (steps + 1) * _STEP)
 
 
-def closing_price(side: Side, quote: Quote) -> Decimal:
+@overload
+def closing_price(side: Side, quote: Quote) -> Decimal: ...
+@overload
+def closing_price(side: Side, quote: Price) -> Decimal | None: ...
+def closing_price(side: Side, quote: Price) -> Decimal | None:
     """What a close would get now: the bid for a long, the ask for a short."""
     return quote.bid if side is Side.LONG else quote.ask
 

@@ -62,6 +62,20 @@ def may_be_suspect(legs: LegsJudged) -> bool:
     return bool(suspicion(worst))
 
 
+def undecided(legs: LegsJudged) -> str:
+    """What is waited for before it can be said whether the account is suspect; empty: nothing."""
+    if suspicion(legs) or not may_be_suspect(legs):
+        return ""
+    return f"{legs.undecided} of the ledger's {legs.total} legs are not shown, and not judged yet"
+
+
+def is_emptied(*, missing: int, shown: int) -> bool:
+    """Whether a complete read leaves out so many legs of the one before that nothing should be
+    sent before it is known why. `shown` are those of the earlier read that the later one shows.
+    """
+    return missing >= MANY and missing > shown
+
+
 def may_be_another_account(*, missing: int, shown: int) -> bool:
     """Whether a read leaves so much out that nothing should be done to what it does show.
 

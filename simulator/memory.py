@@ -33,9 +33,13 @@ from messages.venue import (
     OutcomeUnknown,
     Placement,
     PositionHint,
+    Price,
+    PriceKind,
+    Prices,
     Protection,
     Quote,
     Refused,
+    Resting,
     Scope,
     Snapshot,
     VenueError,
@@ -203,6 +207,24 @@ class MemoryVenue:
 
         return plain(await self._wire.call("fetch_quote", effect, symbol=symbol))
 
+    async def fetch_prices(self, kinds: frozenset[PriceKind]) -> Prices | NotTold | VenueError:
+        def effect(_: Strikes) -> Prices:
+            prices = self._market.prices
+            of: dict[str, Price] = {
+                it.symbol: Price(
+                    symbol=it.symbol,
+                    at=self._market.now(),
+                    bid=prices.bid(it),
+                    ask=prices.ask(it),
+                    last=prices.last(it) if PriceKind.LAST in kinds else None,
+                    mark=prices.mark(it) if PriceKind.MARK in kinds else None,
+                )
+                for it in self._market.listings(self._owner.exchange)
+            }
+            return Prices(at=self._market.now(), kinds=kinds, by_symbol=of)
+
+        return plain(await self._wire.call("fetch_prices", effect))
+
     async def fetch_protection(self, symbols: tuple[str, ...]) -> Protection:
         def effect(strikes: Strikes) -> list[Order]:
             live = [it for book in self._owner.live.values() for it in book.values()]
@@ -269,6 +291,21 @@ class MemoryVenue:
 
         return plain(await self._wire.call("open_orders", effect, symbol=symbol))
 
+    async def resting(self, symbols: tuple[str, ...]) -> Resting | VenueError:
+        def effect(strikes: Strikes) -> Resting:
+            found: dict[str, OpenOrders | VenueError] = {}
+            for symbol in symbols:
+                listing = self._listing(symbol)
+                if listing is None:
+                    found[symbol] = self._unlisted(symbol)
+                    continue
+                live = strikes.thin(self._owner.live_orders(listing.id))
+                told = tuple(record(self._owner, it) for it in live)
+                found[symbol] = OpenOrders(symbol=symbol, orders=told)
+            return Resting(by_symbol=found)
+
+        return plain(await self._wire.call("resting", effect))
+
     async def cancel(
         self,
         symbol: str,
@@ -297,6 +334,13 @@ class MemoryVenue:
             return Fills(symbol=symbol, since=since, fills=tuple(fill(it) for it in fitting))
 
         return plain(await self._wire.call("fetch_fills", effect, symbol=symbol))
+
+    async def order_fills(self, symbol: str, order_id: str, since: datetime) -> Fills | VenueError:
+        answer = await self.fetch_fills(symbol, since)
+        if isinstance(answer, VenueError):
+            return answer
+        own = tuple(fill for fill in answer.fills if fill.order_id == order_id)
+        return msgspec.structs.replace(answer, fills=own)
 
     async def closed_positions(
         self, symbol: str, since: datetime

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
+import msgspec
+
 from messages.values import LegKey, OrderSide, Side
 from messages.venue import (
     ClosedPosition,
@@ -157,6 +159,9 @@ def record(account: Account, order: Order) -> OrderRecord:
 def order_hint(account: Account, order: Order, at: datetime) -> OrderHint:
     """What a stream says of an order; of a triggered stop, under the stop's own ids."""
     told = record(account, order)
+    # A conditional order's own message does not tell of the order that it became.
+    whole = told.status.final and not order.conditional
+    currency = order.listing.instrument.settle
     return OrderHint(
         symbol=told.symbol,
         order_id=order.id,
@@ -164,6 +169,7 @@ def order_hint(account: Account, order: Order, at: datetime) -> OrderHint:
         status=told.status,
         filled=told.filled,
         at=at,
+        end=msgspec.structs.replace(told, fee=order.fee, fee_currency=currency) if whole else None,
     )
 
 

@@ -1,14 +1,15 @@
-"""Runs transactions: one at a time to its end, whatever becomes of the one who asked.
+"""Runs transactions to their end, whatever becomes of the one who asked.
 
 A job is a plain function of a SQLAlchemy connection. It runs in a task of its own, so that an
-actor killed in mid-write leaves a transaction that commits or rolls back as a whole.
+actor killed in mid-write leaves a transaction that commits or rolls back as a whole. Writes share
+transactions (`writing`), reads of one kind share queries (`reading`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import datetime
 from typing import TypeVar
 
@@ -20,11 +21,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messages.ledger import Lease
 from storage.engine import Engines
 from storage.errors import LedgerUnavailable, StaleLease, translated
+from storage.reading import K, KeyedJob, R, SharedReads
 from storage.tables import leases
+from storage.writing import Job, WriteQueue
 
 T = TypeVar("T")
 Insert = sqlite.Insert | postgresql.Insert
-Job = Callable[[Connection], T]
 
 # Deadlocks and serialisation failures are answers that mean "once more".
 CONFLICTS = ("40001", "40P01")
@@ -35,7 +37,8 @@ class Database:
     """The engines, and the rules under which transactions run on them.
 
     `patience` is how many seconds a caller waits for one transaction before it is told that the
-    ledger is unavailable; the transaction itself is left to finish.
+    ledger is unavailable; the transaction itself is left to finish. With `in_order` a read waits
+    for the writes that were asked for before it.
     """
 
     def __init__(
@@ -45,6 +48,13 @@ class Database:
         self.now = now
         self._patience = patience
         self._running: set[asyncio.Task[object]] = set()
+        self._writes = WriteQueue(
+            functools.partial(self._transaction, engines.write), check_lease, _conflict
+        )
+        self._reads = SharedReads(
+            functools.partial(self._transaction, engines.read, lease=None), self._written
+        )
+        self.in_order = False
 
     @property
     def sqlite(self) -> bool:
@@ -55,39 +65,79 @@ class Database:
 
         Raises LedgerUnavailable, LedgerRefused or StatementRefused.
         """
-        return await self._shielded(self.engines.read, job, None)
+        task = asyncio.ensure_future(self._read(job, self._writes.asked))
+        self._keep(task)
+        return await self._answer(task)
 
-    async def write(self, job: Job[T], *, lease: Lease | None = None) -> T:
+    async def read_shared(self, kind: Hashable, key: K, job: KeyedJob[K, R]) -> R:
+        """As `read`, together with whoever asks for another key of this kind meanwhile.
+
+        `job` reads all the keys that it is given, and answers each; those of one kind are alike.
+        """
+        task = self._reads.join(kind, key, self._writes.asked, job)
+        self._keep(task)
+        return (await self._answer(task))[key]
+
+    async def write(
+        self, job: Job[T], *, lease: Lease | None = None, urgent: bool = False, alone: bool = False
+    ) -> T:
         """Run a writing job in a transaction that commits as a whole.
+
+        Other writes share the transaction, those that are `urgent` before the others; what fails
+        in a job is undone and told to its asker alone. `alone`: in one of its own, for what has
+        effects elsewhere or lasts long. A job may run more than once, each time from nothing.
 
         Raises StaleLease where `lease` is no longer the account's own, LedgerUnavailable,
         LedgerRefused or StatementRefused; in each case nothing was written, but after
         LedgerUnavailable because of a lost connection nobody knows: repeat the call.
         """
-        return await self._shielded(self.engines.write, job, lease)
+        return await self._answer(self._writes.put(job, lease, urgent=urgent, alone=alone).answer)
 
     async def close(self) -> None:
         """Let what runs end, for as long as `patience` allows; then close all connections."""
-        if self._running:
-            _, stuck = await asyncio.wait(self._running, timeout=self._patience)
-            for task in stuck:
-                task.cancel()
-            if stuck:
-                await asyncio.wait(stuck, timeout=self._patience)
+        await self._let_end()
+        self._writes.close()
         await self.engines.write.dispose()
         if self.engines.read is not self.engines.write:
             await self.engines.read.dispose()
 
-    async def _shielded(self, engine: AsyncEngine, job: Job[T], lease: Lease | None) -> T:
-        task = asyncio.ensure_future(self._transaction(engine, job, lease))
-        self._running.add(task)
-        task.add_done_callback(self._ended)
-        done, _ = await asyncio.wait({task}, timeout=self._patience)
+    async def _let_end(self) -> None:
+        # What is left of the time is everybody's, however many transactions still wait.
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._patience
+        while running := {*self._running, *filter(None, (self._writes.task,))}:
+            _, stuck = await asyncio.wait(
+                running, timeout=until - loop.time(), return_when=asyncio.ALL_COMPLETED
+            )
+            if not stuck:
+                await asyncio.sleep(0)  # the next transaction begins once this one has ended
+                continue
+            self._writes.close()
+            for task in stuck:
+                task.cancel()
+            await asyncio.wait(stuck, timeout=self._patience)
+            return
+
+    async def _read(self, job: Job[T], asked: int) -> T:
+        await self._written(asked)
+        return await self._transaction(self.engines.read, job, None)
+
+    async def _written(self, number: int) -> None:
+        if self.in_order:
+            await self._writes.after(number)
+
+    def _keep(self, task: asyncio.Task[object]) -> None:
+        if task not in self._running:
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    async def _answer(self, answer: asyncio.Future[T]) -> T:
+        done, _ = await asyncio.wait({answer}, timeout=self._patience)
         if not done:
             raise LedgerUnavailable(
                 f"the ledger has not answered for {self._patience:g} s; is its database hanging?"
             )
-        return task.result()
+        return answer.result()
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._running.discard(task)

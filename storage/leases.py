@@ -123,7 +123,8 @@ class Leases:
                 account=account, holder=holder, token=token, expires_at=asked_at + duration
             )
 
-        return await self._db.write(job)
+        # The file lock that proves us alive is taken in it, and no other's failure may cost it.
+        return await self._db.write(job, alone=True)
 
     async def renew_lease(self, lease: Lease, duration: timedelta) -> Lease | None:
         """Prolong a lease from now on. None: it is another's, stop writing for the account.

@@ -66,6 +66,10 @@ class Ledger(
         self._active = ActiveReader()
         self._proofs = LifeProofs(database.engines.file)
 
+    def keep_order(self) -> None:
+        """From now on a read sees every write that was asked for before it, answered or not."""
+        self._db.in_order = True
+
     async def close(self) -> None:
         """Let running transactions end, then close every connection.
 
@@ -111,7 +115,7 @@ async def open_ledger(
         if data_dir is not None and engines.file is not None:
             back_up(engines.file, data_dir)
         engines.opened.remember()
-        await opening.write(lambda connection: migrate(connection, ledger_id))
+        await opening.write(lambda connection: migrate(connection, ledger_id), alone=True)
         if why := engines.opened.replaced():
             raise LedgerRefused(f"{why} while it was opened; start again")
         engines.opened.remember()

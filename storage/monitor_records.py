@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -9,8 +10,11 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from messages.ledger import AgedRecord, Lease, OrphanRecord
 from messages.values import LegKey, Side
+from storage.columns import clean
 from storage.database import Database, insert
 from storage.tables import aged, orphan_actions, orphans
+
+_LEG = sa.tuple_(aged.c.account, aged.c.symbol, aged.c.side)
 
 
 def _key(fields: dict[str, object]) -> LegKey:
@@ -41,6 +45,16 @@ def _aged(row: RowMapping) -> AgedRecord:
     return AgedRecord(key=key, **fields)
 
 
+def _aged_each(connection: Connection, keys: Sequence[LegKey]) -> dict[LegKey, AgedRecord | None]:
+    legs = {key: (clean(key.account), clean(key.symbol), key.side.value) for key in keys}
+    query = sa.select(aged).where(_LEG.in_(sorted(set(legs.values()))))
+    found = {
+        (row["account"], row["symbol"], row["side"]): _aged(row)
+        for row in connection.execute(query).mappings()
+    }
+    return {key: found.get(leg) for key, leg in legs.items()}
+
+
 def _orphan(row: RowMapping) -> OrphanRecord:
     fields = dict(row)
     return OrphanRecord(key=_key(fields), **fields)
@@ -53,8 +67,7 @@ class Records:
 
     async def aged_record(self, key: LegKey) -> AgedRecord | None:
         """An aged leg's record."""
-        found = await self._aged(sa.select(aged).where(_is(aged, key)))
-        return found[0] if found else None
+        return await self._db.read_shared("aged record", key, _aged_each)
 
     async def aged_records(self, account: str | None = None) -> tuple[AgedRecord, ...]:
         """The records of an account's aged legs, or of all accounts', by leg."""

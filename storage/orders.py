@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
@@ -12,12 +13,15 @@ from messages.ledger import EventDraft, Intent, IntentState, Lease
 from messages.values import ZERO, LegKey, Side
 from messages.venue import OrderType
 from storage import audit
+from storage.columns import clean
 from storage.database import Database, Insert, insert
 from storage.tables import intents
 
 _OPEN = tuple(state for state in IntentState if not state.final)
 _BY_ID = sa.select(intents).where(intents.c.client_order_id == sa.bindparam("wanted"))
 _ZERO = sa.bindparam("nothing", ZERO, intents.c.filled.type)
+_LEG = sa.tuple_(intents.c.account, intents.c.symbol, intents.c.side)
+_Wanted = tuple[str | None, LegKey | None]
 
 
 def intent_of(row: RowMapping) -> Intent:
@@ -101,7 +105,7 @@ class Intents:
             stored = connection.execute(_BY_ID, {"wanted": intent.client_order_id})
             return intent_of(stored.mappings().one())
 
-        return await self._db.write(job, lease=lease)
+        return await self._db.write(job, lease=lease, urgent=True)
 
     async def update_intent(
         self, intent: Intent, *, event: EventDraft | None = None, lease: Lease | None = None
@@ -124,7 +128,7 @@ class Intents:
             if event is not None:
                 audit.append(connection, (event,))
 
-        await self._db.write(job, lease=lease)
+        await self._db.write(job, lease=lease, urgent=True)
 
     async def intent(self, client_order_id: str) -> Intent | None:
         """One intent by its client order id."""
@@ -148,22 +152,48 @@ class Intents:
         `open_only`: not final. `unbooked_only`: not booked, and either not final or filled at
         least in part; so a final one that filled nothing is not shown.
         """
-        query = sa.select(intents).order_by(intents.c.seq)
-        if account is not None:
-            query = query.where(intents.c.account == account)
-        if key is not None:
-            query = query.where(
-                intents.c.account == key.account,
-                intents.c.symbol == key.symbol,
-                intents.c.side == key.side,
-            )
-        if open_only:
-            query = query.where(intents.c.state.in_(_OPEN))
-        if unbooked_only:
-            query = query.where(
-                intents.c.booked == sa.false(),
-                sa.or_(intents.c.state.in_(_OPEN), intents.c.filled != _ZERO),
-            )
-        return await self._db.read(
-            lambda connection: tuple(map(intent_of, connection.execute(query).mappings()))
+        kind = ("intents", open_only, unbooked_only)
+        return await self._db.read_shared(
+            kind,
+            (account, key),
+            functools.partial(_matching, open_only=open_only, unbooked_only=unbooked_only),
         )
+
+
+def _matching(
+    connection: Connection, wanted: Sequence[_Wanted], *, open_only: bool, unbooked_only: bool
+) -> dict[_Wanted, tuple[Intent, ...]]:
+    """What each asker wants: of all legs by one query, of accounts and of all by one each."""
+    query = sa.select(intents).order_by(intents.c.seq)
+    if open_only:
+        query = query.where(intents.c.state.in_(_OPEN))
+    if unbooked_only:
+        query = query.where(
+            intents.c.booked == sa.false(),
+            sa.or_(intents.c.state.in_(_OPEN), intents.c.filled != _ZERO),
+        )
+    legs = {_leg(key) for _, key in wanted if key is not None}
+    by_leg: dict[tuple[str, str, str], list[Intent]] = {leg: [] for leg in legs}
+    if legs:
+        for intent in _found(connection, query.where(_LEG.in_(sorted(legs)))):
+            by_leg[_leg(intent.key)].append(intent)
+    answers: dict[_Wanted, tuple[Intent, ...]] = {}
+    for account, key in wanted:
+        if key is not None:
+            of_leg = by_leg[_leg(key)]
+            mine = tuple(it for it in of_leg if account is None or it.key.account == clean(account))
+            answers[account, key] = mine
+        elif account is not None:
+            answers[account, key] = _found(connection, query.where(intents.c.account == account))
+        else:
+            answers[account, key] = _found(connection, query)
+    return answers
+
+
+def _leg(key: LegKey) -> tuple[str, str, str]:
+    """A leg as its columns hold it."""
+    return clean(key.account), clean(key.symbol), key.side.value
+
+
+def _found(connection: Connection, query: sa.Select[tuple[object, ...]]) -> tuple[Intent, ...]:
+    return tuple(map(intent_of, connection.execute(query).mappings()))

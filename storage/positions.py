@@ -170,7 +170,7 @@ class Positions:
 
     async def active_rows(self, account: str | None = None) -> tuple[PositionRow, ...]:
         """Every active row, of one account or of all, oldest id first."""
-        return await self._db.read(lambda connection: self._active.read(connection, account))
+        return await self._db.read_shared("active rows", account, self._active.read_each)
 
     async def rows(
         self,

@@ -44,9 +44,9 @@ class Retention:
         while batch := await self._db.read(lambda connection: _old(connection, older_than)):
             if export is not None:
                 await asyncio.to_thread(_append_lines, export, batch)
-            await self._db.write(partial(_remove, [event.seq for event in batch]))
+            await self._db.write(partial(_remove, [event.seq for event in batch]), alone=True)
             removed += len(batch)
-        await self._db.write(lambda connection: _remove_settled(connection, older_than))
+        await self._db.write(lambda connection: _remove_settled(connection, older_than), alone=True)
         return removed
 
 

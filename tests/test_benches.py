@@ -15,6 +15,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 SMALL: dict[str, tuple[str, list[str]]] = {
+    "budget": (
+        "ROUND_TRIP, WAVES, IDLE, AFTER_ROWS = 0.02, (1, 2), (2,), 0.5",
+        ["--exchange", "binanceusdm", "--part", "waves", "--rounds", "1"],
+    ),
     "close": ("ACCOUNTS, SYMBOLS = 1, 5", ["--rounds", "1"]),
     "ledger": ("ROUNDS, SERIAL, TOGETHER, BATCH, HISTORY, POSITIONS = 1, 5, 5, 5, 200, 50", []),
     "reconcile": ("SIZES, ROUNDS, CLOSES = (100, 1_000), 1, 1", []),

@@ -31,9 +31,29 @@ async def fetch_fills(client: Client, symbol: str, since: datetime) -> Fills | V
         await client.ready()
         instrument = instrument_of(client, symbol)
         async with client.call("fetch_fills"):
-            fills = await _read(client, instrument, since)
+            fills = await _read(client, instrument, since, named=client.facts.nameless_fills)
     except VenueCallError as failed:
         return failed.error
+    return _whole(client, symbol, since, fills)
+
+
+async def order_fills(
+    client: Client, symbol: str, order_id: str, since: datetime
+) -> Fills | VenueError:
+    """Fills of one order, found by the venue's id; they bear no client order id where the venue's
+    do not: naming them would cost a second question, and the order is known."""
+    try:
+        await client.ready()
+        instrument = instrument_of(client, symbol)
+        async with client.call("order_fills"):
+            fills = await _read(client, instrument, since, named=False)
+    except VenueCallError as failed:
+        return failed.error
+    own = [fill for fill in fills if fill.order_id == order_id]
+    return _whole(client, symbol, since, own)
+
+
+def _whole(client: Client, symbol: str, since: datetime, fills: list[Fill]) -> Fills:
     kept = client.facts.fill_history
     # One trade of ours with ourselves is two fills of one id.
     unique = {_key(fill): fill for fill in fills if fill.at >= since}
@@ -48,7 +68,11 @@ def _key(fill: Fill) -> tuple[str, str, str]:
     return fill.fill_id, fill.order_id, fill.side.value
 
 
-async def _read(client: Client, instrument: Instrument, since: datetime) -> list[Fill]:
+async def _read(
+    client: Client, instrument: Instrument, since: datetime, *, named: bool
+) -> list[Fill]:
+    """`named`: with whose each order was, where that is a question of its own."""
+
     async def page(ask: Ask) -> tuple[list[Trade], str]:
         trades, following = await client.hooks.fill_page(client, instrument, ask)
         return _of_instrument(client, instrument, trades), following
@@ -59,7 +83,7 @@ async def _read(client: Client, instrument: Instrument, since: datetime) -> list
         # Of fills of one instant, the order in which they came decides.
         trades += reversed(found) if _backwards(client, found) else found
     names: dict[str, str] = {}
-    if trades and client.facts.nameless_fills:
+    if trades and named:
         names = await _client_ids(client, instrument, since - _OLDER_ORDERS)
     return [_fill(client, instrument, trade, names) for trade in trades]
 

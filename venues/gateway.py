@@ -27,8 +27,11 @@ from messages.venue import (
     OrderLookup,
     OrderRequest,
     Placement,
+    PriceKind,
+    Prices,
     Protection,
     Quote,
+    Resting,
     Snapshot,
     VenueError,
 )
@@ -86,6 +89,9 @@ class CcxtVenue:
     async def fetch_quote(self, symbol: str) -> Quote | VenueError:
         return await quotes.fetch_quote(self._client, symbol)
 
+    async def fetch_prices(self, kinds: frozenset[PriceKind]) -> Prices | NotTold | VenueError:
+        return await quotes.fetch_prices(self._client, kinds)
+
     async def fetch_protection(self, symbols: tuple[str, ...]) -> Protection:
         return await protection.fetch_protection(self._client, symbols)
 
@@ -98,6 +104,9 @@ class CcxtVenue:
     async def open_orders(self, symbol: str) -> OpenOrders | VenueError:
         return await orders.open_orders(self._client, symbol)
 
+    async def resting(self, symbols: tuple[str, ...]) -> Resting | VenueError:
+        return await orders.resting(self._client, symbols)
+
     async def cancel(
         self, symbol: str, order_id: str, *, trigger: bool = False
     ) -> Canceled | NoSuchOrder | VenueError:
@@ -105,6 +114,9 @@ class CcxtVenue:
 
     async def fetch_fills(self, symbol: str, since: datetime) -> Fills | VenueError:
         return await fills.fetch_fills(self._client, symbol, since)
+
+    async def order_fills(self, symbol: str, order_id: str, since: datetime) -> Fills | VenueError:
+        return await fills.order_fills(self._client, symbol, order_id, since)
 
     async def closed_positions(
         self, symbol: str, since: datetime

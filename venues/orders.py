@@ -7,6 +7,7 @@ its id. Whether to send, and whether to send again, is decided elsewhere.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal, Inexact, localcontext
 from typing import Any
@@ -26,16 +27,17 @@ from messages.venue import (
     OutcomeUnknown,
     Placement,
     Refused,
+    Resting,
     VenueError,
     VenueErrorKind,
 )
-from venues.client import Client, VenueCallError
+from venues.client import SHAPES, Client, VenueCallError
 from venues.limits.limiter import loop_time
 from venues.limits.priority import asking
-from venues.lookups import all_open, by_client_id, by_order_id
+from venues.lookups import all_open, by_client_id, by_order_id, open_pages
 from venues.numbers import plain
 from venues.order_records import read_record
-from venues.strict import is_question
+from venues.strict import MalformedReplyError, is_question
 
 _SHORTEST_WAIT = 0.1
 """Seconds before an order that was refused for its rate is sent again."""
@@ -124,11 +126,12 @@ def instrument_of(client: Client, symbol: str) -> Instrument:
     """The listed instrument. Raises `VenueCallError` (NOT_TRADABLE) for an unlisted symbol."""
     found = client.instruments.get(symbol)
     if found is None:
-        raise VenueCallError(
-            VenueError(kind=VenueErrorKind.NOT_TRADABLE, message=f"{symbol} is not listed"),
-            refusal=True,
-        )
+        raise VenueCallError(_unlisted(symbol), refusal=True)
     return found
+
+
+def _unlisted(symbol: str) -> VenueError:
+    return VenueError(kind=VenueErrorKind.NOT_TRADABLE, message=f"{symbol} is not listed")
 
 
 def exact_contracts(instrument: Instrument, quantity: Decimal) -> Decimal | None:
@@ -171,7 +174,33 @@ def _placed(client: Client, order: OrderRequest, reply: Any) -> Placement:
                 kind=VenueErrorKind.MALFORMED, message=f"the order's acceptance has {what}"
             )
         )
-    return Accepted(order_id=order_id, client_order_id=order.client_order_id)
+    end = _told_end(client, order, reply)
+    return Accepted(order_id=order_id, client_order_id=order.client_order_id, end=end)
+
+
+def _told_end(client: Client, order: OrderRequest, reply: Any) -> OrderRecord | None:
+    """The order's end where its acceptance tells it: whole, and nothing but this order's.
+
+    Most venues answer with ids only; some tell what became of a market order.
+    """
+    instrument = client.instruments[order.key.symbol]
+    if order.type is OrderType.STOP_MARKET:
+        return None
+    try:
+        record = read_record(client, instrument, client.hooks.corrected(reply))
+    except (MalformedReplyError, *SHAPES):
+        # It was accepted, that is sure; of its end the record will tell.
+        return None
+    key = order.key
+    ours = (
+        record.client_order_id == order.client_order_id
+        and record.side is key.side.closing
+        and record.position_side in (None, key.side)
+        and record.quantity == order.quantity
+        and record.filled <= record.quantity
+    )
+    priced = record.filled == ZERO or record.average is not None
+    return record if record.status.final and ours and priced else None
 
 
 async def find_order(client: Client, symbol: str, client_order_id: str) -> OrderLookup:
@@ -197,6 +226,72 @@ async def open_orders(client: Client, symbol: str) -> OpenOrders | VenueError:
         return failed.error
     resting = tuple(record for record in records if not record.status.final)
     return OpenOrders(symbol=symbol, orders=resting)
+
+
+async def resting(client: Client, symbols: tuple[str, ...]) -> Resting | VenueError:
+    """Resting orders of several symbols: one question for all where that costs less."""
+    try:
+        await client.ready()
+    except VenueCallError as failed:
+        return failed.error
+    found: dict[str, dict[str, OrderRecord]] = {}
+    damaged: dict[str, VenueError] = {}
+    for symbol in symbols:
+        if symbol in client.instruments:
+            found[symbol] = {}
+        else:
+            damaged[symbol] = _unlisted(symbol)
+    reads = client.hooks.resting_order_reads(tuple(found), client.settings.settles)
+    lists = await asyncio.gather(*(_listed(client, symbol, how) for symbol, how in reads))
+    for (asked, _), rows in zip(reads, lists, strict=True):
+        if isinstance(rows, VenueError):
+            if asked is None:
+                return rows
+            damaged[asked] = rows
+            continue
+        for symbol, record in rows:
+            if isinstance(record, VenueError):
+                damaged[symbol] = record
+            elif symbol in found and not record.status.final:
+                found[symbol][record.order_id] = record
+    return Resting(
+        by_symbol={
+            symbol: damaged.get(symbol)
+            or OpenOrders(symbol=symbol, orders=tuple(found[symbol].values()))
+            for symbol in symbols
+        }
+    )
+
+
+async def _listed(
+    client: Client, symbol: str | None, how: Mapping[str, Any]
+) -> list[tuple[str, OrderRecord | VenueError]] | VenueError:
+    """One list of resting orders, each with its symbol.
+
+    A row that does not tell its contract may be of any, so that one damages the list.
+    """
+    found: list[tuple[str, OrderRecord | VenueError]] = []
+    try:
+        async with client.call("open_orders"):
+            for row in await open_pages(client, symbol, how):
+                of = symbol or str(row.get("symbol") or "")
+                instrument = client.instruments.get(of)
+                if not of:
+                    raise MalformedReplyError(f"order {row.get('id')!r} does not tell its contract")
+                if instrument is not None:
+                    found.append((of, _record_or_damage(client, instrument, row)))
+    except VenueCallError as failed:
+        return failed.error
+    return found
+
+
+def _record_or_damage(
+    client: Client, instrument: Instrument, row: Mapping[str, Any]
+) -> OrderRecord | VenueError:
+    try:
+        return read_record(client, instrument, row)
+    except MalformedReplyError as damage:
+        return VenueError(kind=VenueErrorKind.MALFORMED, message=str(damage))
 
 
 async def cancel(

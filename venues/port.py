@@ -27,8 +27,11 @@ from messages.venue import (
     OrderLookup,
     OrderRequest,
     Placement,
+    PriceKind,
+    Prices,
     Protection,
     Quote,
+    Resting,
     Snapshot,
     VenueError,
 )
@@ -53,7 +56,11 @@ class Venue(Protocol):
     async def fetch_position(self, key: LegKey) -> Snapshot:
         """Read one symbol's legs affirmatively, where the venue can; else all legs."""
 
-    async def fetch_quote(self, symbol: str) -> Quote | VenueError: ...
+    async def fetch_quote(self, symbol: str) -> Quote | VenueError:
+        """All prices of one symbol."""
+
+    async def fetch_prices(self, kinds: frozenset[PriceKind]) -> Prices | NotTold | VenueError:
+        """The prices of all contracts, by one list for each kind where the venue has them."""
 
     async def fetch_protection(self, symbols: tuple[str, ...]) -> Protection:
         """Read the working stops and take-profits that rest as orders of their own."""
@@ -67,6 +74,9 @@ class Venue(Protocol):
     async def open_orders(self, symbol: str) -> OpenOrders | VenueError:
         """Resting orders of one symbol, trigger orders among them."""
 
+    async def resting(self, symbols: tuple[str, ...]) -> Resting | VenueError:
+        """Resting orders of several symbols, by as few questions as the venue lets it cost."""
+
     async def cancel(
         self, symbol: str, order_id: str, *, trigger: bool = False
     ) -> Canceled | NoSuchOrder | VenueError:
@@ -74,6 +84,10 @@ class Venue(Protocol):
 
     async def fetch_fills(self, symbol: str, since: datetime) -> Fills | VenueError:
         """The account's executions of a symbol since an instant, all pages, oldest first."""
+
+    async def order_fills(self, symbol: str, order_id: str, since: datetime) -> Fills | VenueError:
+        """The executions of one order that was sent at `since` or later; it is asked for by the
+        venue's id, and whose it is need not be asked."""
 
     async def closed_positions(
         self, symbol: str, since: datetime

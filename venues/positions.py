@@ -34,6 +34,7 @@ _MOST_PAGES = 500
 class _Read:
     positions: list[VenuePosition] = field(default_factory=list)
     flat: set[LegKey] = field(default_factory=set)
+    apart: set[str] = field(default_factory=set)
     problems: list[VenueError] = field(default_factory=list)
     unmapped: list[str] = field(default_factory=list)
     none_such: bool = False
@@ -96,6 +97,7 @@ def _snapshot(client: Client, read: _Read, scope: Scope, started: Any) -> Snapsh
         finished_at=client.now(),
         positions=tuple(read.positions),
         flat=frozenset(read.flat).difference(position.key for position in read.positions),
+        apart=frozenset(read.apart),
         problems=tuple(problems),
     )
 
@@ -233,6 +235,8 @@ def _take(client: Client, rows: list[Row], parsed: list[Mapping[str, Any]], read
                 LegKey(client.settings.name, instrument.symbol, side)
                 for side in reading.flat_sides()
             )
+            if reading.hedged:
+                read.apart.add(instrument.symbol)
         if reading.size == ZERO:
             continue
         if instrument is None:

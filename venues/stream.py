@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from messages.venue import Hint, VenueError, VenueErrorKind
 from venues.client import Client, VenueCallError
-from venues.stream_hints import is_data, read_hints
+from venues.stream_hints import HeardFees, is_data, read_hints
 
 OnHint = Callable[[Hint], None]
 OnConnected = Callable[[], None]
@@ -98,6 +98,7 @@ class _Ear:
         self._frames: asyncio.Queue[tuple[Any, str | bytes]] = asyncio.Queue()
         self._limit = asyncio.timeout(client.settings.request_timeout.total_seconds())
         self._confirmed = 0
+        self._fees = HeardFees()
         self._opened = exchange.on_connected
         exchange.on_connected = self._open
         client.hooks.prepare_stream(exchange)
@@ -135,7 +136,7 @@ class _Ear:
     def _hear(self, socket: Any, message: Mapping[str, Any]) -> None:
         hooks = self._client.hooks
         if is_data(self._client, message):
-            for hint in read_hints(self._client, message):
+            for hint in read_hints(self._client, message, self._fees):
                 self._on_hint(hint)
             return
         if ended := hooks.ends_stream(message):

@@ -19,9 +19,9 @@ from messages.execution import ErrorCode, ExecutionResult
 from messages.ledger import Intent
 from messages.to_exchange import CloseLeg
 from messages.values import ZERO
-from messages.venue import Quote, Refused
+from messages.venue import Refused
 from rules.ids import client_order_id
-from rules.ladder import Attempt, LadderFacts, Send, Stop, next_order
+from rules.ladder import Attempt, LadderFacts, Send, Stop, next_order, prices_used
 
 MAX_ORDERS = 40
 """A bound on the orders of one close, far above what the ladder allows."""
@@ -71,12 +71,13 @@ class Close:
     async def _next_step(self, remaining: Decimal) -> Send | Stop:
         """The next rung of the ladder, at the price of now."""
         order, context = self._progress.order, self._context
-        quote = await context.venue.fetch_quote(order.key.symbol)
+        history = tuple(self._progress.history)
+        used = prices_used(history, context.settings, order.worst_price)
         return next_order(
             LadderFacts(
-                history=tuple(self._progress.history),
+                history=history,
                 remaining=remaining,
-                quote=quote if isinstance(quote, Quote) else None,
+                quote=await context.price(order.key.symbol, used) if used else None,
                 instrument=context.markets.instruments[order.key.symbol],
                 side=order.key.side,
                 settings=context.settings,

@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from actors.context import Context
 from actors.execution.evidence import LegJudge, own_fill
 from actors.execution.orders import Orders
+from actors.prices import PriceReader
+from messages.budget import Lane
 from messages.execution import ErrorCode, ExecutionResult
 from messages.ledger import Intent
 from messages.settings import OnUnknown, OrderSettings
 from messages.to_exchange import CloseLeg, JudgeLeg, Judgement, Markets
 from messages.values import ZERO
-from rules.explanation import OwnFill
+from messages.venue import Price, PriceKind, VenueError
 from rules.ladder import Attempt
+from rules.leg_records import OwnFill
 from rules.pnl import mean_price
 from venues.port import Venue
+
+PRICE_AGE = timedelta(seconds=1)
+"""How old a price may be by which an order is sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseContext:
-    """With what a close works. `actor` is the exchange actor's side of it."""
+    """With what a close works. `actor` is the exchange actor's side of it.
+
+    `doubt` says why the account may not be the ledger's, and with which code a close ends then.
+    """
 
     actor: Context
     venue: Venue
+    prices: PriceReader
     leg_judge: LegJudge
     orders: Orders
     markets: Markets
     settings: OrderSettings
     on_unknown: OnUnknown
+    doubt: Callable[[], tuple[ErrorCode, str] | None]
+
+    async def price(self, symbol: str, kinds: frozenset[PriceKind]) -> Price | None:
+        """The prices of now; None where they cannot be read."""
+        found = await self.prices.read(symbol, kinds, max_age=PRICE_AGE, lane=Lane.CLOSE)
+        return None if isinstance(found, VenueError) else found
 
 
 class Progress:

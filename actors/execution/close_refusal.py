@@ -8,12 +8,14 @@ from __future__ import annotations
 from actors.execution.close_context import CloseContext, Progress
 from actors.execution.evidence import verdict_text
 from actors.ledger_client import note
+from messages.budget import Lane
 from messages.execution import ExecutionResult
-from messages.venue import OpenOrders, Quote, VenueError
+from messages.venue import OpenOrders, PriceKind, VenueError
 from messages.verdict import Absent
 from rules.ladder import Attempt, Send
 from rules.leftovers import reserving_orders
 from rules.refusals import answer_refusal
+from venues.limits.priority import asking
 
 MAX_FREED = 3
 """How often the size that resting orders reserve is freed in one close."""
@@ -62,16 +64,17 @@ async def _free_reserved_size(context: CloseContext, progress: Progress) -> bool
     resting = await context.venue.open_orders(key.symbol)
     if not isinstance(resting, OpenOrders):
         return False
-    quote = await context.venue.fetch_quote(key.symbol)
-    mark = quote.mark if isinstance(quote, Quote) else None
+    price = await context.price(key.symbol, frozenset((PriceKind.MARK,)))
+    mark = None if price is None else price.mark
     freed = False
     resting_of_leg = reserving_orders(
         key, resting, hedged=progress.hedged, mark=mark, own=context.orders.own_ids
     )
     for record in resting_of_leg:
-        cancelled = await context.venue.cancel(
-            key.symbol, record.order_id, trigger=record.trigger_price is not None
-        )
+        with asking(Lane.ORDER):
+            cancelled = await context.venue.cancel(
+                key.symbol, record.order_id, trigger=record.trigger_price is not None
+            )
         if not isinstance(cancelled, VenueError):
             freed = True
             await note(

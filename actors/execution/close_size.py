@@ -80,6 +80,9 @@ async def size_now(context: CloseContext, progress: Progress) -> Sized | Executi
     if executed > ZERO and progress.budget is not None and executed >= progress.budget:
         return await verify(context, progress)
     verdict = (await progress.judge_leg()).verdict
+    # The read behind the verdict may have left out all the others.
+    if doubt := context.doubt():
+        return progress.failed(*doubt)
     progress.seen = verdict.quantity if isinstance(verdict, Present) else ZERO
     if isinstance(verdict, Present):
         progress.hedged = verdict.position.hedged
@@ -115,6 +118,8 @@ def _ended_by(
             return progress.failed(
                 ErrorCode.NETWORK, f"the leg is gone and nothing says how: {verdict.why}"
             )
+        case Unknown(banned_until=datetime(), why=why):
+            return progress.failed(ErrorCode.RATE_LIMITED, why)
         case Unknown() if verdict.not_shown or on_unknown is OnUnknown.WAIT or spent:
             return progress.failed(ErrorCode.NETWORK, f"the leg cannot be judged: {verdict.why}")
         case _:

@@ -9,7 +9,7 @@ the leg by name before it is called absent.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -24,15 +24,14 @@ from messages.to_ledger import FindBookedFills, FindClosedSince, FindIntents
 from messages.values import ZERO, LegKey
 from messages.venue import ClosedPositions, Fills, Instrument, PositionHint, Snapshot
 from messages.verdict import Absent, Present, Unexplained, Unknown, Verdict, Want
-from rules.explanation import (
-    REPLAY_LIMIT,
+from rules.explanation import REPLAY_LIMIT, history_from
+from rules.leg_records import (
     Account,
     ClosedRow,
     History,
     OwnFill,
     free_fills,
     free_records,
-    history_from,
     with_closed_rows,
 )
 from rules.legs import side_of
@@ -42,6 +41,9 @@ from venues.port import Venue
 
 LOOKS = 4
 """Reads after which a verdict that still wants another is left unknown: the venue flickers."""
+
+AFTER_FILL_FOR = timedelta(seconds=10)
+"""How long after a fill of ours its leg is read more often: so long its end is waited for."""
 
 WANTS = 4
 """Questions beside the reads that one look may lead to: executions, records, by name."""
@@ -75,6 +77,11 @@ class LegJudge:
         known = self.own_fill_at.get(key)
         self.own_fill_at[key] = at if known is None else max(known, at)
 
+    def was_ordered(self, key: LegKey, *, during: Snapshot) -> bool:
+        """Whether an order of ours for a leg was on its way while this read was."""
+        filled_at = self.own_fill_at.get(key)
+        return key in self.order_live or (filled_at is not None and filled_at >= during.started_at)
+
     async def judge(
         self, request: JudgeLeg, *, own: tuple[OwnFill, ...] = (), ignore_live: bool = False
     ) -> Judgement:
@@ -88,10 +95,12 @@ class LegJudge:
         bounds = (wanted, request.changed_at, self.own_fill_at.get(request.key))
         # After the wall clock jumped back they may all lie ahead: then a read from now on.
         not_before = max((at for at in bounds if at is not None and at <= begun), default=begun)
+        filled_at = self.own_fill_at.get(request.key)
+        after_fill = filled_at is not None and begun - filled_at <= AFTER_FILL_FOR
         facts = self._facts(request, own, ignore_live=ignore_live)
         verdict: Verdict = Unknown(why="nothing was read")
         for _ in range(LOOKS):
-            snapshot = await self._reads.snapshot(not_before)
+            snapshot = await self._reads.snapshot(not_before, after_fill=after_fill)
             facts = self._again(facts)
             verdict = judge(facts, self._settings)
             if not snapshot.complete or snapshot.find(request.key) is not None:
@@ -137,7 +146,6 @@ class LegJudge:
             changed_at=request.changed_at,
             order_live=not ignore_live and request.key in self.order_live,
             netted=request.opposite_rows and not hedged,
-            records_kept=True,
             can_query_symbol=self._venue.can_query_symbol,
             not_before=request.not_before,
         )
@@ -187,7 +195,7 @@ class LegJudge:
         )
         rows = set(request.row_ids)
         mine = [i for i in intents if rows.intersection(i.row_ids)]
-        filled = {i.order_id: own_fill(i) for i in mine if i.filled > ZERO and not i.booked}
+        filled = {i.order_id: own_fill(i) for i in mine if _counts(i, request.changed_at)}
         filled.update({one.order_id: one for one in own})
         others = frozenset(i.order_id for i in intents if i.order_id and i not in mine)
         account = msgspec.structs.replace(
@@ -260,6 +268,20 @@ class LegJudge:
             facts.account, history=msgspec.structs.replace(history, records=records)
         )
         return msgspec.structs.replace(facts, account=account)
+
+
+def _counts(intent: Intent, changed_at: datetime | None) -> bool:
+    """Whether what an order of ours filled may have ended the rows as they are asked about.
+
+    Rows may have been closed by it since they were read by who asks; a row that has changed since
+    its booking is another life.
+    """
+    if intent.filled <= ZERO:
+        return False
+    if not intent.booked:
+        return True
+    settled = intent.settled_at
+    return changed_at is not None and settled is not None and settled > changed_at
 
 
 def own_fill(intent: Intent) -> OwnFill:

@@ -7,7 +7,6 @@ looked up under the client order id until the venue's record is final; nothing i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -15,7 +14,9 @@ import msgspec
 
 from actors.backoff import backoffs
 from actors.context import Context
+from actors.execution.order_news import News, OrderNews
 from actors.ledger_client import ask_ledger, event
+from messages.budget import Lane
 from messages.ledger import EventDraft, Intent, IntentState
 from messages.settings import OrderSettings
 from messages.to_exchange import Settled
@@ -32,12 +33,14 @@ from messages.venue import (
     OrderStatus,
     OrderType,
     OutcomeUnknown,
+    Placement,
     Refused,
     VenueError,
     VenueErrorKind,
 )
 from rules.ids import OwnIds
 from rules.own_orders import Outcome, is_record_of, outcome_of_fills, outcome_of_record
+from venues.limits.priority import asking
 from venues.port import Venue
 
 LONG_AGO = 30
@@ -76,7 +79,7 @@ class Orders:
         self._settings = settings
         self._now = context.now
         self._live = live
-        self._waiting: dict[str, asyncio.Event] = {}
+        self.news = OrderNews()
         self.own_ids = OwnIds()
 
     async def send(
@@ -98,18 +101,30 @@ class Orders:
         if self._now() > not_after:
             # This process was held up, and another guard may have given the order up by now.
             return await self.resolve(intent)
-        placement = await self._venue.place(
-            OrderRequest(
-                key=intent.key,
-                client_order_id=intent.client_order_id,
-                type=intent.type,
-                quantity=intent.quantity,
-                price=intent.price,
-                trigger_price=intent.trigger_price,
-                hedged=intent.hedged,
-                not_after=not_after,
-            )
+        order = OrderRequest(
+            key=intent.key,
+            client_order_id=intent.client_order_id,
+            type=intent.type,
+            quantity=intent.quantity,
+            price=intent.price,
+            trigger_price=intent.trigger_price,
+            hedged=intent.hedged,
+            not_after=not_after,
         )
+        # The stream may tell of the order before the venue has answered.
+        with self.news.of(intent.client_order_id) as news:
+            with asking(Lane.ORDER):
+                placement = await self._venue.place(order)
+            return await self._placed(intent, placement, news, wanted)
+
+    async def _placed(
+        self,
+        intent: Intent,
+        placement: Placement,
+        news: News,
+        wanted: Callable[[], Awaitable[bool]] | None,
+    ) -> Intent | Refused | Unresolved:
+        """Follow what the venue answered to an order."""
         match placement:
             case Refused(error=error) if (
                 error.kind is not VenueErrorKind.DUPLICATE_ID or await self._id_taken(intent)
@@ -124,9 +139,15 @@ class Orders:
                 await self._update(refused, "order_refused", answer=str(error))
                 self._live.discard(intent.key)
                 return placement
-            case Accepted(order_id=order_id):
+            case Accepted(order_id=order_id, end=end):
                 sent = msgspec.structs.replace(intent, state=IntentState.SENT, order_id=order_id)
-                await self._update(sent, "order_accepted")
+                if end is None:
+                    await self._update(sent, "order_accepted")
+                    end = await self._told_by_stream(sent, news)
+                elif end.filled > ZERO and end.fee is None:
+                    end = _with_fee(end, await self._told_by_stream(sent, news))
+                if end is not None:
+                    return await self._settle(sent, end)
                 return await self.resolve(sent, wanted=wanted)
             case Refused(error=error) | OutcomeUnknown(error=error):
                 # A duplicate whose record is not another order's may be this very order.
@@ -144,11 +165,24 @@ class Orders:
                 )
                 return await self.resolve(intent)
 
+    async def _told_by_stream(self, intent: Intent, news: News) -> OrderRecord | None:
+        """The end of an accepted order, where the stream tells it before the venue is asked."""
+        if not self.news.standing or intent.type is OrderType.STOP_MARKET:
+            return None
+        end = await news.end_of(intent.order_id)
+        key = intent.key
+        ours = end is not None and (
+            end.client_order_id == intent.client_order_id
+            and end.symbol == key.symbol
+            and end.side is key.side.closing
+            and end.position_side in (None, key.side)
+            and end.quantity == intent.quantity
+        )
+        return end if ours else None
+
     def heard(self, hint: OrderHint) -> None:
-        """The stream has news of an order: whoever waits for its record looks at once."""
-        waiting = self._waiting.get(hint.client_order_id)
-        if waiting is not None:
-            waiting.set()
+        """The stream has news of an order."""
+        self.news.heard(hint)
 
     async def resolve(
         self,
@@ -164,18 +198,14 @@ class Orders:
         if intent.state.final:
             self._live.discard(intent.key)
             return intent
-        hinted = self._waiting.setdefault(intent.client_order_id, asyncio.Event())
-        # Whatever ends the wait, a cancelled worker included: nobody listens for this id any more.
-        try:
-            return await self._follow(intent, begun, hinted, wanted)
-        finally:
-            self._waiting.pop(intent.client_order_id, None)
+        with self.news.of(intent.client_order_id) as news:
+            return await self._follow(intent, begun, news, wanted)
 
     async def _follow(
         self,
         intent: Intent,
         begun: float | None,
-        hinted: asyncio.Event,
+        news: News,
         wanted: Callable[[], Awaitable[bool]] | None,
     ) -> Intent | Unresolved:
         # Waits go by the loop's clock: a wall clock that jumps stretches none of them.
@@ -190,7 +220,7 @@ class Orders:
         cancelled = False
         why = ""
         while True:
-            hinted.clear()
+            news.ignore_so_far()
             found = await self._venue.find_order(intent.key.symbol, intent.client_order_id)
             now = self._now()
             taken = ""
@@ -207,7 +237,8 @@ class Orders:
                         loop.time() >= give_up or (wanted is not None and not await wanted())
                     ):
                         cancelled = True
-                        await self._venue.cancel(intent.key.symbol, found.order_id)
+                        with asking(Lane.ORDER):
+                            await self._venue.cancel(intent.key.symbol, found.order_id)
                         give_up = loop.time() + fill_wait
                         delays = backoffs(POLL_FIRST, POLL_LAST)
                         continue
@@ -229,8 +260,7 @@ class Orders:
             if loop.time() >= give_up + fill_wait:
                 return Unresolved(why=why)
             # A hint that came while the record was read is not lost: it ends the wait at once.
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(hinted.wait(), next(delays))
+            await news.wait(next(delays))
 
     async def settle_open(self, key: LegKey | None, account: str) -> Settled:
         """Bring every open intent (of one leg, or of the account) to its final state."""
@@ -276,7 +306,7 @@ class Orders:
         since = intent.created_at - timedelta(minutes=1)
         delays = backoffs(POLL_FIRST, POLL_LAST)
         for _ in range(5):
-            history = await self._venue.fetch_fills(intent.key.symbol, since)
+            history = await self._venue.order_fills(intent.key.symbol, record.order_id, since)
             if isinstance(history, Fills):
                 found = outcome_of_fills(intent, history.fills, record.order_id)
                 if found.filled == recorded.filled:
@@ -292,7 +322,10 @@ class Orders:
         """
         if intent.order_id:
             trigger = intent.type is OrderType.STOP_MARKET
-            ended = await self._venue.cancel(intent.key.symbol, intent.order_id, trigger=trigger)
+            with asking(Lane.ORDER):
+                ended = await self._venue.cancel(
+                    intent.key.symbol, intent.order_id, trigger=trigger
+                )
             if isinstance(ended, Canceled) and ended.record is not None:
                 return await self._settle(intent, ended.record)
         since = intent.created_at - timedelta(minutes=1)
@@ -364,6 +397,13 @@ class Orders:
             attempt=intent.attempt,
             details=details,
         )
+
+
+def _with_fee(end: OrderRecord, told: OrderRecord | None) -> OrderRecord:
+    """The end that an acceptance told, with the fee that the stream told of the same fills."""
+    if told is None or told.filled != end.filled:
+        return end
+    return msgspec.structs.replace(end, fee=told.fee, fee_currency=told.fee_currency)
 
 
 def _forgotten_after(intent: Intent, limit: timedelta) -> timedelta:

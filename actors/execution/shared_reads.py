@@ -2,7 +2,8 @@
 
 A plain object that the exchange actor owns; it sends nothing itself. Askers wait for a read that
 *began* at or after an instant; a read is started only when somebody waits, never two at a time,
-and never closer together than the freshness window.
+and never closer together than the freshness window, or than `AFTER_FILL` where somebody waits for
+what an order has left. A read goes in the best lane of those who wait for it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from messages.budget import Lane
 from messages.venue import Scope, Snapshot, VenueError, VenueErrorKind
+from venues.limits.priority import Priority, current
 
 KEPT_READS = 8
 """Recent reads kept for verdicts: two confirm an absence, the rest show a flicker."""
@@ -20,8 +24,20 @@ KEPT_READS = 8
 CLOCK_JUMP = timedelta(seconds=1)
 """How far the wall clock may part from the loop's before earlier reads' instants mean nothing."""
 
+AFTER_FILL = timedelta(seconds=0.2)
+"""How close together reads may be while somebody waits for what an order of ours has left."""
+
 PATIENCE = timedelta(seconds=45)
 """How long an asker waits before it is told that nothing is known."""
+
+
+class _Waiting(NamedTuple):
+    """Who waits for a read that begins at `wanted` or later, and `apart` from the last one."""
+
+    wanted: datetime
+    apart: timedelta
+    lane: Lane
+    future: asyncio.Future[Snapshot]
 
 
 class SharedReads:
@@ -43,11 +59,13 @@ class SharedReads:
         self._fresh = fresh
         self._now = now
         self._start_after = start_after
-        self._waiting: list[tuple[datetime, asyncio.Future[Snapshot]]] = []
+        self._waiting: list[_Waiting] = []
         self._recent: deque[Snapshot] = deque(maxlen=KEPT_READS)
         self._under_way = False
         self._planned: tuple[datetime, Callable[[], object]] | None = None
         self._offset: float | None = None
+        self.priority = Priority(Lane.ROUND)
+        """The lane of the read under way."""
         self._offset_of_read: float | None = None
 
     @property
@@ -56,15 +74,25 @@ class SharedReads:
         self._forget_if_clock_jumped()
         return tuple(self._recent)
 
-    async def snapshot(self, not_before: datetime | None = None) -> Snapshot:
-        """A read that began at `not_before` or later (None: within the freshness window)."""
+    async def snapshot(
+        self, not_before: datetime | None = None, *, after_fill: bool = False
+    ) -> Snapshot:
+        """A read that began at `not_before` or later (None: within the freshness window).
+
+        It goes in the asking task's lane, or in a better one that others need it in. `after_fill`:
+        the asker waits for what an order of ours has left.
+        """
         wanted = not_before if not_before is not None else self._now() - self._fresh
         self._forget_if_clock_jumped()
         newest = self._recent[-1] if self._recent else None
         if newest is not None and newest.started_at >= wanted:
             return newest
         future: asyncio.Future[Snapshot] = asyncio.get_running_loop().create_future()
-        self._waiting.append((wanted, future))
+        apart = min(AFTER_FILL, self._fresh) if after_fill else self._fresh
+        lane = current().lane
+        self._waiting.append(_Waiting(wanted, apart, lane, future))
+        # One that it cannot serve waits behind it, so that one is helped by it, too.
+        self.priority.raise_to(lane)
         self._pump()
         # Waiting for ever would be a silent end: a venue that never answers makes an unknown.
         try:
@@ -79,6 +107,8 @@ class SharedReads:
             return False
         self._under_way = True
         self._planned = None
+        waiting = (each.lane for each in self._waiting if not each.future.done())
+        self.priority = Priority(min(waiting, default=Lane.ROUND))
         return True
 
     def arrived(self, snapshot: Snapshot) -> None:
@@ -92,13 +122,13 @@ class SharedReads:
             return
         self._recent.append(snapshot)
         rest = []
-        for wanted, future in self._waiting:
-            if future.done():
+        for each in self._waiting:
+            if each.future.done():
                 continue
-            if snapshot.started_at >= wanted:
-                future.set_result(snapshot)
+            if snapshot.started_at >= each.wanted:
+                each.future.set_result(snapshot)
             else:
-                rest.append((wanted, future))
+                rest.append(each)
         self._waiting = rest
         self._pump()
 
@@ -109,9 +139,9 @@ class SharedReads:
             self._planned[1]()
             self._planned = None
         waiting, self._waiting = self._waiting, []
-        for _, future in waiting:
-            if not future.done():
-                future.set_result(self.unknown(why))
+        for each in waiting:
+            if not each.future.done():
+                each.future.set_result(self.unknown(why))
 
     def unknown(self, why: str) -> Snapshot:
         """A read that shows nothing and says why: never an empty account."""
@@ -132,14 +162,14 @@ class SharedReads:
             self._recent.clear()
 
     def _pump(self) -> None:
+        # Nobody reads for one that has given up.
+        self._waiting = [each for each in self._waiting if not each.future.done()]
         if self._under_way or not self._waiting:
             return
         self._forget_if_clock_jumped()
         self._offset_of_read = self._offset
         now = self._now()
-        start = min(wanted for wanted, _ in self._waiting)
-        if self._recent:
-            start = max(start, self._recent[-1].started_at + self._fresh)
+        start = min(self._earliest(each) for each in self._waiting)
         # A wall clock that jumped back must not stretch a window into an hour.
         longest = max(self._fresh, timedelta(seconds=5))
         start = min(max(start, now), now + longest)
@@ -150,3 +180,9 @@ class SharedReads:
             # Somebody needs it sooner than those for whom it was planned.
             take_back()
         self._planned = (start, self._start_after((start - now).total_seconds()))
+
+    def _earliest(self, waiting: _Waiting) -> datetime:
+        """When a read for this asker may begin."""
+        if not self._recent:
+            return waiting.wanted
+        return max(waiting.wanted, self._recent[-1].started_at + waiting.apart)

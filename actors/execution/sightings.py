@@ -7,7 +7,7 @@ then the rest, in one statement. A plain object that the exchange actor owns.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from messages.ledger import LastSeen
@@ -45,8 +45,15 @@ class Sightings:
         """When the first complete read began that did not show a leg that had been shown."""
         return self._absent_since.get(key)
 
-    def observe(self, read: Snapshot) -> tuple[LastSeen, ...]:
-        """Take in a read. Returns the sightings that the ledger should keep."""
+    def observe(
+        self, read: Snapshot, ordered: Callable[[LegKey], bool] = lambda _: False
+    ) -> tuple[LastSeen, ...]:
+        """Take in a read. Returns the sightings that the ledger should keep.
+
+        `ordered` says of a leg whether an order of ours was on its way during the read. What such
+        a read shows may be from before the order or from after it, so it is no sight that comes
+        after the order's fill, and the sight from before the order stays.
+        """
         if not read.complete:
             return ()
         shown = {position.key: position for position in read.positions}
@@ -54,6 +61,9 @@ class Sightings:
         for key, position in shown.items():
             self._absent_since.pop(key, None)
             seen = _sighting(position, read)
+            before = self._seen.get(key)
+            if before is not None and before.quantity >= seen.quantity and ordered(key):
+                continue
             self._seen[key] = seen
             if _worth_storing(seen, self._stored.get(key)):
                 self._stored[key] = seen

@@ -18,6 +18,7 @@ from actors.context import Context
 from actors.ledger_client import ask_ledger
 from actors.runtime import AskFailed
 from actors.runtime.ports import Host
+from messages.budget import Lane
 from messages.ledger import LedgerLeg, PositionRow
 from messages.to_exchange import GetMarkets, Markets, NotReady, ReadPositions
 from messages.to_ledger import ActiveRows, FindIntents
@@ -136,14 +137,16 @@ class AccountReader:
         rows = await ask_ledger(self._context, ActiveRows(account=self._account))
         return self._legs.of(rows, markets.instruments)
 
-    async def look(self, *, not_before: datetime | None = None) -> AccountView | ViewUnavailable:
+    async def look(
+        self, *, not_before: datetime | None = None, lane: Lane = Lane.ROUND
+    ) -> AccountView | ViewUnavailable:
         """One look at both sides. The rows are read after the positions."""
         markets = await self.markets()
         if isinstance(markets, ViewUnavailable):
             return markets
         snapshot = await self._context.attempt(
             paths.exchange(self._account),
-            ReadPositions(not_before=not_before),
+            ReadPositions(not_before=not_before, lane=lane),
             timeout=READ_TIMEOUT,
         )
         if isinstance(snapshot, AskFailed):
@@ -168,19 +171,20 @@ class AccountReader:
         *,
         not_before: datetime | None = None,
         twice: bool = False,
+        lane: Lane = Lane.ROUND,
     ) -> Differences | ViewUnavailable:
         """Look once, and where orphans or mismatches show a second time; keep what both looks show.
 
         Missing legs need no second look here, since each gets its own verdict. `twice`: look a
         second time in any case, for what ends takes as much evidence as what begins.
         """
-        first = await self.look(not_before=not_before)
+        first = await self.look(not_before=not_before, lane=lane)
         if isinstance(first, ViewUnavailable):
             return first
         a = first.comparison
         if not (twice or a.orphans or a.quantity or a.side or a.net):
             return Differences(view=first, first=first, missing=a.missing)
-        second = await self.look(not_before=first.snapshot.started_at + confirm_after)
+        second = await self.look(not_before=first.snapshot.started_at + confirm_after, lane=lane)
         if isinstance(second, ViewUnavailable):
             return second
         b = second.comparison

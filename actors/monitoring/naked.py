@@ -13,6 +13,7 @@ from actors.context import Context
 from actors.ledger_client import ask_ledger, note
 from actors.monitoring.account_view import READ_TIMEOUT, AccountView, Differences
 from actors.runtime import AskFailed
+from messages.budget import Lane
 from messages.ledger import AlertType
 from messages.to_alerts import RaiseAlert, ResolveAlert
 from messages.to_exchange import ReadPositions, ReadProtection
@@ -107,7 +108,7 @@ class NakedWatch:
         exchange = paths.exchange(self._account)
         later = await self._context.attempt(
             exchange,
-            ReadPositions(not_before=protection.started_at + self._confirm_after),
+            ReadPositions(not_before=protection.started_at + self._confirm_after, lane=Lane.ROUND),
             timeout=READ_TIMEOUT,
         )
         symbols = tuple(sorted({position.key.symbol for position, _ in found}))

@@ -13,6 +13,7 @@ from actors.context import Context
 from actors.ledger_client import ask_ledger, event, note
 from actors.monitoring.account_view import AccountView
 from actors.runtime import AskFailed
+from messages.execution import ErrorCode
 from messages.ledger import NewPosition
 from messages.settings import OrphanPolicy
 from messages.to_alerts import RaiseAlert
@@ -96,6 +97,8 @@ async def _protect(
         paths.exchange(key.account), PlaceStop(key=key, trigger_price=price), timeout=120.0
     )
     failure = placed.why if isinstance(placed, AskFailed) else placed.error
+    if not isinstance(placed, AskFailed) and placed.waits:
+        return ""
     if isinstance(placed, AskFailed) or not placed.success:
         _failed(context, key, f"no stop could be placed: {failure}")
         return ""
@@ -118,6 +121,8 @@ async def _close(context: Context, position: VenuePosition) -> str:
         ),
         timeout=900.0,
     )
+    if not isinstance(result, AskFailed) and result.error_code is ErrorCode.ACCOUNT_UNDECIDED:
+        return ""
     if isinstance(result, AskFailed) or not result.success:
         why = result.why if isinstance(result, AskFailed) else result.error_message
         _failed(context, key, f"it could not be closed: {why}")

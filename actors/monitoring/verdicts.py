@@ -16,6 +16,7 @@ from actors import paths
 from actors.context import Context
 from actors.monitoring.row_closing import RowsClosed, RowsLeft, close_rows_of
 from actors.runtime import AskFailed
+from messages.budget import Lane
 from messages.ledger import LedgerLeg
 from messages.settings import Settings
 from messages.to_exchange import JudgeLeg, Judgement, Markets
@@ -28,7 +29,12 @@ JUDGE_TIMEOUT = 120.0
 
 
 async def ask_verdict(
-    context: Context, leg: LedgerLeg, view: LedgerView, *, not_before: datetime | None = None
+    context: Context,
+    leg: LedgerLeg,
+    view: LedgerView,
+    *,
+    not_before: datetime | None = None,
+    lane: Lane = Lane.ANSWER,
 ) -> Judgement:
     """The verdict on a leg of `view`. An exchange actor that does not answer leaves it unknown.
 
@@ -42,6 +48,7 @@ async def ask_verdict(
         quantity=leg.quantity,
         opposite_rows=view.has_opposite(leg.key),
         not_before=not_before,
+        lane=lane,
     )
     begun = context.now()
     answer = await context.attempt(paths.exchange(leg.key.account), question, timeout=JUDGE_TIMEOUT)

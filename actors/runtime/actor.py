@@ -157,9 +157,12 @@ class Actor(_PykkaActor, Generic[S]):
         except AskError as error:
             return error.as_value()
 
-    def later(self) -> DeferredReply[Any]:
-        """A reply that the handler may return now and that is set later."""
-        return DeferredReply(self._life)
+    def later(self, *, outlives: bool = False) -> DeferredReply[Any]:
+        """A reply that the handler may return now and that is set later.
+
+        `outlives`: it will be set even if the actor has ended by then, by what goes on below it.
+        """
+        return DeferredReply(self._life, outlives=outlives)
 
     def work(self, job: Coroutine[Any, Any, Any], tag: object = None, *, name: str = "") -> Worker:
         """Run a coroutine in a task of its own, owned by this incarnation.

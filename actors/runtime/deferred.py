@@ -13,13 +13,16 @@ R = TypeVar("R")
 class DeferredReply(Generic[R]):
     """Returned by a handler in place of its reply, which `set` delivers when it is known.
 
-    If the actor ends first, the asker gets `ActorCrashed`.
+    If the actor ends first, the asker gets `ActorCrashed`; unless the reply `outlives` it, since
+    it comes from below the actor, from whatever goes on without it.
     """
 
-    __slots__ = ("_life", "_reply", "_set", "_value")
+    __slots__ = ("_error", "_life", "_outlives", "_reply", "_set", "_value")
 
-    def __init__(self, life: Owner) -> None:
+    def __init__(self, life: Owner, *, outlives: bool = False) -> None:
         self._life = life
+        self._outlives = outlives
+        self._error: ActorCrashed | None = None
         self._reply: Reply | None = None
         self._set = False
         self._value: R | None = None
@@ -40,6 +43,16 @@ class DeferredReply(Generic[R]):
             if not reply.done():
                 reply.set_result(value)
 
+    def crash(self, error: BaseException) -> None:
+        """Answer with `ActorCrashed`: what was asked for has failed in a way nobody foresaw."""
+        if self._set:
+            return
+        self._set = True
+        self._error = crash_reply(self._life.cell.path, error)
+        if self._reply is not None:
+            self._life.deferred.pop(self._reply, None)
+            fail(self._reply, self._error)
+
     @property
     def done(self) -> bool:
         return self._set
@@ -48,12 +61,15 @@ class DeferredReply(Generic[R]):
         """Say where the answer goes; None when the request was told, not asked."""
         if reply is None:
             return
-        if self._set:
+        if self._error is not None:
+            fail(reply, self._error)
+        elif self._set:
             if not reply.done():
                 reply.set_result(self._value)
         else:
             self._reply = reply
-            self._life.deferred[reply] = self
+            if not self._outlives:
+                self._life.deferred[reply] = self
 
 
 def fail(reply: Reply | None, error: AskError) -> None:

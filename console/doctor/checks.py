@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 import tomllib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from console.control.socket_file import SocketTakenError, ensure_free
+from messages.ledger import PositionRow
 from messages.settings import Settings
 from storage import LedgerRefused, LedgerUnavailable
 from storage.inspection import LedgerFacts, inspect_ledger
@@ -64,6 +65,9 @@ def config_check(file: Path, settings: Settings) -> Check:
         for key in ("key", "secret", "password")
         if key in entries and not str(entries[key]).startswith(("env:", "file:"))
     )
+    api = table.get("ledger", {}).get("api", {})
+    if not str(api.get("password", "env:")).startswith(("env:", "file:")):
+        literal.append("ledger.api.password")
     if literal and stat.S_IMODE(file.stat().st_mode) & 0o077:
         return warning(
             "config",
@@ -130,6 +134,25 @@ def _schema(facts: LedgerFacts) -> Check:
     return ok("ledger", f"schema {facts.schema}, up to date")
 
 
+class Book(msgspec.Struct, frozen=True, kw_only=True):
+    """What the ledger says of the accounts: its active rows, and who each account is."""
+
+    rows: tuple[PositionRow, ...] = ()
+    identities: Mapping[str, str] = {}
+
+
+async def read_book(settings: Settings) -> Book:
+    """The rows that `run` would guard; none where they can't be read, which other checks tell."""
+    try:
+        facts = await inspect_ledger(settings.storage.url)
+        rows = facts.rows
+        if settings.ledger is not None:
+            rows = await (await open_source(settings.ledger)).active_rows()
+    except (LedgerUnavailable, LedgerRefused):
+        return Book()
+    return Book(rows=rows, identities={one.account: one.identity for one in facts.identities})
+
+
 async def source_check(settings: Settings) -> Check:
     """Another program's ledger, read once."""
     assert settings.ledger is not None
@@ -144,6 +167,12 @@ async def source_check(settings: Settings) -> Check:
             "source",
             f"{len(rows)} open positions, of which rows {unread} lack a quantity or an opening",
             "correct them there: what can't be read is not guarded",
+        )
+    if source.api is not None and (refused := await source.api.check()) is not None:
+        return warning(
+            "source",
+            f"{len(rows)} open positions; ledger.api does not answer: {refused}",
+            "set ledger.api right, or start the bot: it is not told of what the guard closes",
         )
     return ok("source", f"{settings.ledger.kind}: {len(rows)} open positions")
 

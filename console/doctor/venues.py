@@ -10,7 +10,9 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from statistics import median
 
+from console.doctor.budget import Budgets
 from console.doctor.checks import Check, failure, ok, warning
+from console.doctor.logins import Logins
 from messages.settings import AccountSettings, Mode
 from messages.venue import Connected, KeyRights, VenueError, VenueErrorKind
 from venues.gateway import open_venue
@@ -38,6 +40,8 @@ _NOT_TOLD = "see the exchange's own page about its API keys"
 async def venue_checks(
     account: AccountSettings,
     mode: Mode,
+    logins: Logins,
+    budgets: Budgets,
     *,
     now: Callable[[], datetime],
     announce: Callable[[str], None],
@@ -63,9 +67,11 @@ async def venue_checks(
             return
         yield _rights(account, mode, rights)
         yield _position_mode(account.name, connected)
+        yield await logins.check(venue, account)
         announce(f"{account.name}: reading positions and stops")
-        async for check in _reads(venue, account, connected):
+        async for check in _reads(venue, account, connected, logins):
             yield check
+        budgets.note(account, venue.budget())
     finally:
         await venue.close()
 
@@ -141,14 +147,15 @@ def _position_mode(name: str, connected: Connected) -> Check:
 
 
 async def _reads(
-    venue: Venue, account: AccountSettings, connected: Connected
+    venue: Venue, account: AccountSettings, connected: Connected, logins: Logins
 ) -> AsyncIterator[Check]:
-    """A whole read of positions, and of the stops of one symbol of theirs (or of any)."""
+    """A whole read of positions held against the rows, and of the stops of one symbol."""
     snapshot = await venue.fetch_positions()
     if snapshot.problems:
         yield _failed(f"{account.name} positions", snapshot.problems[0])
     else:
         yield ok(f"{account.name} positions", f"{len(snapshot.positions)} legs are open")
+        yield logins.compare(account.name, connected, snapshot)
     symbols = sorted({position.key.symbol for position in snapshot.positions})
     if not symbols:
         symbols = [

@@ -26,6 +26,7 @@ from console.control import protocol as p
 from console.service.channels import ChannelUnusable, open_channels
 from console.service.key_rights import withdrawal_keys
 from console.service.restarts import Restarts
+from console.service.shared_logins import shared_logins
 from messages.base import Request
 from messages.ledger import EventDraft
 from messages.settings import AccountSettings, Settings
@@ -122,7 +123,10 @@ class Reloading(Actor[ReloadingState]):
         """New and changed accounts whose key is not to act, and why."""
         before = {account.name: account for account in old.accounts}
         asked = [a for a in wanted.accounts if _is_another_key(before.get(a.name), a)]
-        found = await withdrawal_keys(asked, old.mode, now=self.now)
+        found = await shared_logins(
+            wanted.accounts, now=self.now, new=[account.name for account in asked]
+        )
+        found |= await withdrawal_keys(asked, old.mode, now=self.now)
         return {account_section(name): why for name, why in found.items()}
 
     async def _put_in_force(self, settings: Settings, plan: p.Reloaded) -> p.Reloaded:

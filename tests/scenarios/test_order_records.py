@@ -190,8 +190,8 @@ async def test_an_older_order_under_our_id_is_not_taken_for_ours(
 class Paid(Around):
     """A gateway whose fills were paid for in BNB."""
 
-    async def fetch_fills(self, symbol: str, since: datetime) -> Fills | VenueError:
-        answer = await self._venue.fetch_fills(symbol, since)
+    async def order_fills(self, symbol: str, order_id: str, since: datetime) -> Fills | VenueError:
+        answer = await self._venue.order_fills(symbol, order_id, since)
         if not isinstance(answer, Fills):
             return answer
         fee = Decimal("0.4")

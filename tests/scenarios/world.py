@@ -81,6 +81,19 @@ def ago(hours: float) -> datetime:
     return now() - timedelta(hours=hours)
 
 
+class MovableClock:
+    """The guard's wall clock. It can be moved on, for what lasts longer than a test may."""
+
+    def __init__(self) -> None:
+        self._moved = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return now() + self._moved
+
+    def move(self, by: timedelta) -> None:
+        self._moved += by
+
+
 async def until(
     condition: Callable[[], Awaitable[bool] | bool], what: str, seconds: float = 60.0
 ) -> None:
@@ -210,7 +223,7 @@ class World:
 
     async def ready(self, *accounts: str) -> None:
         for account in accounts or tuple(a.name for a in self.settings.accounts):
-            await until(partial(self._had_first_round, account), f"{account} is ready")
+            await until(partial(self._had_first_round, account), f"{account} is ready", 60.0)
 
     def _had_first_round(self, account: str) -> bool:
         """Connected, and every monitor has been through once."""
@@ -334,24 +347,37 @@ def settings_for(
 
 
 @asynccontextmanager
+async def _standing(venue: SimulatedVenue | None) -> AsyncIterator[SimulatedVenue]:
+    if venue is not None:
+        yield venue
+        return
+    async with SimulatedVenue(seed=7) as own:
+        yield own
+
+
+@asynccontextmanager
 async def world(
     tmp_path: Path,
     *,
     accounts: tuple[str, ...] = ("bybit-main",),
     before: Callable[[World], Awaitable[Any]] | None = None,
     wrap: Callable[[Venue], Venue] | None = None,
+    clock: Callable[[], datetime] = now,
+    venue: SimulatedVenue | None = None,
     **changes: Any,
 ) -> AsyncIterator[World]:
     """A running guard. `before` prepares market and ledger before the tree starts.
 
     `wrap` stands between the actors and each gateway, for what the simulated venue cannot say.
+    `clock` is the guard's own; the venue's and the leases' goes on as it does. Without `venue`
+    it has one of its own.
     """
-    async with SimulatedVenue(seed=7) as venue:
+    async with _standing(venue) as venue:
         settings = settings_for(tmp_path, venue, accounts, **changes)
         ledger = await open_ledger(settings.storage.url, now=now, data_dir=tmp_path)
-        venues = {a.name: open_venue(a, now=now) for a in settings.accounts}
+        venues = {a.name: open_venue(a, now=clock) for a in settings.accounts}
         source = await open_source(settings.ledger) if settings.ledger is not None else None
-        system = System(now=now, seed=1)
+        system = System(now=clock, seed=1)
         guard = World(venue, ledger, system, settings)
         if before is not None:
             await before(guard)

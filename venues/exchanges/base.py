@@ -23,6 +23,7 @@ from messages.venue import (
     NotTold,
     OrderRequest,
     OrderType,
+    PriceKind,
     ProtectiveOrder,
     VenueError,
     VenueErrorKind,
@@ -38,6 +39,7 @@ from venues.exchanges.values import (
     Limit,
     Order,
     OrderPush,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -169,6 +171,13 @@ class Exchange:
         """The most contracts of one market order; None where there is no limit."""
         limits = market.get("limits") or {}
         return positive_or_none((limits.get("market") or {}).get("max"))
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """The lists that together have these kinds of prices of all contracts; none: it has none.
+
+        What is in none of them is asked for by its name.
+        """
+        return []
 
     async def prices(self, session: Session, symbol: str) -> dict[str, Any]:
         """The symbol's `last`, `bid`, `ask` and `mark`, as written."""
@@ -312,6 +321,12 @@ class Exchange:
     def open_order_reads(self) -> tuple[Mapping[str, Any], ...]:
         """The parameter sets that together list all resting orders of a symbol."""
         return ({}, *self.facts.triggers)
+
+    def resting_order_reads(
+        self, symbols: tuple[str, ...], settles: tuple[str, ...]
+    ) -> list[tuple[str | None, Mapping[str, Any]]]:
+        """What to ask so that all resting orders of these symbols are listed; None: of all."""
+        return [(symbol, kind) for symbol in symbols for kind in self.open_order_reads()]
 
     def trigger_order_reads(
         self,

@@ -15,6 +15,7 @@ from messages.venue import (
     Instrument,
     InstrumentStatus,
     NotTold,
+    PriceKind,
     VenueErrorKind,
 )
 from venues.exchanges.base import Exchange
@@ -37,6 +38,7 @@ from venues.exchanges.values import (
     Facts,
     Limit,
     Order,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -65,7 +67,8 @@ _FILLS = Place("/swap/v2/trade/allFillOrders", ("data", "fill_orders"), nullable
 
 def _by_endpoint(asked: Asked) -> Limit:
     name = f"{asked.method} {asked.path}"
-    return Limit(name, LimitScope.LOGIN, "requests", 1.0, float(_A_SECOND.get(name, _USUAL)))
+    unit = "orders" if name == "POST trade/order" else "requests"
+    return Limit(name, LimitScope.LOGIN, unit, 1.0, float(_A_SECOND.get(name, _USUAL)))
 
 
 class Bingx(Exchange):
@@ -118,7 +121,17 @@ class Bingx(Exchange):
         ("less than the available amount", VenueErrorKind.REDUCE_ONLY_RESERVED),
     )
 
-    limits = (_ACCOUNT, _MARKET)
+    limits = (
+        _ACCOUNT,
+        _MARKET,
+        Limit(
+            "POST trade/order",
+            LimitScope.LOGIN,
+            "orders",
+            1.0,
+            float(_A_SECOND["POST trade/order"]),
+        ),
+    )
 
     def charges(self, asked: Asked) -> tuple[Charge, ...]:
         """By address: the venue's notice of 16 Oct 2025. By user: each endpoint's own page."""
@@ -140,6 +153,19 @@ class Bingx(Exchange):
         """GET /openApi/account/v1/uid: `uid`."""
         body = await session.exchange.accountV1PrivateGetUid()
         return Identity(id=told_id(object_at(body, "data"), "uid"))
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /openApi/swap/v2/quote/ticker and premiumIndex of all contracts."""
+        place = Place("/swap/v2/quote/ticker", ("data",))
+        fields = {"bid": "bidPrice", "ask": "askPrice", "last": "lastPrice"}
+        found = []
+        if kinds != {PriceKind.MARK}:
+            found.append(PriceList("swapV2PublicGetQuoteTicker", place, "symbol", fields))
+        if PriceKind.MARK in kinds:
+            marks = Place("/swap/v2/quote/premiumIndex", ("data",))
+            mark = {"mark": "markPrice"}
+            found.append(PriceList("swapV2PublicGetQuotePremiumIndex", marks, "symbol", mark))
+        return found
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`status`: 1 online, 25 closed to openings, 5 before its launch, 0 offline."""

@@ -20,6 +20,7 @@ from messages.venue import (
     Instrument,
     InstrumentStatus,
     NotTold,
+    PriceKind,
     VenueError,
     VenueErrorKind,
 )
@@ -42,6 +43,7 @@ from venues.exchanges.values import (
     Facts,
     Limit,
     Order,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -77,7 +79,8 @@ _CLOSES = re.compile(r"close_(long|short)")
 def _by_endpoint(asked: Asked) -> Limit:
     scope = LimitScope.LOGIN if asked.private else LimitScope.ADDRESS
     usual = _USUAL if asked.private else _USUAL_PUBLIC
-    return Limit(asked.path, scope, "requests", 1.0, float(_A_SECOND.get(asked.path, usual)))
+    unit = "orders" if asked.path.endswith("order/place-order") else "requests"
+    return Limit(asked.path, scope, unit, 1.0, float(_A_SECOND.get(asked.path, usual)))
 
 
 class Bitget(Exchange):
@@ -142,7 +145,10 @@ class Bitget(Exchange):
         other="33013 40774 400172 40017 40019 40020",
     )
 
-    limits = (_ADDRESS,)
+    limits = (
+        _ADDRESS,
+        Limit("v2/mix/order/place-order", LimitScope.LOGIN, "orders", 1.0, float(_USUAL)),
+    )
 
     def charges(self, asked: Asked) -> tuple[Charge, ...]:
         """Page "Request Interaction": 6,000 a minute an address; each endpoint's own page."""
@@ -181,6 +187,21 @@ class Bitget(Exchange):
         parent = other_id(data.get("parentId"))
         below = parent not in ("", own)
         return Identity(id=own, sub_account=below, main_id=parent if below else "")
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /api/v2/mix/market/tickers of a product type: all kinds at once."""
+        fields = {"bid": "bidPr", "ask": "askPr", "last": "lastPr", "mark": "markPrice"}
+        products = {_PRODUCTS.get(settle, "COIN-FUTURES") for settle in settles}
+        return [
+            PriceList(
+                "publicMixGetV2MixMarketTickers",
+                Place("/api/v2/mix/market/tickers", ("data",)),
+                "symbol",
+                fields,
+                {"productType": product},
+            )
+            for product in sorted(products)
+        ]
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`symbolStatus` (`status` of a unified account); `offTime` is when it is taken off."""

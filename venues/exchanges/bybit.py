@@ -22,6 +22,7 @@ from messages.venue import (
     Kind,
     NotTold,
     OrderRequest,
+    PriceKind,
     VenueErrorKind,
 )
 from venues.exchanges.base import Exchange
@@ -46,6 +47,7 @@ from venues.exchanges.values import (
     Limit,
     Order,
     OrderPush,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -91,11 +93,13 @@ _KINDS = {
 }
 _FUNDING = "Funding"
 """An execution as the venue counts, which trades nothing."""
+_TICKERS = Place("/v5/market/tickers", ("result", "list"))
 
 
 def _by_user(path: str) -> Limit:
     most = float(_A_SECOND.get(path, _UNLISTED))
-    return Limit(path.removeprefix("v5/"), LimitScope.LOGIN, "requests", 1.0, most)
+    unit = "orders" if path == "v5/order/create" else "requests"
+    return Limit(path.removeprefix("v5/"), LimitScope.LOGIN, unit, 1.0, most)
 
 
 class Bybit(Exchange):
@@ -243,6 +247,17 @@ class Bybit(Exchange):
             return positive_or_none(lot.get("maxMktOrderQty"))
         return super().largest_market_order(market)
 
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /v5/market/tickers of a category: all kinds at once."""
+        categories = {"linear" if settle in STABLE else "inverse" for settle in settles}
+        fields = {"bid": "bid1Price", "ask": "ask1Price", "last": "lastPrice", "mark": "markPrice"}
+        return [
+            PriceList(
+                "publicGetV5MarketTickers", _TICKERS, "symbol", fields, {"category": category}
+            )
+            for category in sorted(categories)
+        ]
+
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`status`; an end that is announced stands in a perpetual's `deliveryTime`."""
         info = market["info"]
@@ -306,6 +321,13 @@ class Bybit(Exchange):
     def open_order_reads(self) -> tuple[Mapping[str, Any], ...]:
         # Without an orderFilter all kinds are listed together.
         return ({},)
+
+    def resting_order_reads(
+        self, symbols: tuple[str, ...], settles: tuple[str, ...]
+    ) -> list[tuple[str | None, Mapping[str, Any]]]:
+        if len(symbols) == 1:
+            return super().resting_order_reads(symbols, settles)
+        return [(None, params) for params in self.position_reads(settles)]
 
     def trigger_order_reads(
         self,
@@ -414,6 +436,8 @@ class Bybit(Exchange):
                 status=row.get("orderStatus"),
                 amount=row.get("qty"),
                 filled=row.get("cumExecQty"),
+                row=row,
+                average=row.get("avgPrice"),
             )
             for row in rows_of(message.get("data"))
             # On a unified account the topic tells of spot and options as well, some of which bear

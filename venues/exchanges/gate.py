@@ -19,6 +19,7 @@ from messages.venue import (
     NotTold,
     OrderRequest,
     OrderType,
+    PriceKind,
 )
 from venues.exchanges.base import Exchange
 from venues.exchanges.reading import (
@@ -38,6 +39,7 @@ from venues.exchanges.values import (
     Facts,
     Limit,
     Order,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -150,6 +152,20 @@ class Gate(Exchange):
     def listens_again(self, reply: Reply, now: datetime) -> datetime | None:
         told = super().listens_again(reply, now)
         return told or instant_or_none(reply.headers.get(_RESET))
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /futures/{settle}/tickers: all kinds of all perpetuals; dated ones go by name."""
+        fields = {"bid": "highest_bid", "ask": "lowest_ask", "last": "last", "mark": "mark_price"}
+        return [
+            PriceList(
+                "publicFuturesGetSettleTickers",
+                Place("/tickers", ()),
+                "contract",
+                fields,
+                {"settle": settle.lower()},
+            )
+            for settle in settles
+        ]
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         info = market["info"]

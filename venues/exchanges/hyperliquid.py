@@ -20,6 +20,7 @@ from messages.venue import (
     InstrumentStatus,
     NotTold,
     OrderRequest,
+    PriceKind,
     VenueErrorKind,
 )
 from venues.exchanges.base import Exchange
@@ -31,6 +32,7 @@ from venues.exchanges.values import (
     Facts,
     Limit,
     Order,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -65,6 +67,35 @@ _ID_TAIL = "0000"
 async def _no_builder() -> bool:
     """In place of an approval of ccxt's own builder: none is wanted in our orders."""
     return False
+
+
+class _Contexts(PriceList):
+    """Contracts and their prices come as two lists of one order."""
+
+    async def read(self, exchange: Any) -> list[tuple[str, dict[str, Any]]]:
+        body = await exchange.publicPostInfo({"type": "metaAndAssetCtxs"})
+        if not (isinstance(body, list) and len(body) == 2 and isinstance(body[0], Mapping)):
+            raise MalformedReplyError("the contracts' contexts are not two lists")
+        named, contexts = body[0].get("universe"), body[1]
+        if not (isinstance(named, list) and isinstance(contexts, list)):
+            raise MalformedReplyError("the contracts' contexts are not two lists")
+        if len(named) != len(contexts) or not all(
+            isinstance(each, Mapping) for each in (*named, *contexts)
+        ):
+            raise MalformedReplyError("the contracts' contexts do not fit the contracts")
+        return [
+            (str(each.get("name")), _prices_of(context))
+            for each, context in zip(named, contexts, strict=True)
+        ]
+
+
+def _prices_of(context: Row) -> dict[str, Any]:
+    impact = context.get("impactPxs")
+    bid, ask = impact if isinstance(impact, list) and len(impact) == 2 else (None, None)
+    return {"bid": bid, "ask": ask, "mark": context.get("markPx")}
+
+
+_CONTEXTS = _Contexts("", Place("/info#metaAndAssetCtxs", ()), "name", {})
 
 
 class Hyperliquid(Exchange):
@@ -154,6 +185,13 @@ class Hyperliquid(Exchange):
             raise MalformedReplyError("what the address is, role, is not told")
         main = other_id(data.get("master")).lower()
         return Identity(id=address, sub_account=role == "subAccount", main_id=main)
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """`metaAndAssetCtxs`: what is paid for a usual size (impactPxs), and the mark price.
+
+        No list has the last trades' prices.
+        """
+        return [] if PriceKind.LAST in kinds else [_CONTEXTS]
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         ended = is_true(market["info"].get("isDelisted"))

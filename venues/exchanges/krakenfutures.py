@@ -23,6 +23,7 @@ from messages.venue import (
     Kind,
     NotTold,
     OrderRequest,
+    PriceKind,
 )
 from venues.exchanges.base import Exchange
 from venues.exchanges.reading import codes_by_kind, ending, raw_of, signed_row, told_id
@@ -33,6 +34,7 @@ from venues.exchanges.values import (
     Facts,
     Limit,
     Order,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -149,6 +151,11 @@ class KrakenFutures(Exchange):
         """GET /api/history/v3/account-log: `accountUid`."""
         body = await session.exchange.historyGetAccountLog({"version": "v3", "count": 1})
         return Identity(id=told_id(body if isinstance(body, Mapping) else {}, "accountUid"))
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /derivatives/api/v3/tickers: all kinds at once."""
+        fields = {"bid": "bid", "ask": "ask", "last": "last", "mark": "markPrice"}
+        return [PriceList("publicGetTickers", Place("/tickers", ("tickers",)), "symbol", fields)]
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         halted = str(market["info"].get("tradeable", "true")).lower() == "false"

@@ -14,6 +14,7 @@ from messages.venue import (
     Instrument,
     InstrumentStatus,
     NotTold,
+    PriceKind,
     VenueErrorKind,
 )
 from venues.exchanges.base import Exchange
@@ -36,6 +37,7 @@ from venues.exchanges.values import (
     Facts,
     Limit,
     Order,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -208,6 +210,19 @@ class KucoinFutures(Exchange):
             sub_account=not is_true(master) if master is not None else None,
             label=label_of(data.get("subName") or data.get("remark")),
         )
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /api/v1/allTickers; the mark prices are with the contracts."""
+        place = Place("/api/v1/allTickers", ("data",))
+        fields = {"bid": "bestBidPrice", "ask": "bestAskPrice", "last": "price"}
+        found = []
+        if kinds != {PriceKind.MARK}:
+            found.append(PriceList("futuresPublicGetAllTickers", place, "symbol", fields))
+        if PriceKind.MARK in kinds:
+            marks = Place("/api/v1/contracts/active", ("data",))
+            mark = {"mark": "markPrice"}
+            found.append(PriceList("futuresPublicGetContractsActive", marks, "symbol", mark))
+        return found
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         told = str(market["info"].get("status") or "Open")

@@ -18,6 +18,7 @@ from messages.venue import (
     NotTold,
     OrderRequest,
     OrderType,
+    PriceKind,
     ProtectionKind,
     ProtectiveOrder,
 )
@@ -30,6 +31,7 @@ from venues.exchanges.values import (
     Facts,
     Limit,
     Order,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -111,7 +113,7 @@ class Mexc(Exchange):
         other="1003 2001 2002 2022",
     )
 
-    limits = (Limit("order/create", LimitScope.ADDRESS, "requests", 2.0, 4.0),)
+    limits = (Limit("order/create", LimitScope.ADDRESS, "orders", 2.0, 4.0),)
 
     def charges(self, asked: Asked) -> tuple[Charge, ...]:
         """Each endpoint's own page: "Rate limit: 20 times / 2 seconds" mostly.
@@ -123,7 +125,8 @@ class Mexc(Exchange):
         if asked.path == "detail":
             return (Charge(Limit("detail", LimitScope.ADDRESS, "requests", 5.0, 1.0)),)
         most = float(_IN_TWO_SECONDS.get(asked.path, _USUAL))
-        return (Charge(Limit(asked.path, LimitScope.ADDRESS, "requests", 2.0, most)),)
+        unit = "orders" if asked.path == "order/create" else "requests"
+        return (Charge(Limit(asked.path, LimitScope.ADDRESS, unit, 2.0, most)),)
 
     async def touch(self, session: Session) -> None:
         """GET /api/v1/contract/ping."""
@@ -133,6 +136,12 @@ class Mexc(Exchange):
         """GET /api/v3/uid of the spot host, with the same key: `uid`."""
         body = await session.exchange.spotPrivateGetUid()
         return Identity(id=told_id(body if isinstance(body, Mapping) else {}, "uid"))
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /api/v1/contract/ticker: all kinds at once."""
+        fields = {"bid": "bid1", "ask": "ask1", "last": "lastPrice", "mark": "fairPrice"}
+        place = Place("/contract/ticker", ("data",))
+        return [PriceList("contractPublicGetTicker", place, "symbol", fields)]
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`state`: 0 enabled, 1 delivery, 2 delivered, 3 offline, 4 paused."""

@@ -18,6 +18,7 @@ from messages.venue import (
     NotTold,
     OrderRequest,
     OrderType,
+    PriceKind,
 )
 from venues.exchanges.base import Exchange
 from venues.exchanges.reading import (
@@ -41,6 +42,7 @@ from venues.exchanges.values import (
     Facts,
     Limit,
     Order,
+    PriceList,
     Row,
     RowReading,
     Session,
@@ -114,6 +116,10 @@ _EFFECTIVE = ("effective", "partially_effective")
 
 def _is_algo(raw: Row) -> bool:
     return "actualSz" in raw
+
+
+_TICKERS = Place("/api/v5/market/tickers", ("data",))
+_MARKS = Place("/api/v5/public/mark-price", ("data",))
 
 
 class Okx(Exchange):
@@ -203,6 +209,16 @@ class Okx(Exchange):
             raise MalformedReplyError("the key's permissions are not told")
         granted = str(rows[0]["perm"]).split(",")
         return KeyRights(read=True, trade="trade" in granted, withdraw="withdraw" in granted)
+
+    def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
+        """GET /api/v5/market/tickers and public/mark-price of all swaps; dated ones go by name."""
+        swaps = {"instType": "SWAP"}
+        fields = {"bid": "bidPx", "ask": "askPx", "last": "last"}
+        found = [PriceList("publicGetMarketTickers", _TICKERS, "instId", fields, swaps)]
+        if PriceKind.MARK in kinds:
+            marks = {"mark": "markPx"}
+            found.append(PriceList("publicGetPublicMarkPrice", _MARKS, "instId", marks, swaps))
+        return found if kinds != {PriceKind.MARK} else found[1:]
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`state`; an end that is announced stands in a swap's `expTime`."""

@@ -13,7 +13,7 @@ from messages.settings import AccountSettings
 from messages.values import ZERO, Side
 from messages.venue import Instrument, OrderType
 from venues.numbers import milliseconds
-from venues.strict import Place
+from venues.strict import Place, rows_at
 
 Row = Mapping[str, Any]
 """A position, order or fill as the exchange itself wrote it."""
@@ -133,6 +133,28 @@ class Facts:
     cancels_by_kind: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """A question whose answer lists a price of all contracts: ccxt's method, and where it is.
+
+    `id` names the contract in a row; `fields` are the row's names of `bid`, `ask`, `last`, `mark`.
+    """
+
+    method: str
+    place: Place
+    id: str
+    fields: Mapping[str, str]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    async def read(self, exchange: Any) -> list[tuple[str, dict[str, Any]]]:
+        """Each row's contract and prices, as written. Raises `MalformedReplyError`."""
+        body = await getattr(exchange, self.method)(dict(self.params))
+        return [
+            (str(row.get(self.id)), {ours: row.get(name) for ours, name in self.fields.items()})
+            for row in rows_at(body, self.place)
+        ]
+
+
 class Step:
     """One place to look for an order. `trigger` tells which kind it holds; None: both."""
 
@@ -171,11 +193,23 @@ class LegPush:
 
 
 @dataclass(frozen=True, slots=True)
+class TradePush:
+    """One execution that a stream's word of an order tells of; `fee` is positive for a cost."""
+
+    id: Any
+    amount: Any
+    fee: Any
+    fee_currency: Any
+
+
+@dataclass(frozen=True, slots=True)
 class OrderPush:
     """A stream's word of an order; sizes in contracts, each as the venue wrote it.
 
     A `conditional` order that rests has no fill to tell. `resting` says that the order rests,
-    whatever ccxt makes of `status`.
+    whatever ccxt makes of `status`. `row` has the side and the leg in the names of the venue's REST
+    record; None where the message does not tell all that a record does. `trade` is the execution
+    that led to this message, where it tells of one.
     """
 
     symbol: Any
@@ -186,6 +220,9 @@ class OrderPush:
     filled: Any
     conditional: bool = False
     resting: bool = False
+    row: Row | None = None
+    average: Any = None
+    trade: TradePush | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,3 +115,48 @@ def aged_names(guard: World, account: str) -> list[str]:
     names = [p.removeprefix(base) for p in paths if p.startswith(base + "SOL")]
     assert len(names) == 2
     return names
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+@scenario
+async def test_a_hedged_account_that_was_emptied_while_nobody_looked_has_two_ghosts(
+    tmp_path: Path, account: str
+) -> None:
+    """No position tells the mode any more, and no order of ours ever did."""
+    rows: list[PositionRow] = []
+
+    async def before(guard: World) -> None:
+        guard.market.set_mode(account, hedged=True)
+        for side in Side:
+            rows.append(await guard.gone(SOL, side, "4", hours=1, account=account))
+
+    async with world(
+        tmp_path, accounts=(account,), before=before, verdict=SETTLED_AT_ONCE
+    ) as guard:
+        await guard.scan("reconciliation", account)
+        for row in rows:
+            assert (await guard.closed(row)).exit_source == "venue_history"
+        assert sent(guard) == []
+
+
+@pytest.mark.parametrize("account", ACCOUNTS)
+@scenario
+async def test_a_one_way_account_with_no_net_at_the_start_has_none(
+    tmp_path: Path, account: str
+) -> None:
+    rows: list[PositionRow] = []
+
+    async def before(guard: World) -> None:
+        for side in Side:
+            price = guard.price(SOL, account)
+            guard.market.open_position(account, SOL, side, Decimal(4), price, ago(1))
+            rows.append(await guard.row(SOL, side, "4", hours=1, account=account))
+
+    async with world(
+        tmp_path, accounts=(account,), before=before, verdict=SETTLED_AT_ONCE
+    ) as guard:
+        for _ in range(3):
+            await guard.scan("reconciliation", account)
+        for row in rows:
+            assert await guard.same(row)
+        assert await types_of_alerts(guard) == []
