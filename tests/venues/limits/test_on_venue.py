@@ -54,6 +54,28 @@ async def queued(venue: Venue, most: int) -> None:
     await until(lambda: venue.budget().waiting >= most, f"{most} requests that wait")
 
 
+@asynccontextmanager
+async def stalls() -> AsyncIterator[list[float]]:
+    """How many seconds this process was kept from running inside, by the machine's other work."""
+    lost = [0.0]
+    beat = 0.01
+
+    async def count() -> None:
+        clock = asyncio.get_running_loop().time
+        last = clock()
+        while True:
+            await asyncio.sleep(beat)
+            lost[0] += max(0.0, clock() - last - 2 * beat)
+            last = clock()
+
+    task = asyncio.create_task(count())
+    try:
+        yield lost
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 def limit_of(use: BudgetUse, name: str) -> LimitUse:
     return next(limit for limit in use.limits if limit.name == name)
 
@@ -84,14 +106,15 @@ def test_fifty_orders_at_once_are_all_taken_in_little_more_than_the_limits_time(
     async def scenario() -> None:
         async with simulated(Exchange.BYBIT, limits=True, latency=LATENCY) as at:
             at.hold("1")
-            placed = await asyncio.gather(*(at.venue.place(order) for order in closes(at, 50)))
+            async with stalls() as lost:
+                placed = await asyncio.gather(*(at.venue.place(order) for order in closes(at, 50)))
             assert [type(answer) for answer in placed] == [Accepted] * 50
             sent = creations(at)
             # None was refused, or it would have been sent again.
             assert len(sent) == 50
             assert at.market.quantity("main", BTC, LONG) == Decimal("0.5")
-            took = (sent[-1].at - sent[0].at).total_seconds()
-            assert took <= 1.2 * 50 / ORDERS_ON_BYBIT, took
+            took = (sent[-1].at - sent[0].at).total_seconds() - lost[0]
+            assert took <= 1.2 * 50 / ORDERS_ON_BYBIT, (took, lost)
 
     run(scenario())
 
@@ -396,13 +419,15 @@ def test_reads_leave_sockets_to_orders() -> None:
             at.hold("1")
             await venue.connect()
             with asking(Lane.ROUND):
-                rounds = [asyncio.ensure_future(venue.fetch_positions()) for _ in range(200)]
+                rounds = [asyncio.ensure_future(venue.fetch_positions()) for _ in range(300)]
             await queued(venue, 100)
             answers = await asyncio.gather(*(venue.place(each) for each in closes(at, 20)))
             assert [type(answer) for answer in answers] == [Accepted] * 20
             assert venue.budget().longest_wait[Lane.ORDER] == 0.0
-            assert not all(task.done() for task in rounds)
-            await asyncio.gather(*rounds)
+            assert venue.budget().waiting > 0
+            for task in rounds:
+                task.cancel()
+            await asyncio.gather(*rounds, return_exceptions=True)
             assert len(opened) < 100
 
     run(scenario())
