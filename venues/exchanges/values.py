@@ -230,7 +230,7 @@ class Limit:
     """A rate limit as the venue states it: at most `most` of `unit` in `seconds`.
 
     `name` is its own among the limits of an exchange; a limit of one endpoint or one instrument
-    bears that in its name.
+    bears that in its name. In no `seconds` is what may be under way at once.
     """
 
     name: str

@@ -17,7 +17,7 @@ from messages.budget import BudgetUse, LimitScope
 from messages.settings import AccountSettings
 from messages.venue import VenueError, VenueErrorKind
 from venues.exchanges.base import Exchange
-from venues.exchanges.values import Asked, Charge
+from venues.exchanges.values import Asked, Charge, Limit
 from venues.limits.limiter import Limiter, Ticket
 from venues.limits.priority import current
 from venues.limits.spending import Spendings
@@ -27,6 +27,9 @@ _LONGEST_HOLD = 10.0
 """Seconds for which requests wait for a limit that the venue says is used up. What lasts longer is
 a ban: whoever asks is told so at once, and when it ends."""
 _SHORTEST_HOLD = 0.1
+_UNDER_WAY = Limit("under way", LimitScope.LOGIN, "requests", 0.0, 96.0)
+"""How many requests of a login may await their answers: a session has a hundred sockets, and an
+order must find one. Shared out among the lanes as every limit is."""
 
 _SALT = os.urandom(16)
 _limiters: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[tuple[str, str], Limiter]] = (
@@ -90,7 +93,7 @@ class Access:
         """
         limiter, capture, priority = limiter_of(self._settings), capture_here(), current()
         charges = self._hooks.charges(asked)
-        touched = limiter.charges(self._login, charges)
+        touched = limiter.charges(self._login, (*charges, Charge(_UNDER_WAY)))
         if self._waits:
             ticket = await limiter.take(
                 touched,
@@ -158,7 +161,7 @@ class Access:
             limits=tuple(
                 window.use(now)
                 for window in limiter.windows(self._login)
-                if window in always or not window.idle(now)
+                if window in always or (window.limit.seconds and not window.idle(now))
             ),
             spent=self._spendings.by_purpose(now),
             waiting=len(limiter.waits(self._login)),

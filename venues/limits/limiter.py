@@ -65,8 +65,9 @@ class Ticket:
         A login's own windows, where it counts in any. Nothing said: for the shortest of them.
         For no more than `longest` seconds.
         """
-        mine = [w for w, c in self.counted if c.amount > 0 and w.limit.scope is LimitScope.LOGIN]
-        held = mine or [window for window, _ in self.counted]
+        lasting = [(window, counted) for window, counted in self.counted if window.limit.seconds]
+        mine = [w for w, c in lasting if c.amount > 0 and w.limit.scope is LimitScope.LOGIN]
+        held = mine or [window for window, _ in lasting]
         shortest = min((window.limit.seconds for window in held), default=1.0)
         seconds = min(shortest if seconds is None or seconds <= 0 else seconds, longest)
         for window in held:

@@ -22,6 +22,9 @@ _LONGEST_WAY = 1.0
 _WAY_OF_LONG_WINDOWS = 0.05
 """The same as a part of a window's length, where that is more: long windows can afford it."""
 
+_LONGEST_UNDER_WAY = 60.0
+"""Seconds after which one that was let through and never heard of again is under way no more."""
+
 OPEN_TO = {Lane.ORDER: 1.0, Lane.CLOSE: 0.9, Lane.ANSWER: 0.8, Lane.ROUND: 0.8}
 """What part of a limit each lane may fill, everybody's use counted.
 
@@ -60,6 +63,8 @@ class Window:
     @property
     def way(self) -> float:
         """Seconds after which a request has arrived, its answer or no."""
+        if not self.limit.seconds:
+            return _LONGEST_UNDER_WAY
         return max(_LONGEST_WAY, self.limit.seconds * _WAY_OF_LONG_WINDOWS)
 
     def fits(self, amount: float, lane: Lane, share: float, now: float) -> bool:
