@@ -30,6 +30,15 @@ _MOST_PAGES = 500
 """More pages than any account fills: a cursor that never ends is a damaged read."""
 
 
+_SAID_OF_UNLISTED = (
+    VenueErrorKind.NOT_TRADABLE,
+    VenueErrorKind.MALFORMED,
+    VenueErrorKind.OTHER,
+)
+"""How venues answer who asks by name for a contract that is off the list: "symbol invalid", or
+with no row where each contract has one."""
+
+
 @dataclass(slots=True)
 class _Read:
     positions: list[VenuePosition] = field(default_factory=list)
@@ -81,8 +90,21 @@ async def read_symbol(client: Client, key: LegKey) -> Snapshot:
             if client.facts.names_flat and not named and not read.none_such:
                 read.problems.append(_problem(f"the answer does not name {key}"))
     except VenueCallError as failed:
-        read.problems.append(failed.error)
+        # Of a contract that is off the list nobody can be asked: the list of legs has to do.
+        kind = failed.error.kind
+        if kind not in _SAID_OF_UNLISTED or await _is_listed(client, key.symbol):
+            read.problems.append(failed.error)
     return _snapshot(client, read, scope, started)
+
+
+async def _is_listed(client: Client, symbol: str) -> bool:
+    """Whether the venue still lists a contract. The rules in use stay as they are."""
+    try:
+        async with client.call("connect"):
+            markets = await client.exchange.fetch_markets(dict(client.facts.market_params))
+    except VenueCallError:
+        return True
+    return any(market.get("symbol") == symbol for market in markets)
 
 
 def _snapshot(client: Client, read: _Read, scope: Scope, started: Any) -> Snapshot:

@@ -113,7 +113,7 @@ def test_a_fill_is_evidence_against_the_leg_that_it_closed_and_no_other(
                         key=LegKey("main", symbol, side),
                         opened_at=AT - timedelta(minutes=30),
                         rows_quantity=Decimal("0.03"),
-                        history=History(since=told.since, fills=told.fills),
+                        history=History(since=told.since, fills=told.fills, records=()),
                     )
                 ).explained_by
             }

@@ -55,7 +55,7 @@ def verdict(key: LegKey, *snapshots: Snapshot, sold: bool = False) -> Verdict:
         key=key,
         rows_quantity=Decimal(1),
         opened_at=opened,
-        history=History(since=opened - BEFORE_OPENING, fills=(fill,) if sold else ()),
+        history=History(since=opened - BEFORE_OPENING, fills=(fill,) if sold else (), records=()),
     )
     facts = LegFacts(account=account, now=now(), snapshots=snapshots, changed_at=opened)
     return judge(facts, CREDULOUS)
