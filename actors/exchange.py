@@ -41,7 +41,7 @@ from actors.runtime import (
     handles,
 )
 from messages.base import Done
-from messages.budget import Lane
+from messages.budget import BudgetUse, Lane
 from messages.execution import ErrorCode, ExecutionResult
 from messages.settings import AccountSettings, Leftovers, Mode, Settings
 from messages.to_alerts import RaiseAlert
@@ -58,6 +58,7 @@ from messages.to_exchange import (
     NotReady,
     Opening,
     PlaceStop,
+    ReadBudget,
     ReadPositions,
     ReadProtection,
     ReadQuote,
@@ -200,6 +201,7 @@ class Exchange(Actor[ExchangeState]):
         self._loaded_at: datetime | None = None
         self._asked_for: set[str] = set()
         self._shown: frozenset[LegKey] = frozenset()
+        self._shown_at: datetime | None = None
         self._doubted_at: datetime | None = None
         self._asked_whose = False
         self._health = Health(self, account.name, self.state.health)
@@ -495,6 +497,10 @@ class Exchange(Actor[ExchangeState]):
         )
 
     @handles
+    def read_budget(self, message: ReadBudget) -> BudgetUse:
+        return self._venue.budget()
+
+    @handles
     def read_protection(self, message: ReadProtection) -> DeferredReply[Protection]:
         return self._answer_later(
             message.lane,
@@ -524,11 +530,18 @@ class Exchange(Actor[ExchangeState]):
         if not snapshot.complete:
             return
         before, self._shown = self._shown, frozenset(p.key for p in snapshot.positions)
-        kept = len(before & self._shown)
-        if is_emptied(missing=len(before) - kept, shown=kept):
-            self.state.undecided = f"{len(before) - kept} of {len(before)} legs are gone at once"
+        since, self._shown_at = self._shown_at, snapshot.started_at
+        gone = [key for key in before - self._shown if not self._closed_by_us(key, since)]
+        if is_emptied(missing=len(gone), shown=len(before & self._shown)):
+            self.state.undecided = f"{len(gone)} of {len(before)} legs are gone at once"
             self._doubted_at = snapshot.started_at
             self._have_it_decided()
+
+    def _closed_by_us(self, key: LegKey, since: datetime | None) -> bool:
+        """Whether an order of ours explains that a leg is not shown any more."""
+        filled = self._leg_judge.own_fill_at.get(key)
+        known = filled is not None and (since is None or filled >= since)
+        return known or key in self._leg_judge.order_live
 
     @handles
     def stream_stands(self, message: StreamStands) -> None:

@@ -210,7 +210,7 @@ class Keeper(Actor[KeeperState]):
         )
         if answer is None:
             self._stop(account)
-        elif isinstance(answer, Lease) and paths.account(account) not in self.system.cells:
+        elif isinstance(answer, Lease) and not self.system.knows(paths.account(account)):
             # The supervisor of the accounts forgets its children when it is restarted itself. One
             # that is busy with another account's stop is not waited for: leases would end.
             await self._start(account)

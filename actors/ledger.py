@@ -35,6 +35,7 @@ from messages.ledger import (
     RowStatus,
 )
 from messages.settings import Mode, Settings
+from messages.to_bot import StillOpen
 from messages.to_exchange import GetMarkets, Markets
 from messages.to_ledger import (
     AcquireLease,
@@ -68,6 +69,7 @@ from messages.to_ledger import (
     ReadAged,
     ReadCounters,
     ReadOrphans,
+    ReadSource,
     Reconfigure,
     ReleaseLease,
     RenewLease,
@@ -112,10 +114,16 @@ class LedgerActor(LedgerAccess):
         ledger.use_channels(channels)
         self._accounts = tuple(account.name for account in settings.accounts) if settings else ()
         self._source_reader: SourceReader | None = None
+        self._bot_listens = False
         if source is not None:
             acts = settings is not None and settings.mode is Mode.ENFORCE
+            self._bot_listens = acts and source.settings.api is not None
             self._source_reader = SourceReader(
-                source, ledger, write_back=acts, markets=self._markets
+                source,
+                ledger,
+                write_back=acts,
+                markets=self._markets,
+                tell_bot=self._tell_bot if self._bot_listens else None,
             )
 
     @handles
@@ -126,6 +134,15 @@ class LedgerActor(LedgerAccess):
         self._source_reader.asked(message.account, answer)
         self._follow(self._source_reader)
         return answer
+
+    @handles
+    def read_source(self, message: ReadSource) -> None:
+        if self._source_reader is not None:
+            self._source_reader.wanted()
+            self._follow(self._source_reader)
+
+    def _tell_bot(self, trades: tuple[int, ...]) -> None:
+        self.tell(paths.BOT, StillOpen(trades))
 
     def _follow(self, reader: SourceReader) -> None:
         if reader.begin():
@@ -184,17 +201,21 @@ class LedgerActor(LedgerAccess):
 
     @handles
     async def close_rows(self, message: CloseRows) -> DeferredReply[ClosedRows]:
-        return await self._fenced(
-            message.account,
-            lambda lease: self._ledger.close_rows(
+        async def close(lease: Lease | None) -> ClosedRows:
+            closed = await self._ledger.close_rows(
                 message.closes,
                 event=message.event,
                 alert=message.alert,
                 settles=message.settles,
                 counters=message.counters,
                 lease=lease,
-            ),
-        )
+            )
+            if self._bot_listens and message.settles:
+                # What our own orders have ended is told to the bot at once, not at a later read.
+                self.tell_self(ReadSource())
+            return closed
+
+        return await self._fenced(message.account, close)
 
     @handles
     async def set_held(self, message: SetHeld) -> DeferredReply[Done]:

@@ -7,6 +7,7 @@ from messages.values import LegKey
 LEDGER = "ledger"
 ALERTS = "alerts"
 DELIVERY = "delivery"
+BOT = "bot"
 KEEPER = "keeper"
 ACCOUNTS = "accounts"
 PRICES = "prices"

@@ -13,6 +13,7 @@ from actors import paths
 from actors.aged_scan import AgedScan
 from actors.alerting.notifications import Channel
 from actors.alerts import Alerts
+from actors.bot import Bot
 from actors.delivery import Deliverer
 from actors.exchange import Exchange
 from actors.keeper import Keeper
@@ -116,6 +117,7 @@ def live_tree(
                     name=paths.PRICES,
                     factory=partial(Supervisor, intensity=None, quarantine=Quarantine()),
                 ),
+                *_bot(source),
                 ChildSpec(name="keeper", factory=keeper, shutdown=10.0),
                 ChildSpec(
                     name="accounts",
@@ -174,6 +176,13 @@ def _market_of(account: AccountSettings) -> str:
     settles = "-".join(sorted(account.settles))
     at = "" if account.connect is None else f"@{account.connect}"
     return f"{account.exchange}{'' if settles == 'USDT' else f'-{settles}'}{at}"
+
+
+def _bot(source: Source | None) -> tuple[ChildSpec, ...]:
+    """Whoever speaks to the bot whose ledger is followed, where it offers an API."""
+    if source is None or source.api is None:
+        return ()
+    return (ChildSpec(name="bot", factory=partial(Bot, source.api), shutdown=MONITOR),)
 
 
 def account_spec(

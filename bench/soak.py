@@ -31,6 +31,10 @@ from pathlib import Path
 from loguru import logger
 
 from actors import paths
+from actors.aged_scan import AgedScanState
+from actors.exchange import ExchangeState
+from actors.orphans import OrphansState
+from actors.reconciliation import ReconciliationState
 from actors.runtime import System
 from actors.tree import guard_tree
 from console.service.garbage_collection import collecting_gently
@@ -252,23 +256,22 @@ async def sample(seconds: float) -> tuple[list[float], list[float], list[float]]
 
 
 def ready(system: System, name: str) -> bool:
-    path = paths.exchange(name)
     # An actor that waits to be started again has no state; it is counted as a restart.
-    state = system.dump(path)["state"] if path in system.cells else None
-    return state is not None and state["status"] == "ready"
+    state = system.state_of(paths.exchange(name), ExchangeState)
+    return state is not None and state.status == "ready"
 
 
 def rounds(system: System) -> dict[str, int]:
     """How often each monitor of each account has been through."""
-    return {
-        path: int(system.dump(path)["state"][counter])
-        for name in names()
-        for path, counter in (
-            (paths.aged_scan(name), "scans"),
-            (paths.orphans(name), "scans"),
-            (paths.reconciliation(name), "passes"),
-        )
-    }
+    found: dict[str, int] = {}
+    for name in names():
+        aged = system.state_of(paths.aged_scan(name), AgedScanState)
+        orphans = system.state_of(paths.orphans(name), OrphansState)
+        compared = system.state_of(paths.reconciliation(name), ReconciliationState)
+        found[paths.aged_scan(name)] = aged.scans if aged else 0
+        found[paths.orphans(name)] = orphans.scans if orphans else 0
+        found[paths.reconciliation(name)] = compared.passes if compared else 0
+    return found
 
 
 def at(ordered: list[float], part: float) -> float:

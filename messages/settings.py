@@ -204,12 +204,21 @@ class QuantityUnit(StrEnum):
     CONTRACTS = "contracts"
 
 
+class BotApiSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """freqtrade's REST API. `url` is http(s)://HOST:PORT, without a user or a password."""
+
+    url: str
+    username: str
+    password: Secret
+
+
 class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": "source"}):
     """Another program's ledger, read-only unless `write_back` (which only monitoring allows).
 
     `account` takes every row; or `exchanges` maps the source's exchange names to accounts, and
     rows of other exchanges are left out. `columns` maps our column names (`id`, `symbol`,
-    `side`, `quantity`, `entry_price`, `opened_at`, …) to the query's.
+    `side`, `quantity`, `entry_price`, `opened_at`, …) to the query's. Through `api` freqtrade is
+    told of what the guard has closed.
     """
 
     kind: SourceKind
@@ -220,6 +229,7 @@ class SourceSettings(msgspec.Struct, frozen=True, kw_only=True, rename={"kind": 
     columns: dict[str, str] = {}
     unit: QuantityUnit = QuantityUnit.BASE
     write_back: bool = False
+    api: BotApiSettings | None = None
 
 
 class ControlSettings(msgspec.Struct, frozen=True, kw_only=True):

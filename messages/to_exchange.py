@@ -12,7 +12,7 @@ from decimal import Decimal
 import msgspec
 
 from messages.base import Done, Request
-from messages.budget import Lane
+from messages.budget import BudgetUse, Lane
 from messages.execution import ExecutionResult
 from messages.values import LegKey
 from messages.venue import (
@@ -113,6 +113,10 @@ class ReadQuote(Request[Price | VenueError], frozen=True, kw_only=True):
     kinds: frozenset[PriceKind] = frozenset(PriceKind)
     max_age: timedelta = timedelta(seconds=1)
     lane: Lane = Lane.ANSWER
+
+
+class ReadBudget(Request[BudgetUse], frozen=True, kw_only=True):
+    """What the venue's limits allow this login now, and what was spent of them."""
 
 
 class ReadProtection(Request[Protection], frozen=True, kw_only=True):

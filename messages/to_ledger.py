@@ -43,6 +43,10 @@ class ActiveRows(Request[tuple[PositionRow, ...]], frozen=True, kw_only=True):
     account: str | None = None
 
 
+class ReadSource(msgspec.Struct, frozen=True):
+    """Told to the ledger actor: read the bot's ledger now, where one is followed."""
+
+
 class FindRows(Request[tuple[PositionRow, ...]], frozen=True, kw_only=True):
     account: str | None = None
     symbol: str | None = None

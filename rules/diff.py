@@ -6,6 +6,7 @@ Leaves what to do about a finding to the monitors.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
@@ -85,6 +86,7 @@ def compare(
     neither with a counterpart, is one side mismatch.
     Raises ValueError for a leg of another account.
     """
+    account = snapshot.account
     shown = {position.key: position for position in snapshot.positions}
     agreed = 0
     missing: list[LedgerLeg] = []
@@ -92,7 +94,6 @@ def compare(
     side: list[SideMismatch] = []
     unknown: list[LegKey] = []
     unsure: list[VenuePosition] = []
-    known = legs.keys() | set(unclear_legs)
     net: list[NetMismatch] = []
     netted = frozenset[str]() if hedged else netted_symbols(legs, snapshot)
     for symbol in netted:
@@ -107,13 +108,13 @@ def compare(
         else:
             net.append(pair)
     for key, leg in legs.items():
-        if key.account != snapshot.account:
-            raise ValueError(f"{key} is compared with a read of {snapshot.account}")
-        if key.symbol in netted:
+        if key.account != account:
+            raise ValueError(f"{key} is compared with a read of {account}")
+        if netted and key.symbol in netted:
             continue
         position = shown.pop(key, None)
         if position is not None:
-            if key in unclear_legs:
+            if unclear_legs and key in unclear_legs:
                 unsure.append(position)
             elif same_quantity(leg.quantity, position.quantity, instruments.get(key.symbol)):
                 agreed += 1
@@ -124,7 +125,8 @@ def compare(
         other = shown.get(LegKey(key.account, key.symbol, key.side.opposite))
         judged = snapshot.complete and snapshot.scope.covers(key.symbol)
         # In hedge mode the other side is another leg, with a life of its own.
-        if other is not None and not other.hedged and other.key not in known:
+        known = other is not None and (other.key in legs or other.key in unclear_legs)
+        if other is not None and not other.hedged and not known:
             del shown[other.key]
             side.append(SideMismatch(leg=leg, position=other))
         elif judged:
@@ -157,10 +159,13 @@ def netted_symbols(legs: Collection[LegKey], snapshot: Snapshot) -> frozenset[st
     both = {key.symbol for key in ours if key.side is Side.LONG and key.symbol in shorts}
     if not both:
         return frozenset()
-    shown = {(p.key.symbol, p.key.side) for p in snapshot.positions}
-    hedged = {p.key.symbol for p in snapshot.positions if p.hedged}
-    hedged |= {s for s in both if (s, Side.LONG) in shown and (s, Side.SHORT) in shown}
-    return frozenset(both - hedged)
+    # In hedge mode that is every symbol, and nothing is left to be looked at closely.
+    both.difference_update([p.key.symbol for p in snapshot.positions if p.hedged])
+    if not both:
+        return frozenset()
+    legs_shown = {p.key for p in snapshot.positions if p.key.symbol in both}
+    shown = Counter(key.symbol for key in legs_shown)
+    return frozenset(symbol for symbol in both if shown[symbol] < len(Side))
 
 
 def _netted(long: LedgerLeg, short: LedgerLeg, held: Collection[VenuePosition]) -> NetMismatch:

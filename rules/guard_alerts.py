@@ -141,6 +141,27 @@ def channel_refuses(channel: str, tries: int, why: str) -> AlertDraft:
     )
 
 
+BOT_KEY = "bot"
+
+
+def bot_not_told(trades: Sequence[int], why: str) -> AlertDraft:
+    """The bot still has `trades` open; `why` is what its API says, empty where it took the call."""
+    named = ", ".join(map(str, trades))
+    return AlertDraft(
+        type=AlertType.GUARD_DEGRADED,
+        level=AlertLevel.WARNING,
+        dedup_key=BOT_KEY,
+        title="the bot does not know of what the guard has closed",
+        seen=f"its API does not take the call: {why}"
+        if why
+        else "its API takes the call, and the trades stay open",
+        done=f"trades {named} are closed at the exchange; the bot is told again every few minutes",
+        next_step="check ledger.api and the bot's api_server, or in freqtrade: "
+        + " and ".join(f"/reload_trade {trade}" for trade in trades),
+        details={"trades": named},
+    )
+
+
 def events_stay(problem: str) -> AlertDraft:
     """Old events could not be exported or deleted."""
     return AlertDraft(

@@ -64,8 +64,9 @@ def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -
     legs: dict[LegKey, LedgerLeg] = {}
     several: dict[LegKey, list[PositionRow]] = {}
     unusable: list[UnusableRow] = []
+    active = RowStatus.ACTIVE
     for row in rows:
-        if row.account != account or row.status.lower() != RowStatus.ACTIVE:
+        if row.account != account or (row.status != active and row.status.lower() != active):
             continue
         symbol = index.find(row.symbol)
         side = side_of(row)
@@ -74,10 +75,8 @@ def ledger_legs(rows: Iterable[PositionRow], account: str, index: SymbolIndex) -
         leg = None if key is None else _leg_of_one(key, row)
         if key is None or leg is None:
             unusable.append(UnusableRow(row=row, why=_reasons(row, symbol, side), key=key))
-        elif key in legs:
-            several.setdefault(key, [*legs[key].rows]).append(row)
-        else:
-            legs[key] = leg
+        elif (first := legs.setdefault(key, leg)) is not leg:
+            several.setdefault(key, [*first.rows]).append(row)
     legs.update((key, _leg(key, rows)) for key, rows in several.items())
     return LedgerView(legs=legs, unusable=tuple(unusable))
 

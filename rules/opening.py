@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from messages.values import ZERO, LegKey
 from messages.venue import Fill
-from rules.explanation import closed_by, opened_by
+from rules.leg_records import closed_by, opened_by
 
 
 def opened_when(

@@ -18,7 +18,7 @@ from messages.ledger import BookedFill, ExitSource, LedgerLeg, RowClose
 from messages.settings import AgedSettings
 from messages.values import ZERO, LegKey, Side
 from messages.venue import ClosedPosition, Fill, FillKind, Kind
-from rules.explanation import closed_by
+from rules.leg_records import closed_by
 from rules.rounding import to_places
 
 PLACES = 12

@@ -30,22 +30,23 @@ from messages.verdict import (
     Verdict,
     Want,
 )
-from rules.explanation import Account, explain
+from rules.explanation import explain
+from rules.leg_records import Account
 
 
 class LegFacts(msgspec.Struct, frozen=True, kw_only=True):
     """All that is known of one leg at `now`.
 
-    `snapshots` are recent reads in any order; those of another account or scope are passed over.
-    A read whose scope names symbols is the venue's answer to a question by name. `changed_at` is
-    the row's last change or opening (None for an orphan, which has no row). `account` is what the
-    records say; `records_kept` whether the venue has a list of closed positions that was not read
-    yet. `hint` is the stream's last word, `order_live` whether an order of ours is not yet final,
-    `own_fill_at` when one last filled. `netted`: the ledger has rows of both sides of the symbol,
-    and the account holds one net position. `absent_since`: when the first read began that did not
-    show the leg, where that is longer ago than `snapshots` reach. `can_query_symbol`: the venue
-    can be asked for a leg by name. `not_before` asks for reads that began at that instant or
-    later: after a refusal, say. Unlike `changed_at` it makes the row no younger.
+    `snapshots` are recent reads in any order; those of another account or scope are passed
+    over. A read whose scope names symbols is the venue's answer to a question by name.
+    `changed_at` is the row's last change or opening (None for an orphan, which has no row).
+    `account` is what the records say. `hint` is the stream's last word, `order_live` whether an
+    order of ours is not yet final, `own_fill_at` when one last filled. `netted`: the ledger has
+    rows of both sides of the symbol, and the account holds one net position. `absent_since`:
+    when the first read began that did not show the leg, where that is longer ago than
+    `snapshots` reach. `can_query_symbol`: the venue can be asked for a leg by name.
+    `not_before` asks for reads that began at that instant or later: after a refusal, say.
+    Unlike `changed_at` it makes the row no younger.
     """
 
     account: Account
@@ -56,7 +57,6 @@ class LegFacts(msgspec.Struct, frozen=True, kw_only=True):
     order_live: bool = False
     own_fill_at: datetime | None = None
     netted: bool = False
-    records_kept: bool = False
     can_query_symbol: bool = False
     absent_since: datetime | None = None
     not_before: datetime | None = None
@@ -236,7 +236,7 @@ def _unread(facts: LegFacts) -> Want | None:
         return None
     if account.history is None:
         return Want.HISTORY
-    if account.history.records is None and facts.records_kept:
+    if account.history.records is None:
         return Want.RECORDS
     return None
 

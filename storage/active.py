@@ -7,6 +7,7 @@ to `columns`, and writes to `positions`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.util import await_only
 
 from messages.ledger import PositionRow, RowStatus
 from storage.columns import as_decimal, as_flag, as_instant, as_words
@@ -41,6 +43,9 @@ _OF_ACCOUNT = _EVERY.where(positions.c.account == sa.bindparam("account"))
 
 Raw = tuple[Any, ...]
 
+PART = 500
+"""Rows that are looked at in one turn of the loop."""
+
 
 class ActiveReader:
     """Reads active rows, of one account or of all, and knows what each said the last time.
@@ -65,10 +70,14 @@ class ActiveReader:
             found = connection.execute(_EVERY)
         else:
             found = connection.execute(_OF_ACCOUNT, {"account": account})
-        raws = [tuple(row) for row in found]
-        # From here on nothing is awaited, so that two reads never mix what they remember.
+        # Reads of this kind follow each other (`reading`): two never mix what they remember.
         before = self._known.pop(account, {})
-        now = {raw[0]: _as_before(before.get(raw[0]), raw) for raw in raws}
+        now: dict[int, tuple[Raw, PositionRow]] = {}
+        for part in found.partitions(PART):
+            for raw in map(tuple, part):
+                now[raw[0]] = _as_before(before.get(raw[0]), raw)
+            # Whoever has an order to send comes in between.
+            await_only(asyncio.sleep(0))
         rows = tuple(row for _, row in now.values())
         if rows == (same := self._rows.pop(account, ())):
             rows = same

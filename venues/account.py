@@ -100,5 +100,6 @@ async def _touch(client: Client) -> VenueError | None:
         async with client.call("keep_warm", not_after=client.now() + _WARM_WITHIN):
             await client.hooks.touch(client)
     except VenueCallError as failed:
-        return failed.error
+        # One that had no room in the budget was not sent, and fails nothing.
+        return failed.error if failed.sent or failed.slowed is not None else None
     return None

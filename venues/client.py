@@ -40,13 +40,14 @@ from venues.strict import (
     demand_strict_replies,
     let_through,
 )
-from venues.transport import loopback_session
+from venues.transport import loopback_session, venue_session
 
 _with_markets: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """An instance with loaded markets for each exchange, so that accounts share one copy of them."""
 
 
 _MOST_REMEMBERED = 1000
+_NO_LIMIT = 1e12
 
 SHAPES = (TypeError, KeyError, IndexError, AttributeError, ValueError, ArithmeticError)
 """What ccxt raises for a reply of a shape that it did not foresee."""
@@ -160,16 +161,16 @@ class Client:
             ) from error
         self._exchange = self.make(self._ccxt, self._session)
 
-    def new_session(self) -> aiohttp.ClientSession | None:
-        """A session to the settings' loopback address, or None: ccxt then makes its own.
+    def new_session(self) -> aiohttp.ClientSession:
+        """A session to the venue, or to the settings' loopback address.
 
         Raises OSError where the CA file cannot be read.
         """
         if self.settings.connect is None or self.settings.ca_file is None:
-            return None
+            return venue_session(self.settings.ca_file)
         return loopback_session(self.settings.connect, self.settings.ca_file)
 
-    def make(self, module: Any, session: aiohttp.ClientSession | None) -> Any:
+    def make(self, module: Any, session: aiohttp.ClientSession) -> Any:
         """A ccxt instance of a module's class for this account, with the strict hook in place."""
         settings, facts = self.settings, self.facts
         options = self.hooks.ccxt_options(settings)
@@ -180,6 +181,9 @@ class Client:
             "timeout": int(settings.request_timeout.total_seconds() * 1000),
             "enableRateLimit": True,
             "maxRetriesOnFailure": 0,
+            "session": session,
+            # A stream's few frames pass ccxt's own limiter, which stands still with the wall clock.
+            "tokenBucket": {"tokens": _NO_LIMIT},
             "options": {**options, **given},
         }
         if facts.wallet:
@@ -190,10 +194,6 @@ class Client:
             config["secret"] = settings.secret.reveal()
         if settings.password is not None:
             config["password"] = settings.password.reveal()
-        if session is not None:
-            config["session"] = session
-        elif settings.ca_file is not None:
-            config["cafile"] = str(settings.ca_file)
         exchange = getattr(module, settings.exchange)(config)
         # ccxt's own way to keep numbers as they were written.
         exchange.number = str

@@ -61,8 +61,7 @@ async def watch(client: Client, on_hint: OnHint, on_connected: OnConnected) -> V
         return failed.error
     finally:
         await exchange.close()
-        if session is not None:
-            await session.close()
+        await session.close()
 
 
 async def _for_ever(follow: Callable[[], Awaitable[object]]) -> NoReturn:

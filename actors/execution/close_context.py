@@ -18,8 +18,8 @@ from messages.settings import OnUnknown, OrderSettings
 from messages.to_exchange import CloseLeg, JudgeLeg, Judgement, Markets
 from messages.values import ZERO
 from messages.venue import Price, PriceKind, VenueError
-from rules.explanation import OwnFill
 from rules.ladder import Attempt
+from rules.leg_records import OwnFill
 from rules.pnl import mean_price
 from venues.port import Venue
 

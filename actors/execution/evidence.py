@@ -24,15 +24,14 @@ from messages.to_ledger import FindBookedFills, FindClosedSince, FindIntents
 from messages.values import ZERO, LegKey
 from messages.venue import ClosedPositions, Fills, Instrument, PositionHint, Snapshot
 from messages.verdict import Absent, Present, Unexplained, Unknown, Verdict, Want
-from rules.explanation import (
-    REPLAY_LIMIT,
+from rules.explanation import REPLAY_LIMIT, history_from
+from rules.leg_records import (
     Account,
     ClosedRow,
     History,
     OwnFill,
     free_fills,
     free_records,
-    history_from,
     with_closed_rows,
 )
 from rules.legs import side_of
@@ -147,7 +146,6 @@ class LegJudge:
             changed_at=request.changed_at,
             order_live=not ignore_live and request.key in self.order_live,
             netted=request.opposite_rows and not hedged,
-            records_kept=True,
             can_query_symbol=self._venue.can_query_symbol,
             not_before=request.not_before,
         )

@@ -6,22 +6,22 @@ account may still do, and ends what was told when the evidence turns up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
 
 from actors import paths
 from actors.context import Context
-from actors.ledger_client import ask_ledger, note
+from actors.ledger_client import note
 from actors.monitoring.account_view import AccountView
 from actors.monitoring.row_closing import ACCEPTED, RowsLeft, close_rows_of
+from actors.monitoring.standing_alerts import StandingAlerts
 from actors.monitoring.verdicts import Judged, Outcome
-from messages.ledger import Alert, LedgerLeg
+from messages.ledger import LedgerLeg
 from messages.settings import OnUnexplained, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
 from messages.to_exchange import Judgement, Markets, SetSuspect
-from messages.to_ledger import FindAlerts
 from messages.values import LegKey, Side
 from messages.venue import VenuePosition
 from messages.verdict import Unexplained
@@ -44,14 +44,15 @@ class Absences:
         self._context = context
         self._account = account
         self._settings = settings
-        self._told: dict[str, LegKey] | None = None
+        self._told = StandingAlerts(context, is_unexplained, account=account)
         self.suspect = ""
         self.undecided = "no read of it has been complete yet"
 
     async def review(self, view: AccountView, judged: Sequence[Judged], markets: Markets) -> None:
         """After a pass: who must know, and is this the right account at all?"""
-        if self._told is None:
-            await self._recall()
+        for alert in await self._told.recall():
+            if alert.dedup_key == suspect_key(self._account):
+                self.suspect = alert.seen
         unexplained = {one.leg.key: one for one in judged if one.unexplained is not None}
         legs = _counted(view, judged)
         suspect = suspicion(legs)
@@ -60,18 +61,18 @@ class Absences:
         if view.snapshot.complete:
             self.undecided = undecided(_waited_for(legs, judged))
         await self._set_suspect(suspect, tuple(unexplained), view.snapshot.started_at)
-        now: dict[str, LegKey] = {}
+        now = set[str]()
         for one in unexplained.values():
             if one.unexplained is None:
                 continue
             if await self._accept_if_old(one.leg, one.unexplained, markets):
                 continue
-            told = unexplained_key(one.leg) in (self._told or {})
-            if not (suspect or told):
+            dedup_key = unexplained_key(one.leg)
+            if not suspect and dedup_key not in self._told:
                 if may_be_suspect(legs) and self._is_new(one.unexplained):
                     continue
                 await self._tell(one.leg, one.unexplained, view)
-            now[unexplained_key(one.leg)] = one.leg.key
+            now.add(dedup_key)
         self._resolve(now, view, judged)
 
     def _is_new(self, verdict: Unexplained) -> bool:
@@ -92,16 +93,6 @@ class Absences:
             ghost_reason=reason,
         )
         return closed.why if isinstance(closed, RowsLeft) else ""
-
-    async def _recall(self) -> None:
-        """What an earlier incarnation has told of."""
-        alerts = await ask_ledger(
-            self._context, FindAlerts(open_only=True, account=self._account, limit=1000)
-        )
-        self._told = {a.dedup_key: _leg_of(a) for a in alerts if is_unexplained(a)}
-        self.suspect = next(
-            (a.seen for a in alerts if a.dedup_key == suspect_key(self._account)), ""
-        )
 
     async def _set_suspect(self, why: str, legs: Sequence[LegKey], seen_at: datetime) -> None:
         """Tell the exchange actor whether it may do more than read, and people once."""
@@ -137,26 +128,18 @@ class Absences:
         draft = unexplained_absence(leg, verdict, twin=_twin_of(leg, view))
         self._context.log.critical("{}: {}", draft.title, draft.seen)
         await note(self._context, "unexplained_absence", leg.key, draft.details)
-        self._context.tell(paths.ALERTS, RaiseAlert(draft=draft))
+        self._told.tell(draft)
 
-    def _resolve(
-        self, now: Mapping[str, LegKey], view: AccountView, judged: Sequence[Judged]
-    ) -> None:
+    def _resolve(self, now: Collection[str], view: AccountView, judged: Sequence[Judged]) -> None:
         """End what was told of legs that are shown again, explained, or closed in the ledger."""
         outcomes = {one.leg.key: one.outcome for one in judged}
-        kept = {} if self.suspect else dict(now)
-        for dedup_key, key in (self._told or {}).items():
+        for dedup_key, alert in self._told.all().items():
             if dedup_key in now:
-                kept[dedup_key] = key
                 continue
+            key = LegKey(alert.account, alert.symbol, Side(alert.side))
             resolution = _resolution(dedup_key, key, view, outcomes.get(key))
             if resolution:
-                self._context.tell(
-                    paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=resolution)
-                )
-            else:
-                kept[dedup_key] = key
-        self._told = kept
+                self._told.end(dedup_key, resolution)
 
 
 def _counted(view: AccountView, judged: Sequence[Judged]) -> LegsJudged:
@@ -197,10 +180,6 @@ def _twin_of(leg: LedgerLeg, view: AccountView) -> VenuePosition | None:
         ),
         None,
     )
-
-
-def _leg_of(alert: Alert) -> LegKey:
-    return LegKey(alert.account, alert.symbol, Side(alert.side))
 
 
 def _resolution(dedup_key: str, key: LegKey, view: AccountView, outcome: Outcome | None) -> str:

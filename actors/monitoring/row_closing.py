@@ -61,6 +61,11 @@ def is_ours(row: PositionRow) -> bool:
     return reason.startswith(_BY_OUR_ORDERS) or reason in known
 
 
+def by_our_orders(reason: str) -> bool:
+    """Whether a row that the guard has closed ended by its own orders, and not as a ghost's."""
+    return reason not in (AGED_GHOST, PERIODIC_GHOST, RECONCILED, ACCEPTED)
+
+
 class RowsClosed(msgspec.Struct, frozen=True, kw_only=True):
     """The leg's rows are closed. `by_us` is false where another actor had closed them already."""
 

@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from actors import paths
 from actors.context import Context
-from actors.ledger_client import ask_ledger
 from actors.monitoring.account_view import AccountView
+from actors.monitoring.standing_alerts import StandingAlerts
 from actors.monitoring.verdicts import Judged, Outcome
 from messages.ledger import AlertType, LedgerLeg
-from messages.to_alerts import RaiseAlert, ResolveAlert
-from messages.to_ledger import FindAlerts
 from rules.absence_alerts import unjudged, unjudged_key
 
 AHEAD = timedelta(minutes=1)
@@ -30,51 +27,41 @@ class Unjudged:
         self._account = account
         self._after = after
         self._since: dict[str, datetime] = {}
-        self._told: set[str] | None = None
+        prefix = unjudged_key(account, "")
+        self._told = StandingAlerts(
+            context,
+            lambda alert: alert.type is AlertType.UNJUDGED and alert.dedup_key.startswith(prefix),
+            account=account,
+        )
 
     @property
     def next_at(self) -> datetime | None:
         """When the next of them will have waited too long; None where none waits."""
-        told = self._told or set()
-        waiting = [since for what, since in self._since.items() if what not in told]
+        waiting = [
+            since
+            for what, since in self._since.items()
+            if unjudged_key(self._account, what) not in self._told
+        ]
         return min(waiting) + self._after if waiting else None
 
     async def review(self, view: AccountView, judged: Sequence[Judged]) -> None:
         """Tell of what has waited too long, and end what was told of the rest."""
-        if self._told is None:
-            self._told = await self._recall()
-        told = self._told
+        await self._told.recall()
         now = self._context.now()
         found = _not_judged(view, judged, now)
         self._since = {what: self._since.get(what, now) for what in found}
         for what, (leg, why) in found.items():
             since = self._since[what]
-            if what in told or now - since < self._after:
+            if unjudged_key(self._account, what) in self._told or now - since < self._after:
                 continue
             draft = unjudged(
                 self._account, what, why, since=since, after=self._after, symbol=leg.key.symbol
             )
             self._context.log.warning("{}: {}", draft.title, why)
-            self._context.tell(paths.ALERTS, RaiseAlert(draft=draft))
-            told.add(what)
-        for what in told - found.keys():
-            dedup_key = unjudged_key(self._account, what)
-            self._context.tell(
-                paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution="it is judged again")
-            )
-        self._told = told & found.keys()
-
-    async def _recall(self) -> set[str]:
-        """What an earlier incarnation has told of."""
-        alerts = await ask_ledger(
-            self._context, FindAlerts(open_only=True, account=self._account, limit=1000)
-        )
-        prefix = unjudged_key(self._account, "")
-        return {
-            a.dedup_key.removeprefix(prefix)
-            for a in alerts
-            if a.type is AlertType.UNJUDGED and a.dedup_key.startswith(prefix)
-        }
+            self._told.tell(draft)
+        standing = {unjudged_key(self._account, what) for what in found}
+        for dedup_key in self._told.all().keys() - standing:
+            self._told.end(dedup_key, "it is judged again")
 
 
 def _not_judged(

@@ -31,6 +31,7 @@ from actors.runtime.errors import (
 from actors.runtime.events import CrashReport, SupervisionEvent
 from actors.runtime.handlers import handles
 from actors.runtime.introspection import GetState, GetStatistics, NodeInfo
+from actors.runtime.pauses import Pauses
 from actors.runtime.specs import (
     AlreadyThere,
     Backoff,
@@ -79,6 +80,7 @@ __all__ = [
     "NotUnderstood",
     "Outage",
     "Overflow",
+    "Pauses",
     "Quarantine",
     "Reason",
     "Restart",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from actors.runtime.cell import Status
+from actors.runtime.pauses import Pauses
 from actors.runtime.ports import Address, Host
 from messages.base import Request
 
@@ -66,29 +68,49 @@ def node_of(cell: Address) -> NodeInfo:
 
 def tree_of(root: Address) -> list[NodeInfo]:
     """All nodes below (and with) a cell, parents before children, in starting order."""
-    found: list[NodeInfo] = []
+    return [node for cell in cells_of(root) for node in _nodes(cell)]
+
+
+def cells_of(root: Address) -> Iterator[Address]:
+    """The cells below (and with) a cell, in the order of `tree_of`.
+
+    Whoever pauses in between sees those that have come and gone meanwhile, or not.
+    """
     waiting = [root]
     while waiting:
         cell = waiting.pop()
-        found.append(node_of(cell))
-        if cell.life is not None:
-            now = cell.system.loop.time()
-            found.extend(
-                NodeInfo(
-                    path=worker.path,
-                    class_name=worker.coroutine_name,
-                    kind="worker",
-                    status=str(Status.RUNNING),
-                    restarts=0,
-                    mailbox=0,
-                    handled=0,
-                    last_message="",
-                    uptime=now - worker.started_at,
-                )
-                for worker in cell.life.workers.values()
-            )
+        yield cell
         waiting.extend(reversed(list((cell.children or {}).values())))
-    return found
+
+
+def _nodes(cell: Address) -> Iterator[NodeInfo]:
+    yield node_of(cell)
+    if cell.life is None:
+        return
+    now = cell.system.loop.time()
+    for worker in list(cell.life.workers.values()):
+        yield NodeInfo(
+            path=worker.path,
+            class_name=worker.coroutine_name,
+            kind="worker",
+            status=str(Status.RUNNING),
+            restarts=0,
+            mailbox=0,
+            handled=0,
+            last_message="",
+            uptime=now - worker.started_at,
+        )
+
+
+async def tree_in_parts(roots: Iterable[Address]) -> tuple[NodeInfo, ...]:
+    """As `tree_of`, with pauses in which others run."""
+    pauses = Pauses()
+    found: list[NodeInfo] = []
+    for root in roots:
+        for cell in cells_of(root):
+            found.extend(_nodes(cell))
+            await pauses.here()
+    return tuple(found)
 
 
 def dump_of(cell: Address) -> dict[str, Any]:
@@ -112,20 +134,38 @@ def dump_of(cell: Address) -> dict[str, Any]:
 
 def dump_all(system: Host, root: Address) -> dict[str, Any]:
     """The subtree as plain JSON, and the system's own counters."""
-    actors: list[dict[str, Any]] = []
-    waiting = [root]
-    while waiting:
-        cell = waiting.pop()
-        actors.append(dump_of(cell))
-        waiting.extend(reversed(list((cell.children or {}).values())))
+    actors = [dump_of(cell) for cell in cells_of(root)]
+    return _whole(system, actors, [one for cell in cells_of(root) for one in _workers(cell)])
+
+
+async def dump_in_parts(system: Host, root: Address) -> dict[str, Any]:
+    """As `dump_all`, with pauses in which others run, each actor encoded as `msgspec.Raw`.
+
+    An actor is shown as it is at its turn: what a dump says of two is not of one instant.
+    """
+    pauses = Pauses()
+    actors: list[msgspec.Raw] = []
+    workers: list[dict[str, Any]] = []
+    for cell in cells_of(root):
+        actors.append(msgspec.Raw(msgspec.json.encode(dump_of(cell))))
+        workers.extend(_workers(cell))
+        await pauses.here()
+    return _whole(system, actors, workers)
+
+
+def _workers(cell: Address) -> list[dict[str, Any]]:
+    return [
+        {"path": node.path, "job": node.class_name, "uptime": node.uptime}
+        for node in _nodes(cell)
+        if node.kind == "worker"
+    ]
+
+
+def _whole(system: Host, actors: Sequence[object], workers: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "at": system.now().isoformat(),
         "actors": actors,
-        "workers": [
-            {"path": node.path, "job": node.class_name, "uptime": node.uptime}
-            for node in tree_of(root)
-            if node.kind == "worker"
-        ],
+        "workers": workers,
         "dead_letters": system.dead_letters.count,
         "recent_dead_letters": [
             {"path": letter.path, "message": letter.message, "why": letter.why}
@@ -135,4 +175,4 @@ def dump_all(system: Host, root: Address) -> dict[str, Any]:
 
 
 def _named(cell: Address, message: object) -> dict[str, Any]:
-    return {"type": type(message).__name__, "message": cell.system.scrubber.plain(message)}
+    return {"type": type(message).__name__, "message": cell.system.scrubber.summary(message)}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
@@ -19,6 +21,9 @@ from messages.values import Secret
 MAX_DEPTH = 8
 MAX_ITEMS = 1_000
 MAX_TEXT = 10_000
+FEW_ITEMS = 5
+"""Of each collection in a summary: of a message that holds a whole read, say."""
+
 HIDDEN = "***"
 
 # Fields of these names never show a string, in case one was not wrapped in a Secret.
@@ -30,6 +35,7 @@ class Scrubber:
 
     def __init__(self, secrets: Iterable[Secret] = ()) -> None:
         self._known: list[str] = []
+        self._most = MAX_ITEMS
         for secret in secrets:
             self.learn(secret)
 
@@ -57,6 +63,12 @@ class Scrubber:
             return self._plain(value, depth)
         except Exception as error:  # noqa: BLE001  somebody else's properties and texts may raise anything
             return _unshown(value, error)
+
+    def summary(self, value: object) -> Any:
+        """As `plain`, with the first few items of each collection and the number of all."""
+        brief = copy.copy(self)
+        brief._most = FEW_ITEMS
+        return brief.plain(value)
 
     def _plain(self, value: object, depth: int) -> Any:
         if value is None or isinstance(value, bool):
@@ -92,12 +104,13 @@ class Scrubber:
             fields = dataclasses.fields(value)
             return self._fields(((f.name, _attribute(value, f.name)) for f in fields), depth)
         if isinstance(value, Mapping):
-            return self._fields(((self._key(key), item) for key, item in value.items()), depth)
+            return self._items(value, depth)
         if isinstance(value, set | frozenset):
+            # Whatever the order of the set is: the same ones are shown each time.
             items = [self.plain(item, depth) for item in value]
-            return self._cut(sorted(items, key=repr))
+            return self._cut(sorted(items, key=repr), len(items))
         if isinstance(value, list | tuple | deque):
-            shown = [self.plain(item, depth) for item in list(value)[:MAX_ITEMS]]
+            shown = [self.plain(item, depth) for item in islice(value, self._most)]
             return self._cut(shown, len(value))
         # A default repr holds an address, which differs from run to run.
         return f"<{type(value).__module__}.{type(value).__qualname__}>"
@@ -105,11 +118,15 @@ class Scrubber:
     def _fields(self, pairs: Iterable[tuple[str, object]], depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
         for name, value in pairs:
-            if len(result) >= MAX_ITEMS:
-                result["…"] = "more"
-                break
             hidden = isinstance(value, str) and name.lower().endswith(_SECRET_NAMES)
             result[self.text(name)] = HIDDEN if hidden else self.plain(value, depth)
+        return result
+
+    def _items(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        first = islice(value.items(), self._most)
+        result = self._fields(((self._key(key), item) for key, item in first), depth)
+        if len(value) > self._most:
+            result["…"] = "more" if self._most == MAX_ITEMS else f"{len(value)} items"
         return result
 
     def _key(self, key: object) -> str:
@@ -122,10 +139,8 @@ class Scrubber:
         except Exception as error:  # noqa: BLE001  a key that has no text must not cost the whole dump
             return _unshown(key, error)
 
-    @staticmethod
-    def _cut(items: list[Any], length: int | None = None) -> list[Any]:
-        total = len(items) if length is None else length
-        return [*items[:MAX_ITEMS], f"… ({total} items)"] if total > MAX_ITEMS else items
+    def _cut(self, items: list[Any], total: int) -> list[Any]:
+        return [*items[: self._most], f"… ({total} items)"] if total > self._most else items
 
 
 def _attribute(value: object, name: str) -> object:

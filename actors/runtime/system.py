@@ -28,7 +28,14 @@ from actors.runtime.events import SupervisionEvent
 from actors.runtime.expiry import Expiry
 from actors.runtime.handlers import table_of
 from actors.runtime.incarnation import Incarnation
-from actors.runtime.introspection import NodeInfo, dump_all, dump_of, tree_of
+from actors.runtime.introspection import (
+    NodeInfo,
+    dump_all,
+    dump_in_parts,
+    dump_of,
+    tree_in_parts,
+    tree_of,
+)
 from actors.runtime.journal import DeadLetters, Journal
 from actors.runtime.ports import Address, Job, Owner
 from actors.runtime.roster import add_cell, remove_cell
@@ -201,8 +208,10 @@ class System:
 
     def tree(self) -> tuple[NodeInfo, ...]:
         """Every actor and worker, parents before children."""
-        roots = [cell for cell in self.cells.values() if cell.parent is None]
-        return tuple(node for root in roots for node in tree_of(root))
+        return tuple(node for root in self._roots() for node in tree_of(root))
+
+    def _roots(self) -> list[Cell]:
+        return [cell for cell in self.cells.values() if cell.parent is None]
 
     def knows(self, path: str) -> bool:
         """Whether an actor has this path, be it running, stopped or waiting for its restart."""
@@ -249,6 +258,18 @@ class System:
             return dump_of(self._cell(path))
         assert self._root is not None
         return dump_all(self, self._root)
+
+    async def tree_in_parts(self) -> tuple[NodeInfo, ...]:
+        """As `tree`, with pauses in which others run: a large one takes its time."""
+        return await tree_in_parts(self._roots())
+
+    async def dump_in_parts(self) -> dict[str, Any]:
+        """The whole system's dump, with pauses in which others run.
+
+        Each of its actors is a `msgspec.Raw`, encoded as it was at its turn.
+        """
+        assert self._root is not None
+        return await dump_in_parts(self, self._root)
 
     def write_dump(self, directory: Path) -> Path:
         """Write the dump of the whole system as a JSON file; its path.

@@ -19,7 +19,7 @@ _HEAD = """\
 # file:PATH, or the value itself. Relative paths start at this file's folder.
 # `{program} doctor` says what would go wrong; `{program} show-config` what is in force.
 """
-_OPTIONAL_TABLES = ("ledger",)
+_OPTIONAL_TABLES = ("ledger", "ledger.api")
 
 
 def init_from_cli(file: Path, *, exchange: str, account: str, force: bool) -> None:
@@ -52,7 +52,12 @@ def template(account: str, given: dict[str, str]) -> str:
             lines += [_comment(purpose), f"{mark}[{table.replace('NAME', account)}]"]
         for key in keys:
             lines += [_comment(_said(key)), _line(key, given.get(key.dotted))]
-        parts.append("\n".join(lines) + "\n")
+        text = "\n".join(lines) + "\n"
+        if table.rpartition(".")[0] in _OPTIONAL_TABLES:
+            # A table of a table that is left out stands with it.
+            parts[-1] += text
+        else:
+            parts.append(text)
     return "\n".join(parts)
 
 

@@ -156,6 +156,29 @@ def stats(config: ConfigOption = DEFAULT_CONFIG, json: JsonOption = False) -> No
         tables.print_table(tables.figures_table(figures.accounts, figures.total))
 
 
+@reading.command(rich_help_panel=LOOKING, epilog=typed("budget --account bybit-main"))
+def budget(
+    config: ConfigOption = DEFAULT_CONFIG,
+    account: AccountOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The venues' rate limits: what is used of them and by what, and how fast all can be flat."""
+    from console.cli import budget_tables, tables
+    from console.cli.service_client import ask_service
+    from console.control.protocol import GetBudget
+
+    budgets = ask_service(config, GetBudget(account=account)).budgets
+    if json:
+        tables.print_json(budgets)
+        return
+    tables.print_table(budget_tables.limits_table(budgets), empty="No limit is known.")
+    tables.print_table(
+        budget_tables.spending_table(budgets), empty="Nothing was asked in the last minute."
+    )
+    for line in budget_tables.outlook(budgets):
+        typer.echo(line)
+
+
 @reading.command(rich_help_panel=LOOKING, epilog=typed("why BTCUSDT"))
 def why(
     symbol: SymbolArgument,

@@ -20,6 +20,10 @@ SECTION_HELP: dict[str, str] = {
         "Another program's database, read in place of this guard's own positions. "
         "Without this table the positions are in storage.url."
     ),
+    "ledger.api": (
+        "freqtrade's REST API: in enforce mode the bot is told at once of what the guard "
+        "has closed. Only with source freqtrade; may be left out."
+    ),
 }
 
 KEY_HELP: dict[str, str] = {
@@ -105,4 +109,7 @@ KEY_HELP: dict[str, str] = {
     "ledger.columns": "With source query: our column names, each with the query's.",
     "ledger.unit": "What its quantities count.",
     "ledger.write_back": "Close the rows of ghosts there. Only with source monitoring.",
+    "ledger.api.url": "Its api_server, such as http://127.0.0.1:8080.",
+    "ledger.api.username": "The api_server's username.",
+    "ledger.api.password": "Its password: env:NAME, file:PATH, or the value itself.",
 }

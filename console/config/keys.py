@@ -70,11 +70,21 @@ class Key:
 def tables() -> Iterator[tuple[str, str, tuple[Key, ...]]]:
     """Every table with what it is for and its keys; the keys outside of any table come first."""
     yield "", "", tuple(_top_keys())
-    found = {name: _struct_of(kind) for name, kind in get_type_hints(Settings).items()}
+    found = {name: struct_of(kind) for name, kind in get_type_hints(Settings).items()}
     for name, kind in found.items():
         if kind is not None:
             table = ACCOUNT_TABLE if kind is AccountSettings else name
-            yield table, SECTION_HELP.get(table, ""), tuple(_keys(table, kind))
+            yield from _tables(table, kind)
+
+
+def _tables(table: str, kind: type[msgspec.Struct]) -> Iterator[tuple[str, str, tuple[Key, ...]]]:
+    """A table, and then the tables inside it."""
+    yield table, SECTION_HELP.get(table, ""), tuple(_keys(table, kind))
+    hints = get_type_hints(kind)
+    for item in msgspec.structs.fields(kind):
+        inner = struct_of(hints[item.name])
+        if inner is not None:
+            yield from _tables(f"{table}.{item.encode_name}", inner)
 
 
 def effective(settings: Settings) -> dict[str, Any]:
@@ -147,6 +157,8 @@ def _keys(table: str, kind: type[msgspec.Struct]) -> Iterator[Key]:
     for item in msgspec.structs.fields(kind):
         if table == ACCOUNT_TABLE and item.name == "name":
             continue
+        if struct_of(hints[item.name]) is not None:
+            continue
         dotted = f"{table}.{item.encode_name}"
         default = _DEFAULTS.get(dotted, "")
         if not item.required and not default:
@@ -203,7 +215,8 @@ def as_written(value: Any, kind: Any) -> Any:
     return value.value if isinstance(value, StrEnum) else value
 
 
-def _struct_of(kind: Any) -> type[msgspec.Struct] | None:
+def struct_of(kind: Any) -> type[msgspec.Struct] | None:
+    """The settings type that a field's type is or has; None where it is no table."""
     inner = [kind, *get_args(kind)]
     return next(
         (one for one in inner if isinstance(one, type) and issubclass(one, msgspec.Struct)), None

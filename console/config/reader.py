@@ -25,6 +25,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import msgspec
 
 from console.config import values
+from console.config.keys import struct_of
 from console.config.rules import (
     LIMITS,
     account_problem,
@@ -211,6 +212,14 @@ class _Reader:
             return {}
         return given
 
+    def table_in(self, given: Mapping[str, Any], key: str) -> dict[str, Any]:
+        """The table of a table that has this dotted key."""
+        inner = given[_last(key)]
+        if not isinstance(inner, dict):
+            self.mistake(key, values.shown_secret(inner), f"a table: write [{key}]")
+            return {}
+        return inner
+
     def section(self, kind: type[T], given: Mapping[str, Any], where: str) -> T | None:
         """One table as its settings type; None where it has mistakes."""
         before = len(self.mistakes)
@@ -220,7 +229,9 @@ class _Reader:
         found: dict[str, Any] = {}
         for item in fields:
             key = f"{where}.{item.encode_name}"
-            if item.encode_name in given:
+            if (inner := struct_of(hints[item.name])) and item.encode_name in given:
+                found[item.name] = self.section(inner, self.table_in(given, key), key)
+            elif item.encode_name in given:
                 found[item.name] = self.checked(key, given[item.encode_name], hints[item.name])
             elif item.required:
                 self.mistakes.append(f"{self.file}: {key} is missing")
@@ -239,7 +250,7 @@ class _Reader:
         """A value in its type and within its limits; a mistake is collected and None returned."""
         converted = self.convert(value, kind)
         if not isinstance(converted, Refused):
-            limit = LIMITS.get(key if not key.startswith("accounts.") else _last(key))
+            limit = LIMITS.get(key if not key.startswith("accounts.") else _any_account(key))
             if limit is None or converted is None or limit.holds(converted):
                 return converted
             converted = Refused(limit.allowed)
@@ -313,6 +324,10 @@ class _Reader:
         self.mistakes.append(f"{self.file}: {key} = {shown}: allowed: {allowed}")
 
 
-def _last(key: str) -> str:
+def _any_account(key: str) -> str:
     """The limit of an account's key is the same for every account."""
-    return f"accounts.*.{key.rpartition('.')[2]}"
+    return f"accounts.*.{_last(key)}"
+
+
+def _last(key: str) -> str:
+    return key.rpartition(".")[2]

@@ -50,7 +50,7 @@ def reference() -> str:
         rows = [_row(key) for key in keys]
         head = ["| key | what for | value | default |", "|---|---|---|---|"]
         # The keys outside of any table are the first two that can't change.
-        stays = not table or table in FIXED
+        stays = not table or table.partition(".")[0] in FIXED
         said = " ".join(part for part in (purpose, _NEEDS_RESTART if stays else "") if part)
         parts.append("\n".join([title, "", *([said, ""] if said else []), *head, *rows, ""]))
     return "\n".join(parts)

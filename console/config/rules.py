@@ -12,6 +12,7 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from console.config.values import Refused, host_port, is_loopback
 from messages.settings import AccountSettings, Settings, SourceKind, SourceSettings
@@ -105,7 +106,22 @@ def source_problem(source: SourceSettings) -> tuple[str, str, str] | None:
         return key, str(getattr(source, key)), 'only with source = "query"'
     if not (source.account or source.exchanges or "account" in source.columns):
         return "account", "", "an account's name, or exchanges, to say whose the rows are"
+    if source.api is not None and source.kind is not SourceKind.FREQTRADE:
+        return "api", source.kind.value, 'only with source = "freqtrade"'
+    if source.api is not None and not _web_address(source.api.url):
+        # It may be that a password stands in it.
+        return "api.url", "***", "http://HOST:PORT or https://HOST, without user and password"
     return None
+
+
+def _web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        named = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+    more = parts.username or parts.password or parts.query or parts.fragment
+    return parts.scheme in ("http", "https") and named and not more
 
 
 def socket_problem(socket: Path) -> str:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from difflib import get_close_matches
 from importlib.metadata import version
 
 from actors import paths
 from actors.aged_leg import AgedState
 from actors.exchange import ExchangeState
-from actors.runtime import AskFailed, NoSuchActor, Started, System
+from actors.runtime import AskFailed, NoSuchActor, Pauses, Started, System
 from console.control import protocol as p
+from console.control.budgets import account_budget
 from console.control.legs import find_leg, no_such_account
 from console.control.orders import Orders
 from console.control.overview import leg_view, overview
@@ -64,11 +65,13 @@ class Operator:
             case p.GetService():
                 return self._service()
             case p.GetTree():
-                return p.Nodes(nodes=self._system.tree())
+                return p.Nodes(nodes=await self._system.tree_in_parts())
             case p.GetDump():
-                return self._dump(command.path)
+                return await self._dump(command.path)
             case p.GetFigures():
                 return await self.figures()
+            case p.GetBudget():
+                return await self._budgets(command)
             case p.Scan():
                 return await self._scan(command.account, (paths.aged_scan, paths.orphans))
             case p.Reconcile():
@@ -82,7 +85,7 @@ class Operator:
             case p.GetOverview():
                 return await overview(self._system, self._service(), command)
             case p.GetLegs():
-                return p.Legs(legs=tuple(self._legs()))
+                return p.Legs(legs=await self._legs())
             case p.GetMessages() | p.Tell() | p.Ask():
                 if command.path is not None and (refused := self._unknown(command.path)):
                     return refused
@@ -106,10 +109,12 @@ class Operator:
             dead_letters=self._system.dead_letters.count,
         )
 
-    def _dump(self, path: str | None) -> p.Reply:
-        if path is not None and (refused := self._unknown(path)):
+    async def _dump(self, path: str | None) -> p.Reply:
+        if path is None:
+            return p.Dumped(dump=await self._system.dump_in_parts())
+        if refused := self._unknown(path):
             return refused
-        return p.Dumped(dump=self._system.dump(inner_path(path) if path is not None else None))
+        return p.Dumped(dump=self._system.dump(inner_path(path)))
 
     async def figures(self) -> p.Figures | p.Refused:
         """Statistics, API calls by endpoint and whole-account reads, by account and in total."""
@@ -128,6 +133,12 @@ class Operator:
                 snapshots=state.snapshots if state else 0,
             )
         return p.Figures(accounts=found, total=dict(total))
+
+    async def _budgets(self, command: p.GetBudget) -> p.Reply:
+        if command.account is not None and command.account not in self._accounts:
+            return no_such_account(command.account, self._accounts)
+        names = self._accounts if command.account is None else (command.account,)
+        return p.Budgets(budgets=tuple([await account_budget(self._system, it) for it in names]))
 
     async def _reload(self, command: p.Reload) -> p.Reply:
         order = Reload(dry_run=command.dry_run, by=command.by or "operator")
@@ -243,15 +254,22 @@ class Operator:
                 return "is traced into the log" if command.on else "is no longer traced"
 
     def _unknown(self, path: str) -> p.Refused | None:
+        if inner_path(path) == "" or self._system.knows(path):
+            return None
+        # A worker, or nobody: that is rare enough to look everywhere.
         known = [node.path or ROOT for node in self._system.tree()]
-        if inner_path(path) == "" or path in known:
+        if path in known:
             return None
         near = get_close_matches(path, known, n=1)
         hint = f"did you mean {near[0]}? `tree` shows all" if near else "see `tree`"
         return p.Refused(code="no_such_path", message=f"no actor at {path!r}: {hint}")
 
-    def _legs(self) -> Iterator[p.LegView]:
+    async def _legs(self) -> tuple[p.LegView, ...]:
+        pauses = Pauses()
         states = self._system.states_of(AgedState)
-        for node in self._system.tree():
+        found = []
+        for node in await self._system.tree_in_parts():
             if node.path in states:
-                yield leg_view(self._system, node.path, states[node.path])
+                found.append(leg_view(self._system, node.path, states[node.path]))
+                await pauses.here()
+        return tuple(found)

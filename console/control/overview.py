@@ -13,7 +13,7 @@ from actors.runtime import AskFailed, System
 from console.control import protocol as p
 from console.control.records import failed
 from console.service.actor_states import shown
-from console.top.urgency import troubles, urgent_alerts, urgent_nodes, urgent_rows
+from console.top.urgency import troubles, urgent_alerts, urgent_nodes, urgent_rows_in_parts
 from messages.ledger import RowStatus
 from messages.to_ledger import FindAlerts, FindEvents, FindRows
 
@@ -33,13 +33,20 @@ async def overview(system: System, service: p.Service, command: p.GetOverview) -
     # Whoever has an order to send comes in between the parts of a long look.
     await asyncio.sleep(0)
     legs = system.states_of(AgedState)
+    await asyncio.sleep(0)
     aged = {row_id: state for state in legs.values() for row_id in state.row_ids}
-    shown = urgent_rows(rows, aged, alerts, command.rows)
+    shown = await urgent_rows_in_parts(rows, aged, alerts, command.rows)
     ids = {row.id for row in shown}
     await asyncio.sleep(0)
-    nodes = [node for node in system.tree() if node.kind != "worker"]
+    nodes = [node for node in await system.tree_in_parts() if node.kind != "worker"]
     await asyncio.sleep(0)
     shown_nodes = urgent_nodes(nodes, command.nodes)
+    await asyncio.sleep(0)
+    shown_legs = tuple(
+        leg_view(system, path, state)
+        for path, state in legs.items()
+        if any(row_id in ids for row_id in state.row_ids)
+    )
     await asyncio.sleep(0)
     return p.Overview(
         service=service,
@@ -47,11 +54,7 @@ async def overview(system: System, service: p.Service, command: p.GetOverview) -
         node_count=len(nodes),
         rows=shown,
         row_count=len(rows),
-        legs=tuple(
-            leg_view(system, path, state)
-            for path, state in legs.items()
-            if ids & set(state.row_ids)
-        ),
+        legs=shown_legs,
         aged=len(legs),
         troubles=troubles(shown, alerts),
         alerts=urgent_alerts(alerts, command.alerts),

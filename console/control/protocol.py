@@ -15,9 +15,11 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 
 from console.control.replies import (
+    AccountBudget,
     AccountFigures,
     Alerts,
     Answered,
+    Budgets,
     Carried,
     Dumped,
     Events,
@@ -44,9 +46,11 @@ from messages.values import Side, check_amounts
 
 # With the commands below: the whole protocol under one name.
 __all__ = [
+    "AccountBudget",
     "AccountFigures",
     "Alerts",
     "Answered",
+    "Budgets",
     "Carried",
     "Dumped",
     "Events",
@@ -190,6 +194,12 @@ class GetFigures(Command[Figures], frozen=True, kw_only=True):
     """Statistics, API calls and snapshots, by account."""
 
 
+class GetBudget(Command[Budgets], frozen=True, kw_only=True):
+    """What the venues' limits leave, what the guard spends of them, and how fast all is flat."""
+
+    account: str | None = None
+
+
 class Scan(Command[Scanned], frozen=True, kw_only=True):
     """Look for aged, orphaned and naked positions now, in one account or in all."""
 
@@ -323,6 +333,7 @@ AnyCommand = (
     | GetEvents
     | GetAlerts
     | GetFigures
+    | GetBudget
     | Scan
     | Reconcile
     | CloseNow
@@ -355,6 +366,7 @@ AnyReply = (
     | Events
     | Alerts
     | Figures
+    | Budgets
     | Scanned
     | Story
     | MessageTypes

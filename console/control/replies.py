@@ -12,6 +12,7 @@ import msgspec
 
 from actors.runtime import NodeInfo
 from console.config.diff import Change
+from messages.budget import BudgetUse
 from messages.ledger import Alert, AlertType, Event, Intent, LastSeen, PositionRow
 from messages.ledger import Command as StoredCommand
 from messages.to_monitors import ScanReport
@@ -99,6 +100,23 @@ class AccountFigures(msgspec.Struct, frozen=True, kw_only=True):
 class Figures(Reply, frozen=True, kw_only=True):
     accounts: dict[str, AccountFigures]
     total: dict[str, int]
+
+
+class AccountBudget(msgspec.Struct, frozen=True, kw_only=True):
+    """An account's limits, and how long they make it take until its `legs` are flat, in seconds.
+
+    `use` None: nobody answered, and `problem` says why.
+    """
+
+    account: str
+    use: BudgetUse | None = None
+    legs: int = 0
+    seconds_to_flat: float = 0.0
+    problem: str = ""
+
+
+class Budgets(Reply, frozen=True, kw_only=True):
+    budgets: tuple[AccountBudget, ...]
 
 
 class Scanned(Reply, frozen=True, kw_only=True):

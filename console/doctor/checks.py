@@ -65,6 +65,9 @@ def config_check(file: Path, settings: Settings) -> Check:
         for key in ("key", "secret", "password")
         if key in entries and not str(entries[key]).startswith(("env:", "file:"))
     )
+    api = table.get("ledger", {}).get("api", {})
+    if not str(api.get("password", "env:")).startswith(("env:", "file:")):
+        literal.append("ledger.api.password")
     if literal and stat.S_IMODE(file.stat().st_mode) & 0o077:
         return warning(
             "config",
@@ -164,6 +167,12 @@ async def source_check(settings: Settings) -> Check:
             "source",
             f"{len(rows)} open positions, of which rows {unread} lack a quantity or an opening",
             "correct them there: what can't be read is not guarded",
+        )
+    if source.api is not None and (refused := await source.api.check()) is not None:
+        return warning(
+            "source",
+            f"{len(rows)} open positions; ledger.api does not answer: {refused}",
+            "set ledger.api right, or start the bot: it is not told of what the guard closes",
         )
     return ok("source", f"{settings.ledger.kind}: {len(rows)} open positions")
 

@@ -18,6 +18,7 @@ from rich.text import Text
 from console.cli import tables
 from console.cli.exit_codes import ExitCode
 from console.config.reader import ConfigError, load_config
+from console.doctor.budget import Budgets
 from console.doctor.checks import (
     Check,
     Level,
@@ -54,11 +55,19 @@ async def examine(config: Path, announce: Callable[[str], None]) -> AsyncIterato
         announce("the source of positions")
         yield await source_check(settings)
     logins = Logins(await read_book(settings))
+    budgets = Budgets(settings)
     for account in settings.accounts:
         async for check in venue_checks(
-            account, settings.mode, logins, now=lambda: datetime.now(UTC), announce=announce
+            account,
+            settings.mode,
+            logins,
+            budgets,
+            now=lambda: datetime.now(UTC),
+            announce=announce,
         ):
             yield check
+    for found in budgets.checks():
+        yield found
 
 
 def doctor_from_cli(config: Path, *, as_json: bool) -> ExitCode:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from statistics import median
 
+from console.doctor.budget import Budgets
 from console.doctor.checks import Check, failure, ok, warning
 from console.doctor.logins import Logins
 from messages.settings import AccountSettings, Mode
@@ -40,6 +41,7 @@ async def venue_checks(
     account: AccountSettings,
     mode: Mode,
     logins: Logins,
+    budgets: Budgets,
     *,
     now: Callable[[], datetime],
     announce: Callable[[str], None],
@@ -69,6 +71,7 @@ async def venue_checks(
         announce(f"{account.name}: reading positions and stops")
         async for check in _reads(venue, account, connected, logins):
             yield check
+        budgets.note(account, venue.budget())
     finally:
         await venue.close()
 

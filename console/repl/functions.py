@@ -65,6 +65,7 @@ class Functions:
             self.events,
             self.alerts,
             self.stats,
+            self.budget,
             self.scan,
             self.reconcile,
             self.close,
@@ -132,6 +133,10 @@ class Functions:
     def stats(self) -> p.Figures:
         """Statistics, API calls and snapshots.  stats().total"""
         return self._call(p.GetFigures())
+
+    def budget(self, account: str | None = None) -> tuple[p.AccountBudget, ...]:
+        """What the venues' limits leave, and what is spent of them.  budget("bybit-main")"""
+        return self._call(p.GetBudget(account=account)).budgets
 
     # --- positions ------------------------------------------------------------------------------
 

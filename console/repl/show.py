@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from actors.runtime import NodeInfo
-from console.cli import tables
+from console.cli import budget_tables, tables
 from console.control import protocol as p
 from console.repl.functions import Said
 from messages.ledger import Alert, Event, PositionRow
@@ -64,11 +64,14 @@ def _table(values: Sequence[object]) -> Table | None:
     alerts = [value for value in values if isinstance(value, Alert)]
     messages = [value for value in values if isinstance(value, p.MessageInfo)]
     legs = [value for value in values if isinstance(value, p.LegView)]
+    budgets = [value for value in values if isinstance(value, p.AccountBudget)]
     whole = len(values)
     if len(rows) == whole:
         return tables.rows_table(rows, datetime.now(UTC))
     if len(nodes) == whole:
         return tables.tree_table(nodes, wide=tables.is_wide())
+    if len(budgets) == whole:
+        return budget_tables.limits_table(budgets)
     if len(alerts) == whole:
         return tables.alerts_table(alerts)
     if len(messages) == whole:

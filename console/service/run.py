@@ -19,10 +19,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
 
+import msgspec
 from loguru import logger
 
 from actors.live_settings import LiveSettings
-from actors.runtime import ChildSpec, StartFailed, System
+from actors.runtime import ChildSpec, Pauses, StartFailed, System
 from actors.runtime.events import SupervisionEvent
 from actors.tree import live_tree
 from console.cli.exit_codes import CommandError, ExitCode
@@ -202,7 +203,14 @@ async def _signals(running: Running, stop: asyncio.Event) -> AsyncIterator[None]
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _ask_to_stop, stop, number)
-    loop.add_signal_handler(signal.SIGUSR1, write_state_dump, running)
+    dumps: set[asyncio.Task[Path]] = set()
+
+    def dump() -> None:
+        task = asyncio.create_task(write_state_dump(running), name="state dump")
+        dumps.add(task)
+        task.add_done_callback(dumps.discard)
+
+    loop.add_signal_handler(signal.SIGUSR1, dump)
     # It stays to the end: a terminal that is closed must not cut the ordered stop short.
     loop.add_signal_handler(signal.SIGHUP, running.system.tell, RELOAD, Reload(by="SIGHUP"))
     watchdog = asyncio.create_task(keep_watchdog_fed(), name="watchdog")
@@ -241,7 +249,9 @@ def _secrets(settings: Settings) -> tuple[Secret, ...]:
         for secret in (account.key, account.secret, account.password)
     ]
     urls = (settings.storage.url, *settings.alerts.channels)
-    return tuple(secret for secret in (*keys, *urls) if secret)
+    source = settings.ledger
+    bots = () if source is None else (source.url, source.api and source.api.password)
+    return tuple(secret for secret in (*keys, *urls, *bots) if secret)
 
 
 def _ask_to_stop(stop: asyncio.Event, number: signal.Signals) -> None:
@@ -250,12 +260,32 @@ def _ask_to_stop(stop: asyncio.Event, number: signal.Signals) -> None:
     stop.set()
 
 
-def write_state_dump(running: Running) -> Path:
-    """The whole tree's state as JSON into the data folder; the file's path is logged."""
+async def write_state_dump(running: Running) -> Path:
+    """The whole tree's state as JSON into the data folder; the file's path is logged.
+
+    Made in parts, and written by a thread: an order does not wait for it.
+    """
     folder = running.settings.data_dir / "dumps"
-    folder.mkdir(parents=True, exist_ok=True)
     file = folder / f"state-{utc_now():%Y%m%dT%H%M%S.%f}.json"
-    file.write_text(as_json(running.system.dump()) + "\n", encoding="utf-8")
+    dump = await running.system.dump_in_parts()
+    actors: list[msgspec.Raw] = dump["actors"]
+    dump["actors"] = []
+    pauses = Pauses()
+    parts = []
+    for actor in actors:
+        parts.append(msgspec.json.format(actor, indent=2))
+        await pauses.here()
+    head, tail = as_json(dump).split('"actors": []')
+
+    def write() -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as out:
+            out.write(f'{head}"actors": [\n'.encode())
+            for number, part in enumerate(parts):
+                out.write((b",\n" if number else b"") + part)
+            out.write(f"\n]{tail}\n".encode())
+
+    await asyncio.to_thread(write)
     logger.info(f"State dump written to {file}")
     return file
 

@@ -1,17 +1,17 @@
 """What a screen shows first when it has not room for everything: whoever needs a person, first.
 
-Pure: it gets what `console.service.actor_states` has read. `console.top.panels` and the page decide
-how it looks.
+It gets what `console.service.actor_states` has read, and asks nobody. `console.top.panels` and the
+page decide how it looks.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from actors.aged_leg import AgedState
-from actors.runtime import NodeInfo
+from actors.runtime import NodeInfo, Pauses
 from console.cli.tables import plain_symbol
 from messages.ledger import Alert, AlertLevel, AlertType, PositionRow
 
@@ -26,6 +26,9 @@ _AGED = 3
 _CALM = 4
 _LEFT_ALONE = 5
 _LEVELS = list(reversed(AlertLevel))
+_PART = 500
+"""Rows that are looked at between two pauses."""
+
 _WAITING = 10
 """Messages in a mailbox beyond which an actor is worth a look."""
 
@@ -48,6 +51,28 @@ def urgent_rows(
     Those that need an operator, the naked, others that an alert is about, the aged, the young,
     those left alone; in each group the oldest first, which are the closest to market.
     """
+    return tuple(heapq.nsmallest(limit, rows, key=_urgency(aged, alerts)))
+
+
+async def urgent_rows_in_parts(
+    rows: Sequence[PositionRow],
+    aged: Mapping[int, AgedState],
+    alerts: Iterable[Alert],
+    limit: int,
+) -> tuple[PositionRow, ...]:
+    """As `urgent_rows`, with pauses in which others run: there may be thousands of rows."""
+    pauses = Pauses()
+    urgency = _urgency(aged, alerts)
+    shown: list[PositionRow] = []
+    for begin in range(0, len(rows), _PART):
+        shown = heapq.nsmallest(limit, [*shown, *rows[begin : begin + _PART]], key=urgency)
+        await pauses.here()
+    return tuple(shown)
+
+
+def _urgency(
+    aged: Mapping[int, AgedState], alerts: Iterable[Alert]
+) -> Callable[[PositionRow], tuple[int, datetime, int]]:
     ranks = {leg: _rank(kind) for leg, kind in _worst(alerts).items()}
 
     def urgency(row: PositionRow) -> tuple[int, datetime, int]:
@@ -58,7 +83,7 @@ def urgent_rows(
         opened = row.opened_at or datetime.max.replace(tzinfo=UTC)
         return min(own, ranks.get(leg_of(row), own)), opened, row.id
 
-    return tuple(heapq.nsmallest(limit, rows, key=urgency))
+    return urgency
 
 
 def troubles(rows: Iterable[PositionRow], alerts: Iterable[Alert]) -> dict[int, AlertType]:

@@ -21,8 +21,10 @@ from actors.orphans import OrphansState
 from actors.reconciliation import ReconciliationState
 from actors.runtime import AskFailed, System
 from actors.runtime.introspection import NodeInfo
+from console.control.budgets import account_budget
+from console.control.replies import AccountBudget
 from console.service.actor_states import shown, shown_state
-from console.top.urgency import urgent_rows
+from console.top.urgency import urgent_rows_in_parts
 from messages.base import Request
 from messages.ledger import Alert, PositionRow, RowStatus
 from messages.settings import Settings
@@ -44,6 +46,7 @@ class AccountFacts(msgspec.Struct, frozen=True, kw_only=True):
     connection: ExchangeState | None
     orphans: OrphansState | None
     reconciliation: ReconciliationState | None
+    budget: AccountBudget | None = None
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,6 +103,7 @@ async def gather(system: System, settings: Settings, *, positions: int = 0) -> F
                 reconciliation=shown_state(
                     system, paths.reconciliation(account.name), ReconciliationState
                 ),
+                budget=await account_budget(system, account.name),
             )
         )
         # Hundreds of accounts are not to hold up whoever has an order to send.
@@ -112,10 +116,11 @@ async def gather(system: System, settings: Settings, *, positions: int = 0) -> F
     # The rows of a large guard took their time to be read, and what follows takes its own.
     await asyncio.sleep(0)
     legs = system.states_of(AgedState) if positions else {}
-    aged = {row_id: state for state in legs.values() for row_id in state.row_ids}
-    urgent = urgent_rows(rows, aged, alerts or (), positions)
     await asyncio.sleep(0)
-    nodes = system.tree()
+    aged = {row_id: state for state in legs.values() for row_id in state.row_ids}
+    urgent = await urgent_rows_in_parts(rows, aged, alerts or (), positions)
+    await asyncio.sleep(0)
+    nodes = await system.tree_in_parts()
     await asyncio.sleep(0)
     return Facts(
         at=system.now(),

@@ -87,6 +87,7 @@ def _families(facts: Facts, settings: Settings, tally: Tally) -> Iterator[Metric
     if facts.counters is not None:
         yield from _statistics(facts.counters, settings)
     yield from _accounts(facts)
+    yield from _budgets(facts)
     if facts.alerts is not None:
         yield _alerts(facts)
     yield from _actors(facts, settings, tally)
@@ -140,6 +141,53 @@ def _accounts(facts: Facts) -> Iterator[Metric]:
         naked.add_metric(label, len(found.naked) if found else 0)
         mismatches.add_metric(label, len(compared.mismatches) if compared else 0)
     yield from (ready, age, reads, failed, calls, orphans, naked, mismatches)
+
+
+def _budgets(facts: Facts) -> Iterator[Metric]:
+    names = ("account", "limit", "scope")
+    limit = GaugeMetricFamily(
+        "sexton_budget_limit", "A rate limit of the venue, in its own unit", labels=names
+    )
+    used = GaugeMetricFamily(
+        "sexton_budget_used", "What all who share it have used of it", labels=names
+    )
+    own = GaugeMetricFamily(
+        "sexton_budget_used_by_guard", "What the guard has used of it", labels=names
+    )
+    spent = GaugeMetricFamily(
+        "sexton_budget_spent",
+        "Weight of the last minute's requests",
+        labels=("account", "purpose", "lane"),
+    )
+    waiting = GaugeMetricFamily(
+        "sexton_budget_waiting", "Requests that wait for a limit now", labels=("account",)
+    )
+    longest = GaugeMetricFamily(
+        "sexton_budget_longest_wait_seconds",
+        "The longest wait for a limit in the last minute",
+        labels=("account", "lane"),
+    )
+    flat = GaugeMetricFamily(
+        "sexton_seconds_to_flat",
+        "How long the venue's limits make closing all open legs take",
+        labels=("account",),
+    )
+    for account in facts.accounts:
+        budget = account.budget
+        if budget is None or budget.use is None:
+            continue
+        for each in budget.use.limits:
+            label = (account.name, f"{each.name} {each.seconds:g}s", each.scope.value)
+            limit.add_metric(label, each.limit)
+            used.add_metric(label, each.used)
+            own.add_metric(label, each.used_by_guard)
+        for cost in budget.use.spent:
+            spent.add_metric((account.name, cost.purpose, cost.lane.name.lower()), cost.weight)
+        waiting.add_metric((account.name,), budget.use.waiting)
+        for lane, seconds in budget.use.longest_wait.items():
+            longest.add_metric((account.name, lane.name.lower()), seconds)
+        flat.add_metric((account.name,), budget.seconds_to_flat)
+    yield from (limit, used, own, spent, waiting, longest, flat)
 
 
 def _alerts(facts: Facts) -> Metric:

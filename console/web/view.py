@@ -12,15 +12,19 @@ from typing import Any
 
 from actors.aged_leg import AgedState
 from actors.runtime import NodeInfo
+from console.control.replies import AccountBudget
 from console.top.urgency import urgent_alerts, urgent_nodes
 from console.web.facts import AccountFacts, Facts
+from messages.budget import LimitUse
 from messages.ledger import Alert, AlertLevel, PositionRow
 from messages.settings import Settings
+from rules.budget import headroom
 
 POSITIONS = 100
 ALERTS = 50
 ACCOUNTS = 50
 ACTORS = 200
+LIMITS = 50
 LEGS = 20
 """Of one account's orphans, naked positions and mismatches, each."""
 TROUBLES = 20
@@ -43,6 +47,7 @@ def view(facts: Facts, settings: Settings) -> dict[str, Any]:
         },
         "alerts": _part(map(_alert, urgent_alerts(alerts, ALERTS)), len(alerts)),
         "accounts": _part(map(_account, _worst_first(facts.accounts)), len(facts.accounts)),
+        "budget": _part(_budgets(facts.accounts), len(_limits(facts.accounts))),
         "positions": _part(
             (_position(row, facts.aged.get(row.id)) for row in facts.rows), facts.row_count
         ),
@@ -95,6 +100,31 @@ def _account(account: AccountFacts) -> dict[str, Any]:
         "orphans": orphans,
         "naked": naked,
         "mismatches": mismatches,
+    }
+
+
+def _limits(accounts: tuple[AccountFacts, ...]) -> list[tuple[AccountBudget, LimitUse]]:
+    budgets = [it.budget for it in accounts if it.budget is not None]
+    return [(one, limit) for one in budgets if one.use is not None for limit in one.use.limits]
+
+
+def _budgets(accounts: tuple[AccountFacts, ...]) -> list[dict[str, Any]]:
+    """The limits with the least left."""
+    found = sorted(_limits(accounts), key=lambda it: headroom(it[1]) / max(it[1].limit, 1.0))
+    return [_limit(one, limit) for one, limit in found[:LIMITS]]
+
+
+def _limit(one: AccountBudget, limit: LimitUse) -> dict[str, Any]:
+    return {
+        "account": one.account,
+        "limit": f"{limit.name}, {limit.unit} in {limit.seconds:g} s",
+        "whose": limit.scope.value,
+        "used": f"{limit.used:g}",
+        "guard": f"{limit.used_by_guard:g}",
+        "most": f"{limit.limit:g}",
+        "left": f"{headroom(limit):g}",
+        "legs": one.legs,
+        "flat": f"{one.seconds_to_flat:g} s",
     }
 
 

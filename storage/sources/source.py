@@ -13,6 +13,7 @@ from messages.ledger import ClosedRows, PositionRow, RowClose
 from messages.settings import QuantityUnit, SourceKind, SourceSettings
 from storage.errors import LedgerRefused
 from storage.sources import freqtrade, monitoring, query
+from storage.sources.freqtrade_api import FreqtradeApi
 from storage.sources.reading import ForeignDatabase, parse_source
 
 ContractSize = Callable[[str, str], Decimal | None]
@@ -32,6 +33,7 @@ class Source:
 
     def __init__(self, settings: SourceSettings, database: ForeignDatabase) -> None:
         self.settings = settings
+        self.api = None if settings.api is None else FreqtradeApi(settings.api)
         self._database = database
         self._before: frozenset[int] | None = None
 

@@ -24,7 +24,7 @@ from messages.venue import (
     VenueErrorKind,
     VenuePosition,
 )
-from rules.explanation import Account, History, OwnFill
+from rules.leg_records import Account, History, OwnFill
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BTC = "BTC/USDT:USDT"
@@ -256,7 +256,7 @@ def seen(
     )
 
 
-def history(*fills: Fill, since: float = -100_000, records: Records = None) -> History:
+def history(*fills: Fill, since: float = -100_000, records: Records = ()) -> History:
     return History(since=after(since), fills=fills, records=records)
 
 

@@ -24,7 +24,7 @@ from messages.verdict import (
     Verdict,
     Want,
 )
-from rules.explanation import Account, ClosedRow, with_closed_rows
+from rules.leg_records import Account, ClosedRow, with_closed_rows
 from rules.verdict import LegFacts, judge
 from tests.rules.build import (
     BTC,
@@ -228,18 +228,19 @@ def test_the_history_is_read_before_anything_is_said() -> None:
 
 
 def test_the_venue_s_record_is_read_too_where_it_keeps_one() -> None:
-    found = unknown(verdict(told(), *LONG_GONE, records_kept=True))
-    assert found.wants is Want.RECORDS
-    assert isinstance(verdict(told(fill(-20, "5")), *LONG_GONE, records_kept=True), Absent)
-    assert isinstance(verdict(told(), *LONG_GONE, records_kept=False), Unexplained)
+    unread = told(history=history(records=None))
+    assert unknown(verdict(unread, *LONG_GONE)).wants is Want.RECORDS
+    explained = told(history=history(fill(-20, "5"), records=None))
+    assert isinstance(verdict(explained, *LONG_GONE), Absent)
+    assert isinstance(verdict(told(), *LONG_GONE), Unexplained)
 
 
 def test_a_settlement_with_a_record_is_a_ghost_and_without_one_is_for_a_person() -> None:
     settled = msgspec.structs.replace(SEEN_WITH_5, history=history(records=(record(-20, "5"),)))
-    found = absent(verdict(settled, *LONG_GONE, records_kept=True))
+    found = absent(verdict(settled, *LONG_GONE))
     assert found.evidence.accounting.explained_by is ExplainedBy.VENUE_RECORD
     nothing = msgspec.structs.replace(SEEN_WITH_5, history=history(records=()))
-    assert isinstance(verdict(nothing, *LONG_GONE, records_kept=True), Unexplained)
+    assert isinstance(verdict(nothing, *LONG_GONE), Unexplained)
 
 
 def test_rows_that_exceed_what_was_seen_are_accounted_for_whole() -> None:

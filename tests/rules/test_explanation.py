@@ -11,17 +11,13 @@ from messages.ledger import BookedFill
 from messages.values import OrderSide, Side
 from messages.venue import ClosedPosition, Fill, FillKind
 from messages.verdict import ExplainedBy
-from rules.explanation import (
-    BEFORE_OPENING,
-    REPLAY_LIMIT,
-    REPLICA_LAG,
+from rules.explanation import BEFORE_OPENING, REPLAY_LIMIT, REPLICA_LAG, explain, history_from
+from rules.leg_records import (
     Account,
     ClosedRow,
     History,
-    explain,
     free_fills,
     free_records,
-    history_from,
     with_closed_rows,
 )
 from tests.rules.build import (

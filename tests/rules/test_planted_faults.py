@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 import rules.explanation
+import rules.leg_records
 import rules.verdict
 from messages.ledger import LastSeen
 from messages.settings import VerdictSettings
@@ -30,7 +31,7 @@ from messages.verdict import (
     Verdict,
     Want,
 )
-from rules.explanation import Account, History
+from rules.leg_records import Account, History
 from rules.verdict import LegFacts
 from tests.rules import test_absence, test_explanation, test_verdict, test_worlds
 from tests.rules.worlds.check import layers
@@ -188,7 +189,7 @@ def openings_are_not_counted(monkeypatch: Patch) -> None:
 
 
 def a_booked_fill_counts_again(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(rules.explanation, "_parts", lambda _: {})
+    monkeypatch.setattr(rules.leg_records, "_parts", lambda _: {})
 
 
 def fills_of_our_orders_for_other_rows_count(monkeypatch: Patch) -> None:

@@ -14,7 +14,7 @@ from messages.settings import VerdictSettings
 from messages.values import LegKey
 from messages.venue import PositionHint, Scope, Snapshot
 from messages.verdict import Absent, EvidenceKind, Present, Unknown, Want
-from rules.explanation import Account, History
+from rules.leg_records import Account, History
 from rules.verdict import LegFacts, judge
 from tests.rules.build import (
     LONG,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,11 +13,13 @@ import pytest
 from actors import paths
 from actors.ledger_client import event
 from messages.ledger import Intent, IntentState, PositionRow
+from messages.settings import OrderSettings
 from messages.to_ledger import SetHeld
 from messages.to_monitors import CloseByOrder
 from messages.values import LegKey, Side
 from messages.venue import OrderType
 from simulator.faults import FaultKind
+from simulator.server import SimulatedVenue
 from tests.scenarios.world import XRP, World, ago, now, scenario, until, world
 
 LEG = "accounts/bybit-main/aged/XRPUSDT.long"
@@ -84,6 +87,34 @@ async def test_a_hold_stops_a_close_before_its_next_order(tmp_path: Path) -> Non
         assert await guard.same(row)
         assert guard.held(XRP, Side.LONG) == 10
         assert guard.state(LEG)["failures"] == 0
+
+
+@scenario
+async def test_a_hold_takes_back_our_order_that_rests(tmp_path: Path) -> None:
+    """It would rest for a minute, and a price that comes by would close what is held."""
+    patient = OrderSettings(
+        ladder=(OrderType.LIMIT_MAKER, OrderType.MARKET), maker_wait=timedelta(minutes=1)
+    )
+    async with (
+        SimulatedVenue(seed=7, volatility=0.0) as venue,
+        world(tmp_path, orders=patient, venue=venue) as guard,
+    ):
+        row = await guard.both(XRP, Side.LONG, "10")
+        owner = guard.market.accounts["bybit-main"]
+
+        def resting() -> int:
+            return sum(o.spec.trigger_price is None for o in owner.live_orders("XRPUSDT"))
+
+        await guard.scan("aged/scan")
+        await until(lambda: resting() == 1, "our order rests")
+        await hold(guard, row)
+        await until(lambda: resting() == 0, "it is taken back")
+        await until(
+            lambda: guard.state(LEG)["status"] == "left alone: held by an operator", "it is held"
+        )
+        assert len(guard.orders()) == 1
+        assert await guard.same(row)
+        assert guard.held(XRP, Side.LONG) == 10
 
 
 @scenario

@@ -223,7 +223,7 @@ class World:
 
     async def ready(self, *accounts: str) -> None:
         for account in accounts or tuple(a.name for a in self.settings.accounts):
-            await until(partial(self._had_first_round, account), f"{account} is ready")
+            await until(partial(self._had_first_round, account), f"{account} is ready", 60.0)
 
     def _had_first_round(self, account: str) -> bool:
         """Connected, and every monitor has been through once."""

@@ -56,6 +56,11 @@ HAPPENINGS = (
     "guard paused",
     "database away",
     "clock jump",
+    "operator closes",
+    "operator holds",
+    "operator releases",
+    "operator accepts",
+    "reload",
 )
 """All that a set of schedules must have lived through."""
 

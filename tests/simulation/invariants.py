@@ -75,6 +75,8 @@ class Watch:
         self._sizes: dict[LegKey, list[tuple[datetime, Decimal]]] = {}
         self._rows: dict[int, tuple[LegKey, datetime | None]] = {}
         self._ended: set[int] = set()
+        self.held: dict[int, datetime] = {}
+        """Rows that an operator holds, by the ledger's word, and since when."""
         market.listen(self._on_event)
 
     def break_(self, text: str) -> None:
@@ -134,12 +136,15 @@ class Watch:
         if found is None:
             self.break_(f"4: the order {name} left before its intent was committed")
             return
-        symbol, side, purpose, state, _ = found
+        symbol, side, purpose, state, row_ids = found
         key = LegKey(request.account, symbol, Side(side))
         if state not in ("pending", "sent"):
             self.break_(f"4: the order {name} arrives, and its intent is {state} already")
         if purpose == "protect":
             return
+        held = [self.held[row_id] for row_id in json_ids(row_ids) if row_id in self.held]
+        if held and self._now() - min(held) > HELD_UP:
+            self.break_(f"9: the order {name} leaves for rows that an operator holds")
         others = self._truth.execute(
             "SELECT client_order_id FROM intents WHERE account = ? AND symbol = ? AND side = ?"
             " AND state IN ('pending', 'sent') AND client_order_id <> ? AND purpose <> 'protect'",
@@ -186,6 +191,8 @@ class Watch:
         for account, holder in self._truth.execute("SELECT account, holder FROM leases"):
             if self._holders.get(account, ("",))[0] != holder and holder:
                 self._holders[account] = holder, self._now()
+        held = self._truth.execute("SELECT id FROM positions WHERE held AND status = 'active'")
+        self.held = {row_id: self.held.get(row_id, self._now()) for (row_id,) in held}
         closed = self._truth.execute(
             "SELECT id, exit_reason, quantity FROM positions WHERE status = 'closed'"
             " AND exit_reason <> 'bot'"
@@ -281,7 +288,22 @@ class Watch:
 
     def unsettled(self) -> list[str]:
         """What is not as it must be once faults are over and the monitors have been round."""
-        return [*self._unsettled_intents(), *self._unsettled_legs()]
+        return [
+            *self._unsettled_intents(),
+            *self._unsettled_legs(),
+            *self._unsettled_commands(),
+        ]
+
+    def _unsettled_commands(self) -> list[str]:
+        """9: each command has come to its end, and says what became of it."""
+        commands = self._truth.execute(
+            "SELECT id, kind, account, symbol, side, state, outcome FROM commands"
+        )
+        return [
+            f"9: the command {number} to {kind} {account} {symbol} {side} is still {state}: {told}"
+            for number, kind, account, symbol, side, state, told in commands
+            if state in ("waiting", "begun") or not told
+        ]
 
     def _unsettled_intents(self) -> list[str]:
         """4: each intent is final, and says of its order what the market says."""

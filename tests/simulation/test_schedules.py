@@ -15,7 +15,7 @@ from tests.simulation.templates import Template
 
 BATCH = 100
 BATCHES = 2
-AT_LEAST = 7
+AT_LEAST = 10
 """How often each kind of trouble must have struck in a batch, at the very least."""
 
 

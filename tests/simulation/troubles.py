@@ -1,6 +1,7 @@
 """Makes trouble in a simulated world, drawn from its seed, for a while; then none.
 
-Each kind of trouble has a file: `venue_troubles.py`, `market_troubles.py`, `guard_troubles.py`.
+Each kind of trouble has a file: `venue_troubles.py`, `market_troubles.py`, `guard_troubles.py`,
+`operator_troubles.py`.
 Left to others: whether the guard stood it (`invariants.py`).
 """
 
@@ -16,6 +17,7 @@ from messages.ledger import AlertDraft, AlertLevel, AlertType
 from messages.to_alerts import RaiseAlert
 from tests.simulation.guard_troubles import GuardTroubles
 from tests.simulation.market_troubles import MarketTroubles
+from tests.simulation.operator_troubles import OperatorTroubles
 from tests.simulation.scene import SYMBOLS, Trade
 from tests.simulation.venue_troubles import VenueTroubles
 from tests.simulation.world import World
@@ -35,7 +37,9 @@ class Troubles:
         shared = (world, trades, self.rng, self.accounts)
         venue, guard = VenueTroubles(*shared), GuardTroubles(*shared)
         guard.probe, guard.venue = self._probe, venue
-        makers = [*venue.makers(), *MarketTroubles(*shared).makers(), *guard.makers()]
+        self._operator = OperatorTroubles(*shared)
+        market = MarketTroubles(*shared)
+        makers = [maker for one in (venue, market, guard, self._operator) for maker in one.makers()]
         self._makers = [maker for weight, maker in makers for _ in range(weight)]
 
     async def make(self, seconds: float) -> None:
@@ -63,6 +67,7 @@ class Troubles:
             await world.start_guard()
         assert world.process is not None
         world.process.disk.outage = ""
+        self._operator.release_all()
         world.tell("from here on nothing goes wrong")
 
     def _probe(self) -> None:

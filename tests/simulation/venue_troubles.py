@@ -197,7 +197,7 @@ class VenueTroubles(Trouble):
         """Hints are late, lost, doubled or overtaken."""
         account = self.account()
         line = self.world.lines[account]
-        for kind in self.rng.sample(("late", "late", "lost", "doubled", "overtaken"), 2):
+        for kind in self.rng.sample(("late", "overtaken", "lost", "doubled", "overtaken"), 2):
             count = self.rng.randint(1, 3)
             self.world.tell(f"{count} of the next hints of {account} will be {kind}")
             match kind:
@@ -209,6 +209,15 @@ class VenueTroubles(Trouble):
                     line.doubled += count
                 case _:
                     line.held.extend(self.rng.uniform(0.5, 8.0) for _ in range(count))
+                    self._say_again(account, count + 1)
+
+    def _say_again(self, account: str, times: int) -> None:
+        """The venue tells what it has told before, and the last of it arrives first."""
+        held = [t.key for t in self.trades if t.key.account == account and self.world.held(t.key)]
+        for _ in range(times if held else 0):
+            key = self.rng.choice(held)
+            hint = PositionHint(key=key, quantity=self.world.held(key), at=true_now())
+            self.world.lines[account].say(hint)
 
     async def a_lying_hint(self) -> None:
         account = self.account()

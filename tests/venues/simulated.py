@@ -30,6 +30,7 @@ class Opened:
     sim: SimulatedVenue
     venue: Venue
     hedged: bool
+    settings: AccountSettings
 
     @property
     def market(self) -> Market:
@@ -78,13 +79,18 @@ async def simulated(
     hedged: bool = False,
     settles: tuple[str, ...] = ("USDT",),
     timeout: timedelta = timedelta(seconds=20),
+    limits: bool = False,
+    latency: float = 0.0,
 ) -> AsyncIterator[Opened]:
-    """A still market, so that prices are the test's own."""
+    """A still market, so that prices are the test's own.
+
+    With `limits` the venue enforces its own, and the gateway waits for them.
+    """
     market = Market(now=now, rng=random.Random(1), volatility=0.0)
     market.add_account(
         "main", exchange, key="test-key-of-main", secret="test-secret", hedged=hedged
     )
-    async with SimulatedVenue(market) as sim:
+    async with SimulatedVenue(market, limits=limits, latency=latency) as sim:
         settings = AccountSettings(
             name="main",
             exchange=exchange.value,
@@ -94,11 +100,11 @@ async def simulated(
             ca_file=sim.ca_file,
             settles=settles,
             request_timeout=timeout,
-            options={"enableRateLimit": "false"},
+            options={} if limits else {"enableRateLimit": "false"},
         )
         venue = open_venue(settings, now=now)
         try:
             assert isinstance(await venue.connect(), Connected)
-            yield Opened(exchange, sim, venue, hedged)
+            yield Opened(exchange, sim, venue, hedged, settings)
         finally:
             await venue.close()

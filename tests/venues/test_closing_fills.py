@@ -14,7 +14,8 @@ import pytest
 
 from messages.values import LegKey, Side
 from messages.venue import Fills
-from rules.explanation import Account, History, explain
+from rules.explanation import explain
+from rules.leg_records import Account, History
 from tests.venues.bodies import BY_EXCHANGE
 from tests.venues.conftest import Opened, run
 

@@ -17,7 +17,8 @@ from messages.settings import VerdictSettings
 from messages.values import LegKey, Side
 from messages.venue import Fill, Snapshot
 from messages.verdict import Absent, Present, Unexplained, Unknown, Verdict
-from rules.explanation import BEFORE_OPENING, Account, History
+from rules.explanation import BEFORE_OPENING
+from rules.leg_records import Account, History
 from rules.verdict import LegFacts, judge
 from tests.venues.bodies import ALL, BY_EXCHANGE, VenueBodies
 from tests.venues.canned import Answer, Seen

@@ -19,7 +19,7 @@ from messages.venue import (
     PriceKind,
 )
 from venues.exchanges.base import Exchange
-from venues.exchanges.reading import codes_by_kind, rows_of, signed_row, told_id
+from venues.exchanges.reading import codes_by_kind, rows_of, signed_row, told_id, window_left
 from venues.exchanges.values import (
     Ask,
     Asked,
@@ -163,14 +163,21 @@ class BinanceUsdm(Exchange):
         return (Charge(_WEIGHT, float(one if asked.param("symbol") else everything)),)
 
     def told_use(self, asked: Asked, headers: Mapping[str, str]) -> tuple[Told, ...]:
-        """X-MBX-USED-WEIGHT-1M, which is wrong on the book ticker; X-MBX-ORDER-COUNT-10S, -1M."""
+        """X-MBX-USED-WEIGHT-1M, which is wrong on the book ticker; X-MBX-ORDER-COUNT-10S, -1M.
+
+        They count from zero with each minute, or each ten seconds, of the venue's clock.
+        """
         if not asked.api[0].startswith("fapi"):
             return ()
         names = [(_ORDERS[0], "x-mbx-order-count-10s"), (_ORDERS[1], "x-mbx-order-count-1m")]
         if asked.path != "ticker/bookTicker":
             names.append((_WEIGHT, "x-mbx-used-weight-1m"))
         told = [(limit, decimal_or_none(headers.get(name))) for limit, name in names]
-        return tuple(Told(limit, float(used)) for limit, used in told if used is not None)
+        return tuple(
+            Told(limit, float(used), resets=window_left(headers, limit.seconds))
+            for limit, used in told
+            if used is not None
+        )
 
     def bars_address(self, reply: Reply) -> bool:
         """-1015 is one account's orders; all else that is refused for its rate is the address's."""

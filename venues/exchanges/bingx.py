@@ -67,7 +67,8 @@ _FILLS = Place("/swap/v2/trade/allFillOrders", ("data", "fill_orders"), nullable
 
 def _by_endpoint(asked: Asked) -> Limit:
     name = f"{asked.method} {asked.path}"
-    return Limit(name, LimitScope.LOGIN, "requests", 1.0, float(_A_SECOND.get(name, _USUAL)))
+    unit = "orders" if name == "POST trade/order" else "requests"
+    return Limit(name, LimitScope.LOGIN, unit, 1.0, float(_A_SECOND.get(name, _USUAL)))
 
 
 class Bingx(Exchange):
@@ -120,7 +121,17 @@ class Bingx(Exchange):
         ("less than the available amount", VenueErrorKind.REDUCE_ONLY_RESERVED),
     )
 
-    limits = (_ACCOUNT, _MARKET)
+    limits = (
+        _ACCOUNT,
+        _MARKET,
+        Limit(
+            "POST trade/order",
+            LimitScope.LOGIN,
+            "orders",
+            1.0,
+            float(_A_SECOND["POST trade/order"]),
+        ),
+    )
 
     def charges(self, asked: Asked) -> tuple[Charge, ...]:
         """By address: the venue's notice of 16 Oct 2025. By user: each endpoint's own page."""

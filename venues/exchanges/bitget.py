@@ -79,7 +79,8 @@ _CLOSES = re.compile(r"close_(long|short)")
 def _by_endpoint(asked: Asked) -> Limit:
     scope = LimitScope.LOGIN if asked.private else LimitScope.ADDRESS
     usual = _USUAL if asked.private else _USUAL_PUBLIC
-    return Limit(asked.path, scope, "requests", 1.0, float(_A_SECOND.get(asked.path, usual)))
+    unit = "orders" if asked.path.endswith("order/place-order") else "requests"
+    return Limit(asked.path, scope, unit, 1.0, float(_A_SECOND.get(asked.path, usual)))
 
 
 class Bitget(Exchange):
@@ -144,7 +145,10 @@ class Bitget(Exchange):
         other="33013 40774 400172 40017 40019 40020",
     )
 
-    limits = (_ADDRESS,)
+    limits = (
+        _ADDRESS,
+        Limit("v2/mix/order/place-order", LimitScope.LOGIN, "orders", 1.0, float(_USUAL)),
+    )
 
     def charges(self, asked: Asked) -> tuple[Charge, ...]:
         """Page "Request Interaction": 6,000 a minute an address; each endpoint's own page."""

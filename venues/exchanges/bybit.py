@@ -74,6 +74,7 @@ _A_SECOND = {
     "v5/account/wallet-balance": 50,
     "v5/account/info": 50,
     "v5/account/transaction-log": 30,
+    "v5/asset/coin/query-info": 5,
 }
 """Requests a second of one user, by path."""
 _UNLISTED = 10
@@ -97,7 +98,8 @@ _TICKERS = Place("/v5/market/tickers", ("result", "list"))
 
 def _by_user(path: str) -> Limit:
     most = float(_A_SECOND.get(path, _UNLISTED))
-    return Limit(path.removeprefix("v5/"), LimitScope.LOGIN, "requests", 1.0, most)
+    unit = "orders" if path == "v5/order/create" else "requests"
+    return Limit(path.removeprefix("v5/"), LimitScope.LOGIN, unit, 1.0, most)
 
 
 class Bybit(Exchange):

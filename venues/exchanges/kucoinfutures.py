@@ -164,8 +164,11 @@ class KucoinFutures(Exchange):
         return (Charge(_pool(asked), float(_weight(asked))),)
 
     def told_use(self, asked: Asked, headers: Mapping[str, str]) -> tuple[Told, ...]:
-        """gw-ratelimit-remaining and gw-ratelimit-limit, of the pool that was asked of."""
-        return left_of(_pool(asked), headers, "gw-ratelimit-remaining", "gw-ratelimit-limit")
+        """gw-ratelimit-remaining, -limit and -reset (milliseconds), of the pool that was asked."""
+        left, most = "gw-ratelimit-remaining", "gw-ratelimit-limit"
+        reset = decimal_or_none(headers.get("gw-ratelimit-reset"))
+        resets = None if reset is None or reset < 0 else float(reset) / 1000
+        return left_of(_pool(asked), headers, left, most, resets=resets)
 
     def bars_address(self, reply: Reply) -> bool:
         """What tells when its pool is full again is that pool's refusal."""

@@ -113,7 +113,7 @@ class Mexc(Exchange):
         other="1003 2001 2002 2022",
     )
 
-    limits = (Limit("order/create", LimitScope.ADDRESS, "requests", 2.0, 4.0),)
+    limits = (Limit("order/create", LimitScope.ADDRESS, "orders", 2.0, 4.0),)
 
     def charges(self, asked: Asked) -> tuple[Charge, ...]:
         """Each endpoint's own page: "Rate limit: 20 times / 2 seconds" mostly.
@@ -125,7 +125,8 @@ class Mexc(Exchange):
         if asked.path == "detail":
             return (Charge(Limit("detail", LimitScope.ADDRESS, "requests", 5.0, 1.0)),)
         most = float(_IN_TWO_SECONDS.get(asked.path, _USUAL))
-        return (Charge(Limit(asked.path, LimitScope.ADDRESS, "requests", 2.0, most)),)
+        unit = "orders" if asked.path == "order/create" else "requests"
+        return (Charge(Limit(asked.path, LimitScope.ADDRESS, unit, 2.0, most)),)
 
     async def touch(self, session: Session) -> None:
         """GET /api/v1/contract/ping."""

@@ -98,15 +98,30 @@ def retry_after(written: str, now: datetime) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
+def window_left(headers: Mapping[str, str], seconds: float) -> float | None:
+    """Seconds until the venue's next window of this length begins, by its own clock (Date)."""
+    try:
+        at = parsedate_to_datetime(headers.get("date", ""))
+    except ValueError:
+        return None
+    # The header is cut to whole seconds, so that it is at most as much as this.
+    return seconds - at.timestamp() % seconds
+
+
 def left_of(
-    limit: Limit, headers: Mapping[str, str], left: str, most: str = ""
+    limit: Limit,
+    headers: Mapping[str, str],
+    left: str,
+    most: str = "",
+    *,
+    resets: float | None = None,
 ) -> tuple[Told, ...]:
     """What is used of a limit, by headers that tell what is left, and perhaps the limit itself."""
     rest, whole = decimal_or_none(headers.get(left)), decimal_or_none(headers.get(most))
     if rest is None or rest < 0:
         return ()
     told = None if whole is None or whole <= 0 else float(whole)
-    return (Told(limit, max(0.0, (told or limit.most) - float(rest)), told),)
+    return (Told(limit, max(0.0, (told or limit.most) - float(rest)), told, resets),)
 
 
 def codes_by_kind(**kinds: str) -> dict[str, VenueErrorKind]:

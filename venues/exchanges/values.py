@@ -252,12 +252,14 @@ class Charge:
 class Told:
     """The venue's own word of a limit, in a reply's headers: used by all who share it.
 
-    `most` is the limit itself, where the venue tells that too: some accounts have more.
+    `most` is the limit itself, where the venue tells that too: some accounts have more. `resets`
+    is in how many seconds the venue counts from zero again, where its windows are fixed ones.
     """
 
     limit: Limit
     used: float
     most: float | None = None
+    resets: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

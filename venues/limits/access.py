@@ -113,7 +113,7 @@ class Access:
         for extra in self._hooks.charges_after(asked, reply):
             limiter.window(self._login, extra.limit).add(extra.amount, now)
         for told in self._hooks.told_use(asked, reply.headers):
-            limiter.window(self._login, told.limit).tell(told.used, told.most, now)
+            limiter.window(self._login, told.limit).tell(told.used, told.most, now, told.resets)
 
     def refused(self, reply: Reply, error: VenueError) -> float | None:
         """A request was refused for the rate: how many seconds nothing of its kind leaves.
@@ -146,8 +146,7 @@ class Access:
         """The limits of this login and its address as they stand, and what was spent of them."""
         limiter = limiter_of(self._settings)
         now = limiter.clock()
-        for limit in self._hooks.limits:
-            limiter.window(self._login, limit)
+        always = {limiter.window(self._login, limit) for limit in self._hooks.limits}
         ban = self.ban()
         waits = self._spendings.longest_wait(now)
         for lane, waited in limiter.waits(self._login):
@@ -156,7 +155,11 @@ class Access:
             account=self._settings.name,
             exchange=self._settings.exchange,
             share=self._share,
-            limits=tuple(window.use(now) for window in limiter.windows(self._login)),
+            limits=tuple(
+                window.use(now)
+                for window in limiter.windows(self._login)
+                if window in always or not window.idle(now)
+            ),
             spent=self._spendings.by_purpose(now),
             waiting=len(limiter.waits(self._login)),
             longest_wait=waits,

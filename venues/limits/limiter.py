@@ -23,7 +23,7 @@ from venues.strict import BannedError, TooLateError
 Charges = tuple[tuple[Window, float], ...]
 
 _MANY_WINDOWS = 1000
-"""Windows of single instruments come and go; beyond so many the idle ones are dropped."""
+"""Windows of single instruments come and go; from so many on the idle ones are dropped."""
 
 
 def loop_time() -> float:
@@ -114,6 +114,9 @@ class _Queue:
     def pop(self) -> None:
         heapq.heappop(self._heap)
 
+    def windows(self) -> list[Window]:
+        return [window for _, waiter in self._heap[:1] for window, _ in waiter.charges]
+
     def waiting(self) -> list[_Waiter]:
         return [
             each for place, each in self._heap if not each.future.done() and place == each.place
@@ -130,6 +133,7 @@ class Limiter:
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
         self._barred = float("-inf")
+        self._tidy_at = _MANY_WINDOWS
 
     async def take(
         self,
@@ -171,7 +175,7 @@ class Limiter:
         try:
             with priority.told(lambda: self._raised(waiter)):
                 if self._queue_of(charges).push(waiter):
-                    self.look()
+                    self.look(now)
                 ticket = await waiter.future
         except asyncio.CancelledError:
             if waiter.future.done() and not waiter.future.cancelled():
@@ -186,7 +190,6 @@ class Limiter:
         finally:
             if late is not None:
                 late.cancel()
-        ticket.waited = self.clock() - now
         return ticket
 
     def count(self, charges: Charges, lane: Lane) -> Ticket:
@@ -202,7 +205,7 @@ class Limiter:
         key = (login if limit.scope is LimitScope.LOGIN else "", limit.name)
         found = self._windows.get(key)
         if found is None:
-            if len(self._windows) >= _MANY_WINDOWS:
+            if len(self._windows) >= self._tidy_at:
                 self._forget_idle()
             found = self._windows[key] = Window(limit)
         return found
@@ -234,9 +237,9 @@ class Limiter:
         """Seconds that a ban still lasts; 0 where there is none."""
         return max(0.0, self._barred - self.clock())
 
-    def look(self) -> None:
+    def look(self, at: float | None = None) -> None:
         """Let through whoever may leave now, and look again when the next one may."""
-        now = self.clock()
+        now = self.clock() if at is None else at
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -264,7 +267,7 @@ class Limiter:
                 continue
             queue.pop()
             lane = waiter.priority.lane
-            waiter.future.set_result(self._ticket(waiter.charges, lane, 0.0, now))
+            waiter.future.set_result(self._ticket(waiter.charges, lane, now - waiter.came, now))
             following = queue.first()
             if following is None:
                 del self._queues[key]
@@ -298,10 +301,14 @@ class Limiter:
             self.look()
 
     def _forget_idle(self) -> None:
-        if self._queues:
-            return
         now = self.clock()
-        self._windows = {k: each for k, each in self._windows.items() if not each.idle(now)}
+        waited_for = {window for queue in self._queues.values() for window in queue.windows()}
+        self._windows = {
+            key: window
+            for key, window in self._windows.items()
+            if window in waited_for or not window.idle(now)
+        }
+        self._tidy_at = max(_MANY_WINDOWS, 2 * len(self._windows))
 
 
 def _fit(charges: Charges, lane: Lane, share: float, now: float) -> bool:
@@ -310,4 +317,4 @@ def _fit(charges: Charges, lane: Lane, share: float, now: float) -> bool:
 
 def _give_up(waiter: _Waiter) -> None:
     if not waiter.future.done():
-        waiter.future.set_exception(TooLateError("it waited too long in the rate limiter"))
+        waiter.future.set_exception(TooLateError("its turn did not come in time"))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from dataclasses import dataclass, field
 
 from messages.budget import Lane, LimitUse
@@ -101,17 +102,22 @@ class Window:
             counted.gone = True
             self._own -= counted.amount
 
-    def tell(self, used: float, most: float | None, now: float) -> None:
-        """The venue's own word: so much is used of so much, by whomever.
+    def tell(
+        self, used: float, most: float | None, now: float, resets: float | None = None
+    ) -> None:
+        """The venue's own word: so much is used of so much, by whomever, for `resets` seconds.
 
         What is on its way here may be in its count already, so that only what goes beyond all of
         ours is called others'. The next answer corrects it.
         """
         self._turn(now)
-        if most is not None and most > 0:
+        if not math.isfinite(used):
+            return
+        if most is not None and 0 < most < math.inf:
             self.most = most
         self._others = max(0.0, used - self._own)
-        self._others_end = now + self.limit.seconds
+        lasts = self.limit.seconds if resets is None else min(resets, self.limit.seconds)
+        self._others_end = now + lasts
 
     def hold(self, until: float) -> None:
         """The venue refused: nothing more before this instant."""

@@ -104,6 +104,17 @@ const POSITIONS = [
   ["Price", (p) => p.price, "number"],
   ["Now", (p) => (p.held ? "held" : p.status)],
 ];
+const BUDGET = [
+  ["Account", (b) => element("strong", b.account)],
+  ["Limit", (b) => b.limit],
+  ["Whose", (b) => b.whose],
+  ["Used", (b) => b.used, "number"],
+  ["By the guard", (b) => b.guard, "number"],
+  ["Of", (b) => b.most, "number"],
+  ["Left", (b) => b.left, "number"],
+  ["Open legs", (b) => b.legs, "number"],
+  ["Flat within", (b) => b.flat, "number"],
+];
 const TREE = [
   ["Path", (n) => n.path],
   ["Class", (n) => n.class],
@@ -136,6 +147,7 @@ const PARTS = {
   accounts: (part) => showPart("accounts", part, part.shown.map(accountCard)),
   positions: (part) => showPart("positions", part,
     [table(POSITIONS, part.shown, "The ledger has no open position.")]),
+  budget: (part) => showPart("budget", part, [table(BUDGET, part.shown, "No limit is known.")]),
   tree: (part) => showPart("tree", part, [table(TREE, part.shown, "")]),
 };
 

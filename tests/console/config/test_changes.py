@@ -151,6 +151,7 @@ def test_somebody_has_decided_for_every_section_and_every_key_of_an_account() ->
         (account(orphans=OrphanPolicy.CLOSE, stream=False), False),
         (account(secret=Secret("s-2")), True),
         (account(request_timeout=timedelta(seconds=3)), True),
+        (account(share=Decimal("0.3")), True),
     ],
 )
 def test_a_connection_is_made_anew_only_for_what_it_is_made_with(

@@ -36,6 +36,7 @@ ca_file = "var/venue-ca.pem"
 on_unknown = "wait"
 orphans = "protect"
 protect_distance = "2.5%"
+share = "30%"
 orphan_allow = ["BTC/USDT:USDT"]
 
 [aged]
@@ -104,6 +105,7 @@ def test_every_documented_key_is_read_into_its_type(
     assert account.on_unknown is OnUnknown.WAIT
     assert account.orphans is OrphanPolicy.PROTECT
     assert account.protect_distance == Decimal("0.025")
+    assert account.share == Decimal("0.3")
     assert account.orphan_allow == ("BTC/USDT:USDT",)
     assert settings.aged.grace == timedelta(minutes=90)
     assert settings.aged.fee == Decimal("0.0005")
@@ -195,6 +197,7 @@ def test_a_mistake_names_the_file_the_key_the_value_and_what_is_allowed(
         ('settles = "USDT"', "a list such as"),
         ('orphan_allow = ["A"]\norphan_deny = ["A"]', "accounts.a.orphan_deny"),
         ('protect_distance = "0%"', 'from "0.1%" to "90%"'),
+        ('share = "0%"', 'from "1%" to "100%"'),
     ],
 )
 def test_a_mistake_in_an_account_names_the_account(

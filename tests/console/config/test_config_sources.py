@@ -7,12 +7,41 @@ from pathlib import Path
 
 import pytest
 
+from console.config.keys import as_toml, effective
 from console.config.reader import load_config
-from messages.settings import QuantityUnit, Settings, SourceKind, SourceSettings
+from messages.settings import BotApiSettings, QuantityUnit, Settings, SourceKind, SourceSettings
 from messages.values import Secret
 from tests.console.config.test_config import ACCOUNT, mistakes, write
 
 BASE = f'mode = "observe"\n{ACCOUNT}'
+
+
+LIVE = 'source = "freqtrade"\nurl = "sqlite:///f.db"\naccount = "bybit-main"\n'
+
+
+def api(url: str) -> str:
+    return f'api = {{ url = "{url}", username = "u", password = "hunter3" }}'
+
+
+def test_freqtrades_api_is_a_table_of_its_own_and_its_password_is_never_shown(
+    tmp_path: Path,
+) -> None:
+    settings = load(
+        tmp_path,
+        f'[ledger]\n{LIVE}[ledger.api]\nurl = "http://127.0.0.1:8080"\nusername = "sexton"\n'
+        'password = "hunter3"\n',
+    )
+    assert settings.ledger is not None
+    assert settings.ledger.api == BotApiSettings(
+        url="http://127.0.0.1:8080", username="sexton", password=Secret("hunter3")
+    )
+    shown = as_toml(effective(settings))
+    assert "hunter3" not in shown + repr(settings)
+    written = shown.replace('url = "***"', 'url = "sqlite:////again.db"')
+    again = load_config(write(tmp_path, written))
+    assert again.ledger is not None
+    assert again.ledger.api is not None
+    assert again.ledger.api.username == "sexton"
 
 
 def load(folder: Path, text: str, *, keys: bool = True) -> Settings:
@@ -51,6 +80,13 @@ def test_a_query_says_its_columns_and_its_unit(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ('source = "freqtrade"\naccount = "bybit-main"', "ledger.url is missing"),
+        (f'{LIVE}api = {{ url = "http://h:1", username = "u" }}', "ledger.api.password is missing"),
+        (f'{LIVE}api = {{ url = "http://h:1", user = "u" }}', "did you mean username?"),
+        (f'{LIVE}api = "http://h:1"', "a table: write [ledger.api]"),
+        (f"{LIVE}{api('ftp://h:1')}", "ledger.api.url"),
+        (f"{LIVE}{api('http://u:hunter2@h:1')}", "without user and password"),
+        (f"{LIVE}{api('http://h:99999')}", "ledger.api.url"),
+        (f"{LIVE.replace('freqtrade', 'monitoring')}{api('http://h:1')}", "ledger.api"),
         ('source = "freqtrade"\nurl = "sqlite:///f.db"', "ledger.account"),
         ('source = "freqtrade"\nurl = "sqlite:///f.db"\naccount = "okx"', "bybit-main"),
         (

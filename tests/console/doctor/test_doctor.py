@@ -310,3 +310,19 @@ def test_the_command_prints_json_and_its_exit_codes_are_stable(
     assert "check key and secret" in lines.stdout
     assert "demo-bybit-secret" not in lines.stdout + lines.stderr
     assert command("doctor", config=tmp_path / "none.toml").returncode == ExitCode.USAGE
+
+
+def test_rounds_that_do_not_fit_into_the_share_are_told(tmp_path: Path) -> None:
+    @asynchronous
+    async def examined() -> None:
+        async with patient(tmp_path, Exchange.BINANCE) as one:
+            assert (await one.checks())["binanceusdm budget"].level is Level.OK
+            one.configure(extra='share = "1%"\n[reconciliation]\nevery = "2s"')
+            found = (await one.checks())["binanceusdm budget"]
+            # A read of all positions weighs 5, thirty times a minute; 1 % of 2,400 is 24.
+            assert found.level is Level.WARNING
+            assert "cost about 15" in found.said
+            assert "the 24 weight a minute" in found.said
+            assert "share" in found.cure
+
+    examined()

@@ -158,3 +158,16 @@ def test_each_alert_type_has_its_section_in_the_runbook() -> None:
 def _rules() -> list[dict[str, Any]]:
     groups: list[dict[str, Any]] = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
     return groups
+
+
+def test_what_the_limits_leave_is_exported(exported: str) -> None:
+    labels = '{account="bybit-main",limit="order/create 1s",scope="login"}'
+    assert f"sexton_budget_limit{labels} 10.0" in exported.splitlines()
+    assert f"sexton_budget_used{labels} 0.0" in exported.splitlines()
+    spent = re.search(
+        r'sexton_budget_spent\{account="bybit-main",lane="\w+",purpose="fetch_positions"\} (\S+)',
+        exported,
+    )
+    assert spent is not None
+    assert float(spent[1]) >= 1
+    assert 'sexton_seconds_to_flat{account="bybit-main"} 0.0' in exported.splitlines()

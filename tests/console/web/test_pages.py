@@ -100,7 +100,7 @@ def test_parts_that_did_not_change_are_not_sent_again(tmp_path: Path) -> None:
             return names
 
     names = asyncio.run(scenario())
-    assert set(names) == {"head", "alerts", "accounts", "positions", "tree", "beat"}
+    assert set(names) == {"head", "alerts", "accounts", "budget", "positions", "tree", "beat"}
     assert names.count("positions") == 1
 
 

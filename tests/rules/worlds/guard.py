@@ -14,15 +14,8 @@ from messages.settings import VerdictSettings
 from messages.values import LegKey, OrderSide, Side
 from messages.venue import Fill, Scope, Snapshot, VenuePosition
 from messages.verdict import Absent, Unknown, Verdict, Want
-from rules.explanation import (
-    Account,
-    ClosedRow,
-    History,
-    OwnFill,
-    explain,
-    history_from,
-    with_closed_rows,
-)
+from rules.explanation import explain, history_from
+from rules.leg_records import Account, ClosedRow, History, OwnFill, with_closed_rows
 from rules.verdict import LegFacts
 from tests.rules.build import BROKEN, BTC, T0, USDT, D
 from tests.rules.worlds.world import (
@@ -253,7 +246,7 @@ def _history(facts: Facts, start: datetime) -> History:
         and not (told in (Told.CUT, Told.TORN) and at(trade.at) < cut)
     ]
     since = max(start, cut) if told is Told.CUT else start
-    return History(since=since, fills=tuple(map(_fill, known)))
+    return History(since=since, fills=tuple(map(_fill, known)), records=())
 
 
 @cache

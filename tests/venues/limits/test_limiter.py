@@ -150,6 +150,45 @@ def test_the_venue_never_sees_more_than_its_limit_and_nobody_hangs(
     assert not venue.arrived or venue.worst() <= max(most, alone)
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    jobs=JOBS,
+    address=st.integers(2, 12),
+    login=st.integers(1, 6),
+    seed=st.integers(0, 1000),
+)
+def test_limits_of_address_and_logins_hold_together(
+    jobs: list[Job], address: int, login: int, seed: int
+) -> None:
+    shared = Venue(float(address), 5.0, None)
+    owners = {name: Venue(float(login), 1.0, None) for name in ("mine", "theirs")}
+    done: list[float] = []
+
+    async def ask(limiter: Limiter, name: str, job: Job) -> None:
+        await asyncio.sleep(job.at)
+        charges = (
+            (limiter.window("", limit(address, 5.0, "address", login=False)), 1.0),
+            (limiter.window(name, limit(login)), 1.0),
+        )
+        ticket = await limiter.take(charges, lane(job.lane), login=name, share=0.5)
+        ticket.leaves()
+        await asyncio.sleep(job.way)
+        shared.arrives(1.0)
+        owners[name].arrives(1.0)
+        ticket.ended()
+        done.append(ticket.waited)
+
+    async def main() -> None:
+        limiter = Limiter()
+        async with asyncio.timeout(3600):
+            await asyncio.gather(*(ask(limiter, name, job) for name in owners for job in jobs))
+        assert limiter.waits("mine") == limiter.waits("theirs") == []
+
+    virtual(main, seed)
+    assert len(done) == 2 * len(jobs)
+    assert all(venue.worst() <= venue.most for venue in (shared, *owners.values()))
+
+
 def test_a_limit_is_used_to_the_full_at_once() -> None:
     async def main() -> None:
         limiter = Limiter()
@@ -302,6 +341,16 @@ def test_the_bots_use_is_left_to_it() -> None:
         assert await sent(limiter, ((window, 20.0),), Lane.ORDER) == 0.0
         late = await sent(limiter, ((window, 1.0),), Lane.ROUND)
         assert 60.0 <= late <= 63.0
+
+    virtual(main)
+
+
+def test_others_use_ends_with_the_venues_own_window() -> None:
+    async def main() -> None:
+        limiter = Limiter()
+        window = limiter.window("", limit(most=100, seconds=60))
+        window.tell(100.0, None, detangle.now(), resets=7.0)
+        assert await sent(limiter, ((window, 5.0),), Lane.CLOSE) == 7.0
 
     virtual(main)
 

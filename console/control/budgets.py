@@ -1,0 +1,27 @@
+"""What an account spends of its venue's limits, for commands, the page and metrics."""
+
+from __future__ import annotations
+
+from actors import paths
+from actors.exchange import ExchangeState
+from actors.runtime import AskFailed, System
+from console.control.replies import AccountBudget
+from console.service.actor_states import shown_state
+from messages.to_exchange import ReadBudget
+from rules.budget import seconds_to_flat
+
+_PATIENCE = 2.0
+"""Seconds. An exchange actor answers from memory; one that is away is told as such."""
+
+
+async def account_budget(system: System, account: str) -> AccountBudget:
+    """The limits as the exchange actor sees them, and what the open legs mean for them."""
+    path = paths.exchange(account)
+    use = await system.attempt(path, ReadBudget(), timeout=_PATIENCE)
+    if isinstance(use, AskFailed):
+        return AccountBudget(account=account, problem=use.reason)
+    state = shown_state(system, path, ExchangeState)
+    legs = state.last_read_positions if state is not None else 0
+    return AccountBudget(
+        account=account, use=use, legs=legs, seconds_to_flat=seconds_to_flat(use, legs)
+    )
