@@ -32,7 +32,7 @@ from loguru import logger
 
 from actors import paths
 from actors.aged_scan import AgedScanState
-from actors.exchange import ExchangeState
+from actors.execution.venue_actor import ExchangeState
 from actors.orphans import OrphansState
 from actors.reconciliation import ReconciliationState
 from actors.runtime import System

@@ -492,7 +492,8 @@ class PositionHint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OrderHint(msgspec.Struct, frozen=True, kw_only=True):
-    """What the order stream said of an order. A hint: the order's own record decides.
+    """What the order stream said of an order. A hint: of an order whose outcome is unknown only the
+    venue's own record decides.
 
     `client_order_id` is empty where the order has none. `filled` is in base units. `end` is the
     order's end where the message tells all of it; its fee is None where not all of it was heard.

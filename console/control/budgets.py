@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors import paths
-from actors.exchange import ExchangeState
+from actors.execution.venue_actor import ExchangeState
 from actors.runtime import AskFailed, System
 from console.control.replies import AccountBudget
 from console.service.actor_states import shown_state

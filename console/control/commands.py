@@ -15,7 +15,7 @@ from importlib.metadata import version
 
 from actors import paths
 from actors.aged_leg import AgedState
-from actors.exchange import ExchangeState
+from actors.execution.venue_actor import ExchangeState
 from actors.runtime import AskFailed, NoSuchActor, Pauses, Started, System
 from console.control import protocol as p
 from console.control.budgets import account_budget

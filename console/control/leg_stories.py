@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 
 from actors import paths
-from actors.exchange import ExchangeState
+from actors.execution.venue_actor import ExchangeState
 from actors.monitoring.verdicts import JUDGE_TIMEOUT
 from actors.runtime import AskFailed, System
 from console.control.legs import markets_of

@@ -15,7 +15,7 @@ import msgspec
 from actors import paths
 from actors.aged_leg import AgedState
 from actors.delivery import DelivererState
-from actors.exchange import ExchangeState
+from actors.execution.venue_actor import ExchangeState
 from actors.ledger_access import LedgerState
 from actors.orphans import OrphansState
 from actors.reconciliation import ReconciliationState

@@ -101,7 +101,9 @@ async def test_a_close_of_nine_asks_at_most_four_times_each_and_five_without_a_s
             assert closed.exit_reason == "aged_close_market"
             assert closed.exit_source == "fill"
         await quiet(guard)
-        asked = list(guard.venue.requests.requests)
+        # A socket that is kept open is no close's cost.
+        warm = ("/fapi/v1/ping", "/v5/market/time")
+        asked = [it for it in guard.venue.requests.requests if it.path not in warm]
         told = routes(asked)
         assert len(guard.orders(account)) == len(LEGS)
         assert len(asked) <= (4 if stream else 5) * len(LEGS), told

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from actors.execution.shared_reads import SharedReads
+from actors.execution.shared_reads import AFTER_FILL, SharedReads
+from messages.budget import Lane
 from messages.venue import Scope, Snapshot
+from venues.limits.priority import asking
 
 WINDOW = timedelta(seconds=1)
 
@@ -95,5 +97,64 @@ def test_a_read_that_is_planned_for_later_is_moved_forward_for_whoever_wants_one
         assert not patient.done()
         assert reads.planned[-1] == 4.0
         patient.cancel()
+
+    asyncio.run(story())
+
+
+def test_after_a_fill_reads_may_be_closer_together_and_elsewhere_they_are_not() -> None:
+    async def story() -> None:
+        reads = Reads()
+        begun = reads.now
+        first = asyncio.ensure_future(reads.shared.snapshot())
+        await asyncio.sleep(0)
+        reads.shared.began()
+        reads.shared.arrived(reads.read(begun))
+        await first
+        later = begun + timedelta(microseconds=1)
+        calm = asyncio.ensure_future(reads.shared.snapshot(later))
+        await asyncio.sleep(0)
+        assert reads.planned[-1] == WINDOW.total_seconds()
+        eager = asyncio.ensure_future(reads.shared.snapshot(later, after_fill=True))
+        await asyncio.sleep(0)
+        assert reads.planned[-1] == AFTER_FILL.total_seconds()
+        for waiting in (calm, eager):
+            waiting.cancel()
+
+    asyncio.run(story())
+
+
+def test_a_read_goes_in_the_best_lane_of_those_who_wait_for_it() -> None:
+    async def story() -> None:
+        reads = Reads()
+        with asking(Lane.ROUND):
+            rounds = asyncio.ensure_future(reads.shared.snapshot())
+        await asyncio.sleep(0)
+        assert reads.shared.began()
+        priority = reads.shared.priority
+        lanes = [priority.lane]
+        with asking(Lane.CLOSE):
+            close = asyncio.ensure_future(reads.shared.snapshot())
+        await asyncio.sleep(0)
+        lanes.append(priority.lane)
+        assert lanes == [Lane.ROUND, Lane.CLOSE], "the read under way is raised"
+        reads.shared.arrived(reads.read(reads.now))
+        assert await rounds is await close
+
+    asyncio.run(story())
+
+
+def test_nobody_reads_for_those_who_have_given_up() -> None:
+    async def story() -> None:
+        reads = Reads()
+        asked = asyncio.ensure_future(reads.shared.snapshot())
+        behind = asyncio.ensure_future(reads.shared.snapshot(reads.now + WINDOW / 2))
+        await asyncio.sleep(0)
+        reads.shared.began()
+        behind.cancel()
+        await asyncio.sleep(0)
+        number = reads.asked
+        reads.shared.arrived(reads.read(reads.now))
+        await asked
+        assert reads.asked == number
 
     asyncio.run(story())

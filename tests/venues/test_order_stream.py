@@ -7,16 +7,17 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from messages.values import LegKey
+from messages.values import LegKey, OrderSide
 from messages.venue import (
     Accepted,
     Canceled,
+    Fills,
     Hint,
     OrderHint,
     OrderStatus,
@@ -32,6 +33,8 @@ from tests.venues.conftest import Opened as OpenedCanned
 from tests.venues.conftest import run
 from tests.venues.simulated import BTC, FIRST_ID, LONG, Opened, simulated
 from tests.venues.stream_messages import DAMAGED, DOCUMENTED
+from venues.exchanges.values import TradePush
+from venues.stream_hints import HeardFees
 
 both = pytest.mark.parametrize("exchange", WHOLE, ids=lambda exchange: exchange.value)
 WITHIN = 20.0
@@ -93,6 +96,64 @@ def test_our_orders_fill_is_told_with_its_client_order_id(exchange: Exchange) ->
             assert states(told) == [("open", "0"), ("filled", "0.2")]
 
     run(scenario())
+
+
+@both
+def test_the_end_of_an_order_is_told_whole_with_what_it_cost(exchange: Exchange) -> None:
+    async def scenario() -> None:
+        async with simulated(exchange) as at, followed(at) as stream:
+            at.hold("0.5")
+            began = datetime.now(UTC) - timedelta(minutes=1)
+            placed = await at.venue.place(at.order("0.2"))
+            assert isinstance(placed, Accepted)
+            told = await stream.until(lambda it: it.client_order_id == FIRST_ID and final(it))
+            end = told[-1].end
+            fills = await at.venue.order_fills(BTC, placed.order_id, began)
+            assert isinstance(fills, Fills)
+            assert end is not None
+            assert (end.order_id, end.client_order_id) == (placed.order_id, FIRST_ID)
+            assert (end.side, end.quantity, end.filled) == (
+                OrderSide.SELL,
+                Decimal("0.2"),
+                Decimal("0.2"),
+            )
+            assert end.average == fills.fills[0].price
+            assert end.fee == sum(fill.fee for fill in fills.fills)
+            assert end.fee_currency == "USDT"
+            # Binance's acceptance of a market order tells its end, and not what it cost.
+            if exchange is Exchange.BINANCE:
+                assert placed.end is not None
+                assert (placed.end.filled, placed.end.fee) == (Decimal("0.2"), None)
+            else:
+                assert placed.end is None
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("trades", "fee"),
+    [
+        ((("1", "2", "0.1", "USDT"), ("2", "3", "0.2", "USDT")), ("0.3", "USDT")),
+        ((("1", "5", "0.1", "BNB"),), ("0.1", "BNB")),
+        # Told twice, it happened once.
+        ((("1", "5", "0.1", "USDT"), ("1", "5", "0.1", "USDT")), ("0.1", "USDT")),
+        # What was not heard, what is in two currencies, what is damaged.
+        ((("2", "3", "0.2", "USDT"),), None),
+        ((("1", "2", "0.1", "USDT"), ("2", "3", "0.2", "BNB")), None),
+        ((("1", "5", None, "USDT"),), None),
+        ((("1", "5", "0.1", None),), None),
+        ((), None),
+    ],
+)
+def test_fees_are_known_where_all_executions_of_an_order_were_heard(
+    trades: tuple[tuple[str, str, str | None, str | None], ...], fee: tuple[str, str] | None
+) -> None:
+    heard = HeardFees()
+    for trade in trades:
+        heard.hear("7", TradePush(*trade))
+        heard.hear("8", TradePush("9", "5", "1", "USDT"))
+    expected = None if fee is None else (Decimal(fee[0]), fee[1])
+    assert heard.of("7", Decimal(5)) == expected
 
 
 @both

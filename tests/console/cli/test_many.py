@@ -14,7 +14,7 @@ import pytest
 
 from actors import paths
 from actors.aged_leg import AgedState
-from actors.exchange import ExchangeState
+from actors.execution.venue_actor import ExchangeState
 from actors.ledger import LedgerActor
 from actors.ledger_access import LedgerState
 from actors.orphans import OrphansState

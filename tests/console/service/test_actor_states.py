@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from actors.aged_leg import AgedState
-from actors.exchange import ExchangeState
+from actors.execution.venue_actor import ExchangeState
 from actors.runtime import Actor, ChildSpec, Supervisor, System, handles
 from console.control.overview import leg_view
 from console.service.actor_states import shown_state
