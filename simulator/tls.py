@@ -14,6 +14,11 @@ HOSTS = (
     "fstream.binance.com",
     "api.binance.com",
     "dapi.binance.com",
+    "www.okx.com",
+    "my.okx.com",
+    "eea.okx.com",
+    "app.okx.com",
+    "ws.okx.com",
     "localhost",
     "127.0.0.1",
 )
