@@ -150,7 +150,7 @@ class Okx(Exchange):
         ),
         trigger_page=100,
         fill_history=timedelta(days=90),
-        late_cancel=frozenset({"51400", "51401", "51402", "51410", "51603"}),
+        late_cancel=frozenset({"51400", "51401", "51402", "51410", "51412", "51603"}),
         newest_first=True,
         keeps_closed=True,
     )
@@ -160,13 +160,15 @@ class Okx(Exchange):
         margin="51008 51131 51119 51127",
         rate_limit="50011 50061",
         no_such_order="51603 51400",
-        duplicate_id="51016",
+        duplicate_id="51016 51065 50071",
         key="50111 50113 50105 50119",
         rights="50110 50120 50114",
         clock="50102",
         maintenance="50001 50013 50026",
-        size="51020 51121 51005 51007 51100 51101 51105 51108 51118 51120 51185",
-        price_band="51006 51137 51138 51046 51047 51031 51109 51116 51122 51135 51136 51250",
+        size="51020 51121 51005 51007 51100 51101 51105 51108 51118 51120 51185 51201 51202 51203 "
+        "51252 51275",
+        price_band="51006 51137 51138 51046 51047 51031 51109 51116 51122 51135 51136 51250 51277 "
+        "51278 51279 51280",
         not_tradable="51001 51027 51028 51087 51021 51022 51029 51030 51015",
         network="50004 51149 51054",
         other="51000 51004 51010 51025 51102 51103 51174 50014 50015 50016",
@@ -219,6 +221,29 @@ class Okx(Exchange):
             marks = {"mark": "markPx"}
             found.append(PriceList("publicGetPublicMarkPrice", _MARKS, "instId", marks, swaps))
         return found if kinds != {PriceKind.MARK} else found[1:]
+
+    def largest_market_order(self, market: Mapping[str, Any]) -> Decimal | None:
+        """`maxMktSz`, which ccxt leaves out of a market's limits."""
+        return positive_or_none(market["info"].get("maxMktSz"))
+
+    async def prices(self, session: Session, symbol: str) -> dict[str, Any]:
+        """GET market/ticker, and public/mark-price, which must be told the kind of contract.
+
+        ccxt asks for a mark price without it.
+        """
+        exchange = session.exchange
+        info = exchange.market(symbol)["info"]
+        ticker = await exchange.fetch_ticker(symbol)
+        found = {name: ticker.get(name) for name in ("last", "bid", "ask")}
+        if not found["bid"] or not found["ask"]:
+            book = await exchange.fetch_order_book(symbol, 20)
+            found["bid"], found["ask"] = book["bids"][0][0], book["asks"][0][0]
+        asked = {"instType": info["instType"], "instId": info["instId"]}
+        marks = rows_at(await exchange.publicGetPublicMarkPrice(asked), _MARKS)
+        if not marks:
+            raise MalformedReplyError(f"the venue tells no mark price of {symbol}")
+        found["mark"] = marks[0].get("markPx")
+        return found
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`state`; an end that is announced stands in a swap's `expTime`."""
