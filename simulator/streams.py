@@ -1,4 +1,4 @@
-"""The private WebSockets: Bybit v5 (`/v5/private`) and Binance's user data stream.
+"""The private WebSockets: Bybit v5, OKX v5 and Binance's user data stream.
 
 Left to others: where the sockets come from (`server.py`) and what happens in the market.
 """
@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 from aiohttp import WSMsgType, web
 
-from simulator import binance_stream, bybit_stream
+from simulator import binance_stream, bybit_stream, okx_stream
 from simulator.binance_stream import Command, ListenKeys
 from simulator.faults import ANY, FaultBook
 from simulator.instruments import Exchange
@@ -26,13 +26,15 @@ from simulator.wire import Row, encode, ms
 class _Connection:
     """One open socket. What is to be sent waits in `outbox`; None closes it.
 
-    At Binance `keys` are the listen keys that it follows; `combined` frames name theirs.
+    At Binance `keys` are the listen keys that it follows; `combined` frames name theirs. At OKX
+    `okx` has what was said on it.
     """
 
     account: Account | None = None
     topics: set[str] = field(default_factory=set)
     keys: list[str] = field(default_factory=list)
     combined: bool = False
+    okx: okx_stream.Session | None = None
     outbox: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
 
 
@@ -87,6 +89,9 @@ class Streams:
         """Open a socket for whoever asks on a stream host, and keep it until either side ends."""
         if request.host.partition(":")[0] == "stream.bybit.com":
             return await self._serve(request, _Connection(), self._bybit_says)
+        if request.host.partition(":")[0] == okx_stream.HOST:
+            connection = _Connection(okx=okx_stream.Session(self._market, request.path))
+            return await self._serve(request, connection, self._okx_says)
         streams, combined = binance_stream.streams_named(request.path, dict(request.query))
         connection = _Connection(combined=combined)
         if not all(self._follow_key(connection, it) for it in streams):
@@ -185,6 +190,14 @@ class Streams:
                 reply = {"error": refusal, "id": command.id}
         connection.outbox.put_nowait(encode(reply))
 
+    def _okx_says(self, connection: _Connection, data: bytes) -> None:
+        session = connection.okx
+        if session is None:
+            return
+        for frame in session.says(data, self._now()):
+            connection.outbox.put_nowait(frame)
+        connection.account, connection.topics = session.account, session.topics
+
     def _bybit_says(self, connection: _Connection, data: bytes) -> None:
         try:
             command = msgspec.json.decode(data, type=bybit_stream.Command)
@@ -222,6 +235,12 @@ class Streams:
         if event.account.exchange is Exchange.BINANCE:
             for row in binance_stream.events(event, self._market):
                 self.push(event.account, row)
+            return
+        if event.account.exchange is Exchange.OKX:
+            for connection in listeners:
+                if connection.okx is not None:
+                    for row in connection.okx.told(event):
+                        connection.outbox.put_nowait(encode(row))
             return
         for topic, row in bybit_stream.events(event, self._market):
             payload = encode(row)

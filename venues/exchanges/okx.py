@@ -40,8 +40,10 @@ from venues.exchanges.values import (
     Asked,
     Charge,
     Facts,
+    LegPush,
     Limit,
     Order,
+    OrderPush,
     PriceList,
     Row,
     RowReading,
@@ -118,6 +120,9 @@ def _is_algo(raw: Row) -> bool:
     return "actualSz" in raw
 
 
+_STREAMED = ("positions", "orders")
+
+
 _TICKERS = Place("/api/v5/market/tickers", ("data",))
 _MARKS = Place("/api/v5/public/mark-price", ("data",))
 
@@ -153,6 +158,8 @@ class Okx(Exchange):
         late_cancel=frozenset({"51400", "51401", "51402", "51410", "51412", "51603"}),
         newest_first=True,
         keeps_closed=True,
+        streams=True,
+        stream_topics=2,
     )
     codes = codes_by_kind(
         nothing_to_reduce="51169 51023 51112",
@@ -402,3 +409,45 @@ class Okx(Exchange):
         if not oldest:
             raise MalformedReplyError("a full page of fills does not say where it ends")
         return trades, oldest
+
+    def order_fee(self, raw: Row, settle: str) -> tuple[Decimal, str] | None:
+        """`fee` is negative where it costs; an order of the stream is not read by ccxt."""
+        fee = decimal_or_none(raw.get("fee"))
+        return None if fee is None else (-fee, str(raw.get("feeCcy") or settle))
+
+    def read_push(self, message: Mapping[str, Any]) -> list[LegPush | OrderPush] | None:
+        """The channels `positions` and `orders`; an order that came of an algo bears its id."""
+        arg = message.get("arg")
+        channel = arg.get("channel") if isinstance(arg, Mapping) else None
+        if "event" in message or channel not in _STREAMED:
+            return None
+        rows = rows_of(message.get("data"))
+        if channel == "positions":
+            named = (
+                {"symbol": row.get("instId"), "positionSide": row.get("posSide")} for row in rows
+            )
+            return [LegPush({**row, **names}) for row, names in zip(rows, named, strict=True)]
+        return [
+            OrderPush(
+                symbol=row.get("instId"),
+                order_id=row.get("ordId"),
+                client_id=row.get("clOrdId") or row.get("algoClOrdId"),
+                status=row.get("state"),
+                amount=row.get("sz"),
+                filled=row.get("accFillSz"),
+                row=row,
+                average=row.get("avgPx"),
+            )
+            for row in rows
+        ]
+
+    def confirms_subscription(self, message: Mapping[str, Any]) -> bool:
+        arg = message.get("arg")
+        channel = arg.get("channel") if isinstance(arg, Mapping) else None
+        return message.get("event") == "subscribe" and channel in _STREAMED
+
+    def ends_stream(self, message: Mapping[str, Any]) -> str:
+        """Too many sockets of one channel: the venue ends the subscription, not the socket."""
+        if message.get("event") != "channel-conn-count-error":
+            return ""
+        return f"the venue ended {message.get('channel')}: too many sockets follow it"
