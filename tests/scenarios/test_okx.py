@@ -174,7 +174,7 @@ async def test_an_orphan_with_a_stop_is_told_with_it_and_one_without_is_told_so(
         assert told[AVL]["stop_loss"] == "NO STOP LOSS"
         assert told[AVL]["quantity"] == "80"
         assert told[AVL]["contracts"] == "8"
-        assert "2900" in told[ETH]["stop_loss"], told[ETH]["stop_loss"]
+        assert "2900" in str(told[ETH]["stop_loss"])
 
 
 @scenario
