@@ -38,7 +38,8 @@ from bench.parts.stage import (
     until,
     weight,
 )
-from console.control.protocol import Reconcile, Scan
+from console.control.protocol import GetBudget, Reconcile, Scan
+from messages.budget import Lane
 from simulator.desk import ORDER_ENDPOINTS, LoggedRequest
 from simulator.faults import Fault, FaultKind
 from simulator.instruments import Exchange
@@ -60,6 +61,9 @@ AFTER_ROWS = 3.0
 ORDERS_A_SECOND = {Exchange.BYBIT: 10.0, Exchange.BINANCE: 30.0}
 """An account's order limit by the venues' documentation; Binance's comes in bursts of 300."""
 
+INSTANT = 0.01
+"""Seconds: what two readings of a clock on a busy machine may lie apart."""
+
 BURST = {Exchange.BYBIT: 10, Exchange.BINANCE: 300}
 
 
@@ -75,6 +79,7 @@ class Wave:
     weight: int
     refused: int
     without_exit: int
+    order_wait: float
     routes: Counter[str] = field(default_factory=Counter)
 
 
@@ -97,6 +102,7 @@ async def guard_wave(venue: Venue, guard: Guard, account: str, count: int, *, co
     await guard.order(Scan(account=account))
     await until(lambda: account in venue.flat_at, f"{count} legs to be flat", 120)
     await until(lambda: not guard.active(account), f"{count} rows to be closed", 120)
+    budget = (await guard.order(GetBudget(account=account))).budgets[0].use
     await asyncio.sleep(AFTER_ROWS)
     asked = venue.since(begun, account)
     orders = [it for it in asked if it.endpoint in ORDER_ENDPOINTS]
@@ -109,6 +115,7 @@ async def guard_wave(venue: Venue, guard: Guard, account: str, count: int, *, co
         weight=weight(venue.exchange, asked),
         refused=len(orders) - count,
         without_exit=guard.without_exit(account),
+        order_wait=budget.longest_wait.get(Lane.ORDER, 0.0) if budget is not None else 0.0,
         routes=Counter(it.endpoint for it in asked),
     )
 
@@ -155,6 +162,7 @@ def of_waves(
         f"{name}_rows_after_flat_s": median([it.rows for it in done]),
         f"{name}_requests_a_close": median([it.requests / count for it in done]),
         f"{name}_weight_a_close": median([it.weight / count for it in done]),
+        f"{name}_order_wait_s": max(it.order_wait for it in done),
         f"{name}_orders_refused": float(max(it.refused for it in done)),
         f"{name}_rows_without_exit": float(max(it.without_exit for it in done)),
     }
@@ -361,6 +369,8 @@ def goals(exchange: Exchange, figures: dict[str, float]) -> list[dict[str, objec
         ("opened_reads", 3.0),
         ("fleet_to_slowest_alone", 1.5),
     ]
+    # Where the venue's own order limit makes none of them wait, nothing else may.
+    wanted += [(f"{n}_order_wait_s", INSTANT) for n in WAVES if n <= BURST[exchange]]
     if exchange is Exchange.BINANCE:
         wanted += [(f"{count}_weight_a_close", 8.0) for count in WAVES]
     # Where the venue takes fewer orders at once, its limit is the measure of speed.
