@@ -104,7 +104,7 @@ class Venue:
             if it.at >= begun and (account is None or it.account in (account, ""))
         ]
 
-    async def quiet(self, seconds: float = 1.5, within: float = 60.0) -> None:
+    async def quiet(self, seconds: float = 3.0, within: float = 60.0) -> None:
         """Wait until nobody has asked anything for so long."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within
