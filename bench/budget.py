@@ -38,11 +38,11 @@ from bench.parts.stage import (
     until,
     weight,
 )
-from console.control.protocol import GetBudget, Reconcile, Scan
+from console.control.protocol import GetBudget, Reconcile
 from messages.budget import Lane
 from simulator.desk import ORDER_ENDPOINTS, LoggedRequest
 from simulator.faults import Fault, FaultKind
-from simulator.instruments import Exchange
+from simulator.instruments import WHOLE, Exchange
 
 ROUND_TRIP = 0.1
 ROUNDS = 5
@@ -99,7 +99,7 @@ async def guard_wave(venue: Venue, guard: Guard, account: str, count: int, *, co
         venue.line.cut()
     venue.flat_at.clear()
     begun = now()
-    await guard.order(Scan(account=account))
+    await guard.look_for_aged(account)
     await until(lambda: account in venue.flat_at, f"{count} legs to be flat", 120)
     await until(lambda: not guard.active(account), f"{count} rows to be closed", 120)
     budget = (await guard.order(GetBudget(account=account))).budgets[0].use
@@ -200,7 +200,7 @@ async def idle(venue: Venue, folder: Path, log: Log) -> dict[str, float]:
             # A little under water: each leg waits for break-even.
             guard.add_rows(name, legs, now() - HOLDING, PRICE * Decimal("1.01"))
             await guard.order(Reconcile(account=name))
-            await guard.order(Scan(account=name))
+            await guard.look_for_aged(name)
             await asyncio.sleep(SETTLE_SECONDS)
             begun = now()
             await asyncio.sleep(IDLE_SECONDS)
@@ -240,7 +240,7 @@ async def banned(venue: Venue, folder: Path, log: Log) -> dict[str, float]:
         venue.open("banned", legs, now() - HOLDING)
         guard.add_rows("banned", legs, now() - HOLDING, PRICE * Decimal("1.01"))
         await guard.order(Reconcile(account="banned"))
-        await guard.order(Scan(account="banned"))
+        await guard.look_for_aged("banned")
         struck = now()
         venue.venue.faults.order(
             Fault(kind=FaultKind.BAN, count=None, seconds=BAN_SECONDS, status=418)
@@ -278,7 +278,7 @@ async def fleet(venue: Venue, folder: Path, rounds: int, log: Log) -> dict[str, 
                 guard.make_old(name)
             venue.flat_at.clear()
             begun = now()
-            await guard.order(Scan())
+            await asyncio.gather(*map(guard.look_for_aged, names))
             await until(lambda: set(names) <= set(venue.flat_at), "all accounts to be flat", 300)
             together.append(max(seconds(begun, venue.flat_at[name]) for name in names))
             await until(lambda: not any(map(guard.active, names)), "all rows to be closed", 300)
@@ -395,13 +395,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="medians of this many")
     parser.add_argument(
-        "--exchange", action="append", choices=[str(it) for it in Exchange], help="default: all"
+        "--exchange", action="append", choices=[str(it) for it in WHOLE], help="default: all"
     )
     parser.add_argument("--part", action="append", choices=PARTS, help="default: all")
     given = parser.parse_args()
     figures: dict[str, float] = {}
     reached: list[dict[str, object]] = []
-    for name in given.exchange or [str(it) for it in Exchange]:
+    for name in given.exchange or [str(it) for it in WHOLE]:
         exchange = Exchange(name)
         found = asyncio.run(measure(exchange, given.part or PARTS, given.rounds))
         figures |= {f"{exchange} {key}": value for key, value in found.items()}

@@ -19,9 +19,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+from actors import paths
 from bench.parts.line import Line
 from console.control.client import CommandRefusedError, ControlClient, NoServiceError
-from console.control.protocol import Command, Reconcile
+from console.control.protocol import Ask, Command, Reconcile
 from console.control.replies import Reply
 from messages.values import Side
 from simulator import Exchange, Market
@@ -154,6 +155,10 @@ class Guard:
         """What an operator does at the control socket. Raises NoServiceError."""
         async with ControlClient(self.folder / "s.sock", timeout=120) as control:
             return await control.call(command)
+
+    async def look_for_aged(self, account: str) -> None:
+        """Have the scan for aged legs made now, and no other."""
+        await self.order(Ask(path=paths.aged_scan(account), message="ScanNow"))
 
     def add_rows(
         self, account: str, legs: list[tuple[str, Side]], opened_at: datetime, entry: Decimal
