@@ -174,11 +174,11 @@ def unknown_outcomes_are_sent_again(right: Any) -> Any:
 
 
 def any_read_will_do(right: Any) -> Any:
-    async def snapshot(self: Any, not_before: Any = None) -> Snapshot:
+    async def snapshot(self: Any, not_before: Any = None, **how: Any) -> Snapshot:
         if self.recent:
             newest: Snapshot = self.recent[-1]
             return newest
-        first: Snapshot = await right(self, not_before)
+        first: Snapshot = await right(self, not_before, **how)
         return first
 
     return snapshot
