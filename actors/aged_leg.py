@@ -436,7 +436,8 @@ class AgedLeg(Actor[AgedState]):
                     await self._commands.end(CommandState.DONE, why)
                 elif self._settings.mode is Mode.OBSERVE:
                     await self._commands.end(CommandState.FAILED, why)
-                return self._wait(why, self._until(closed.again_at))
+                due = closed.again_at
+                return self._wait(why, None if due is None else max(due - self.now(), SOON))
             case RowsClosed():
                 what = "ghost" if closed.ghost else "closed"
                 await self._end(what if closed.by_us else "another actor closed its row")
