@@ -274,6 +274,19 @@ async def test_a_stop_by_mark_price_does_not_look_at_the_last_price() -> None:
         assert held(ask) == "0"
 
 
+async def test_a_trailing_stop_by_mark_price_follows_the_mark_price() -> None:
+    async with asking() as ask:
+        hold(ask)
+        by = {"quantity": 1, "callbackRate": 2, "reduceOnly": "true", "workingType": "MARK_PRICE"}
+        await ask.algo("SELL", "TRAILING_STOP_MARKET", **by)
+        ask.market.set_price(BTC, dec("70000"), mark=dec("65000"))
+        # Behind the last price, but not behind the mark price.
+        ask.market.set_price(BTC, dec("66000"), mark=dec("64000"))
+        assert held(ask) == "1"
+        ask.market.set_price(BTC, dec("66000"), mark=dec("63600"))
+        assert held(ask) == "0"
+
+
 async def test_a_stop_by_mark_price_that_would_fire_at_once_is_refused_by_that_price() -> None:
     async with asking() as ask:
         hold(ask)
