@@ -278,6 +278,7 @@ class Play:
         self._exit_all(but="LINK")
         guard.look()
         seen = self._news()
+        ended = {it.id for it in guard.rows(symbol) if it.status == "closed"}
         guard.configure(max_age="1s", grace="0s", market_after="0s")
         guard.reload()
         if self.mode == "observe":
@@ -297,7 +298,10 @@ class Play:
         orders = venue.guards_orders(self.account)
         filled = [it for it in orders if float(it["filled"])]
         closed = self._try(
-            lambda: [it for it in guard.rows(symbol) if it.status == "closed"], "the row's end"
+            lambda: [
+                it for it in guard.rows(symbol) if it.status == "closed" and it.id not in ended
+            ],
+            "the row's end",
         )
         said = f"leg {'gone' if gone else 'open'}, {len(filled)} filled orders, rows " + ", ".join(
             f"{it.exit_source} {it.exit_reason}" for it in closed or []
