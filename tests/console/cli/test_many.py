@@ -203,8 +203,12 @@ def test_each_part_of_the_page_is_bounded_and_counts_what_it_leaves_out(tmp_path
     parts = view(facts(), settings_of(tmp_path))
     shown = {name: len(part["shown"]) for name, part in parts.items() if name != "head"}
     assert shown == {
-        "alerts": ALERTS, "accounts": ACCOUNTS, "budget": LIMITS, "positions": POSITIONS, "tree": ACTORS
-    }  # fmt: skip
+        "alerts": ALERTS,
+        "accounts": ACCOUNTS,
+        "budget": LIMITS,
+        "positions": POSITIONS,
+        "tree": ACTORS,
+    }
     counts = {name: part["count"] for name, part in parts.items() if name != "head"}
     assert counts == {
         "alerts": 500,
