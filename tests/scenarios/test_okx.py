@@ -48,14 +48,17 @@ async def test_a_position_closed_by_hand_is_a_ghost_and_no_order_is_sent(
     tmp_path: Path, side: Side
 ) -> None:
     async with okx_world(tmp_path) as guard:
-        row = await guard.both(XRP, side, "10", account=OKX)
-        price = guard.price(XRP, OKX) * Decimal("1.1")
-        guard.by_hand(OKX, XRP, side, price=price.quantize(Decimal("0.0001")))
+        # Over before the row is there: a row that is due is closed at once.
+        entry = guard.price(XRP, OKX)
+        price = (entry * Decimal("1.1")).quantize(Decimal("0.0001"))
+        guard.market.open_position(OKX, XRP, side, Decimal(10), entry, ago(40))
+        guard.by_hand(OKX, XRP, side, price=price)
+        row = await guard.row(XRP, side, "10", price=entry, account=OKX)
         await guard.scan("aged/scan", OKX)
         closed = await guard.closed(row)
         assert closed.exit_reason == "ghost_detected_aged_close"
         assert closed.exit_source == "venue_history"
-        assert closed.exit_price == price.quantize(Decimal("0.0001"))
+        assert closed.exit_price == price
         assert sent(guard) == []
         assert len(await guard.alerted("ghost_position")) == 1
 
