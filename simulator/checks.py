@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from messages.values import ZERO, OrderSide
-from simulator.instruments import Exchange, Listing
+from simulator.instruments import IDS_USED_AGAIN, Exchange, Listing
 from simulator.prices import Prices
 from simulator.state import (
     Account,
@@ -79,8 +79,8 @@ def _check_tradable(account: Account, spec: OrderSpec, listing: Listing) -> Reje
 
 def _check_duplicate(account: Account, spec: OrderSpec) -> Rejection | None:
     past = account.by_client_id.get(spec.client_id, []) if spec.client_id else []
-    # Binance asks only that an id be unique among open orders; Bybit remembers old ones too.
-    if account.exchange is Exchange.BINANCE:
+    # Some ask only that an id be unique among open orders; Bybit remembers old ones too.
+    if account.exchange in IDS_USED_AGAIN:
         past = [order for order in past if order.state.live]
     return Rejection(RejectReason.DUPLICATE, spec.client_id) if past else None
 

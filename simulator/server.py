@@ -20,6 +20,7 @@ from aiohttp import web
 
 from simulator.admin import Admin
 from simulator.binance import Binance
+from simulator.bitget import Bitget
 from simulator.bybit import Bybit
 from simulator.desk import Answer, Desk, RequestLog
 from simulator.faults import FaultBook, FaultKind
@@ -68,7 +69,11 @@ class SimulatedVenue:
         self.faults = FaultBook(random.Random(seed))  # noqa: S311  # chances, not secrets
         binance = Binance(self.market)
         # A further exchange is served by one more protocol in this list.
-        protocols: tuple[RestProtocol, ...] = (Bybit(self.market), binance)
+        protocols: tuple[RestProtocol, ...] = (
+            Bybit(self.market),
+            binance,
+            Bitget(self.market),
+        )
         self._by_host = {host: it.exchange for it in protocols for host in it.hosts}
         self.desk = Desk(self.market, self.faults, {it.exchange: it for it in protocols})
         self.limits = limits

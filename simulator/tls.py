@@ -14,6 +14,8 @@ HOSTS = (
     "fstream.binance.com",
     "api.binance.com",
     "dapi.binance.com",
+    "api.bitget.com",
+    "ws.bitget.com",
     "localhost",
     "127.0.0.1",
 )
