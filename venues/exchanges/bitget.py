@@ -19,6 +19,7 @@ from messages.venue import (
     Identity,
     Instrument,
     InstrumentStatus,
+    KeyRights,
     NotTold,
     PriceKind,
     VenueError,
@@ -29,10 +30,12 @@ from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     left_of,
+    list_at,
     named_side,
     object_at,
     other_id,
     parsed,
+    raw_of,
     signed_row,
     told_id,
 )
@@ -70,9 +73,15 @@ _CURRENT = Place("/api/v3/position/current-position", ("data", "list"))
 _CLOSED = Place("/position/history-position", ("data", "list"), nullable=True)
 _KINDS = (
     ("burst", FillKind.LIQUIDATION),
+    ("reduce_", FillKind.LIQUIDATION),
+    ("offset_", FillKind.LIQUIDATION),
     ("adl", FillKind.ADL),
     ("delivery", FillKind.DELIVERY),
 )
+_TPSL = frozenset({"profit_plan", "loss_plan", "moving_plan", "pos_profit", "pos_loss"})
+"""Stops and take-profits of a position: they can only reduce it."""
+_WRITES = "coow"
+"""Of a key's `authorities`: to write futures orders."""
 _CLOSES = re.compile(r"close_(long|short)")
 
 
@@ -140,7 +149,7 @@ class Bitget(Exchange):
         maintenance="40200 40725 45001 40015",
         size="45110 40808 45111 40108 43006 45113",
         price_band="40815 22047 22048 50067 40920 40706 43011 40917 45122",
-        not_tradable="40309 40034 22036 40102",
+        not_tradable="40309 40034 22036 40102 40308 41114 43115",
         network="40010",
         other="33013 40774 400172 40017 40019 40020",
     )
@@ -188,6 +197,15 @@ class Bitget(Exchange):
         below = parent not in ("", own)
         return Identity(id=own, sub_account=below, main_id=parent if below else "")
 
+    async def key_rights(self, session: Session) -> KeyRights:
+        """GET /api/v2/spot/account/info (`authorities`). Which of them withdraws nobody says."""
+        exchange = session.exchange
+        if exchange.options.get("uta"):
+            return KeyRights()
+        body = await exchange.privateSpotGetV2SpotAccountInfo()
+        told = list_at(object_at(body, "data"), "authorities")
+        return KeyRights(read=True, trade=_WRITES in told) if told else KeyRights()
+
     def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
         """GET /api/v2/mix/market/tickers of a product type: all kinds at once."""
         fields = {"bid": "bidPr", "ask": "askPr", "last": "lastPr", "mark": "markPrice"}
@@ -210,6 +228,11 @@ class Bitget(Exchange):
         if told in ("off", "offline") or positive_or_none(info.get("offTime")) is not None:
             return InstrumentStatus.DELISTING
         return InstrumentStatus.HALTED if told in _HALTED else InstrumentStatus.TRADING
+
+    def largest_market_order(self, market: Mapping[str, Any]) -> Decimal | None:
+        """`maxMarketOrderQty` of a contract, in its base coin."""
+        told = positive_or_none(market["info"].get("maxMarketOrderQty"))
+        return told if told is not None else super().largest_market_order(market)
 
     def read_row(self, row: Row) -> RowReading | None:
         # The unified account's rows name the same things in other words.
@@ -277,6 +300,30 @@ class Bitget(Exchange):
             Step(triggers, trigger=True),
             Step(ended_triggers, trigger=True),
         ]
+
+    async def became(self, session: Session, instrument: Instrument, order: Order) -> Order:
+        """A plan order that was executed lives on as the order of its `executeOrderId`.
+
+        Its own row tells what that filled as well, where the order itself is told no more.
+        """
+        raw = raw_of(order)
+        fired = str(raw.get("executeOrderId") or "")
+        if raw.get("planStatus") != "executed" or not fired:
+            return order
+        try:
+            found = await session.exchange.fetch_order(fired, instrument.symbol)
+        except Exception as error:
+            # ccxt is imported late, so that its classes are known by name only.
+            if not any(cls.__name__ == "OrderNotFound" for cls in type(error).__mro__):
+                raise
+            return order
+        names = ("clientOrderId", "triggerPrice")
+        return {**found, **{name: order.get(name) for name in names}}
+
+    def corrected(self, order: Order) -> Order:
+        """ccxt does not know that a position's stop can only reduce it; in one-way mode the row
+        does not say."""
+        return {**order, "reduceOnly": True} if raw_of(order).get("planType") in _TPSL else order
 
     def order_side(self, told: Any, raw: Row) -> OrderSide | None:
         """In hedge mode the side names the leg: "buy" closes a long one (place-order)."""
