@@ -160,7 +160,7 @@ class SimulatedVenue:
         if host in OPERATORS:
             answer = self._admin.answer(request.method, request.path, await request.read())
             return _response(answer)
-        if host in ("stream.bybit.com", "fstream.binance.com"):
+        if host in ("stream.bybit.com", "fstream.binance.com", "ws.bitget.com"):
             return await self.streams.serve(request)
         exchange = self._by_host.get(host)
         if exchange is None:

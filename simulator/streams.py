@@ -1,4 +1,4 @@
-"""The private WebSockets: Bybit v5 (`/v5/private`) and Binance's user data stream.
+"""The private WebSockets: Bybit v5 (`/v5/private`), Binance's user data stream, and Bitget v2.
 
 Left to others: where the sockets come from (`server.py`) and what happens in the market.
 """
@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 from aiohttp import WSMsgType, web
 
-from simulator import binance_stream, bybit_stream
+from simulator import binance_stream, bitget_stream, bybit_stream
 from simulator.binance_stream import Command, ListenKeys
 from simulator.faults import ANY, FaultBook
 from simulator.instruments import Exchange
@@ -87,6 +87,10 @@ class Streams:
         """Open a socket for whoever asks on a stream host, and keep it until either side ends."""
         if request.host.partition(":")[0] == "stream.bybit.com":
             return await self._serve(request, _Connection(), self._bybit_says)
+        if request.host.partition(":")[0] == bitget_stream.HOST:
+            if request.path != bitget_stream.PRIVATE:
+                return web.Response(status=404, text=f"{request.path} is not simulated here")
+            return await self._serve(request, _Connection(), self._bitget_says)
         streams, combined = binance_stream.streams_named(request.path, dict(request.query))
         connection = _Connection(combined=combined)
         if not all(self._follow_key(connection, it) for it in streams):
@@ -215,6 +219,13 @@ class Streams:
                 reply |= {"success": False, "ret_msg": "error:unknown op"}
         connection.outbox.put_nowait(encode(reply))
 
+    def _bitget_says(self, connection: _Connection, data: bytes) -> None:
+        said = bitget_stream.heard(self._market, connection.account, data, self._now())
+        connection.account = said.account
+        connection.topics = (connection.topics | said.followed) - said.left
+        for reply in said.replies:
+            connection.outbox.put_nowait(reply)
+
     def _on_event(self, event: MarketEvent) -> None:
         listeners = [it for it in self._open if it.account is event.account]
         if not listeners or self._faults.silences(event.account.name):
@@ -223,7 +234,9 @@ class Streams:
             for row in binance_stream.events(event, self._market):
                 self.push(event.account, row)
             return
-        for topic, row in bybit_stream.events(event, self._market):
+        bitget = event.account.exchange is Exchange.BITGET
+        told = bitget_stream.events if bitget else bybit_stream.events
+        for topic, row in told(event, self._market):
             payload = encode(row)
             for connection in listeners:
                 if topic in connection.topics:

@@ -44,6 +44,8 @@ async def watch(client: Client, on_hint: OnHint, on_connected: OnConnected) -> V
     exchange = client.make(module, session)
     try:
         exchange.set_markets_from_exchange(client.exchange)
+        # What was asked at connect, such as the kind of account, holds here as well.
+        exchange.options = {**exchange.options, **client.exchange.options}
         # Its first answer would be a REST snapshot, and the subscription would wait for a second
         # call: whatever changes in between would be lost.
         exchange.options["watchPositions"] = {
@@ -116,6 +118,9 @@ class _Ear:
                     try:
                         message = json.loads(frame)
                     except (ValueError, RecursionError):
+                        if frame == "pong":
+                            # ccxt's own keep-alive, answered in plain text where that is how.
+                            self._exchange.handle_message(socket, frame)
                         # Nobody knows what it was; the REST reads go on, and find what it told.
                         continue
                     if isinstance(message, Mapping):

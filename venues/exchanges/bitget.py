@@ -36,6 +36,7 @@ from venues.exchanges.reading import (
     other_id,
     parsed,
     raw_of,
+    rows_of,
     signed_row,
     told_id,
 )
@@ -44,8 +45,10 @@ from venues.exchanges.values import (
     Asked,
     Charge,
     Facts,
+    LegPush,
     Limit,
     Order,
+    OrderPush,
     PriceList,
     Row,
     RowReading,
@@ -53,6 +56,7 @@ from venues.exchanges.values import (
     Step,
     Told,
     Trade,
+    TradePush,
 )
 from venues.numbers import decimal_or_none, positive_or_none
 from venues.strict import MalformedReplyError, Place, last_body, rows_at
@@ -67,6 +71,7 @@ _A_SECOND = {
 _USUAL, _USUAL_PUBLIC = 10, 20
 """Requests a second of one user and endpoint; of public ones, of one address."""
 _PRODUCTS = {"USDT": "USDT-FUTURES", "USDC": "USDC-FUTURES"}
+_STREAMED = ("USDT-FUTURES", "USDC-FUTURES", "COIN-FUTURES")
 _HALTED = ("maintain", "listed", "limit_close")
 _SINGLE = Place("/api/v2/mix/position/single-position", ("data",))
 _CURRENT = Place("/api/v3/position/current-position", ("data", "list"))
@@ -134,6 +139,8 @@ class Bitget(Exchange):
         fill_history=timedelta(days=90),
         late_cancel=frozenset({"22001", "43004", "43020", "43025", "43026"}),
         newest_first=True,
+        streams=True,
+        stream_topics=2,
         keeps_closed=True,
         closed_window=timedelta(days=90),
     )
@@ -409,8 +416,100 @@ class Bitget(Exchange):
             raise MalformedReplyError("a full page of positions does not say where it ends")
         return records, oldest
 
+    def prepare_stream(self, exchange: Any) -> None:
+        """Follow all product types, and ends of positions, where ccxt asks for one channel.
+
+        A classic account's position that has ended is left out of the channel `positions`.
+        """
+        watch = exchange.watch
+
+        def widened(url: str, message_hash: str, message: Any = None, *more: Any) -> Any:
+            if isinstance(message, dict) and message.get("op") == "subscribe":
+                message = {**message, "args": _all_products(message["args"])}
+            return watch(url, message_hash, message, *more)
+
+        exchange.watch = widened
+
+    def read_push(self, message: Mapping[str, Any]) -> list[LegPush | OrderPush] | None:
+        """Channels `positions`, `positions-history` and `orders`; of a unified account, topics."""
+        arg = message.get("arg")
+        if "action" not in message or not isinstance(arg, Mapping):
+            return None
+        rows, channel = rows_of(message.get("data")), arg.get("channel") or arg.get("topic")
+        match channel:
+            case "positions" | "position":
+                return [LegPush(_leg_row(row)) for row in rows]
+            case "positions-history":
+                # What ended is this side alone, whatever the mode: a net position may have turned.
+                ended = {"total": "0", "posMode": "hedge_mode"}
+                return [LegPush({**_leg_row(row), **ended}) for row in rows]
+            case "orders" | "order":
+                # A unified account's topic tells of spot and margin orders as well.
+                return [
+                    _order_push(row)
+                    for row in rows
+                    if "category" not in row or "futures" in str(row["category"]).lower()
+                ]
+            case _:
+                return []
+
+    def confirms_subscription(self, message: Mapping[str, Any]) -> bool:
+        """The last of a channel's product types; the one there is of a unified account's topic."""
+        arg = message.get("arg")
+        if message.get("event") != "subscribe" or not isinstance(arg, Mapping):
+            return False
+        last = arg.get("instType") == _STREAMED[-1] and arg.get("channel") != "positions"
+        return last or arg.get("instType") == "UTA"
+
     def closes_all(self, raw: Row) -> bool:
         return raw.get("planType") in ("pos_loss", "pos_profit")
+
+
+def _all_products(args: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A subscription of ccxt's for all product types, and of positions for their ends as well."""
+    wide: list[dict[str, Any]] = []
+    for arg in args:
+        if arg.get("instType") not in _STREAMED:
+            wide.append(arg)
+            continue
+        channels = [arg["channel"]]
+        if arg["channel"] == "positions":
+            channels.append("positions-history")
+        for channel in channels:
+            wide += [{**arg, "channel": channel, "instType": kind} for kind in _STREAMED]
+    return wide
+
+
+def _leg_row(row: Row) -> Row:
+    """A position of a stream in the names of the REST row."""
+    named = {"symbol": row.get("instId") or row.get("symbol")}
+    return {**row, **named, "total": row.get("total", row.get("size"))}
+
+
+def _order_push(row: Row) -> OrderPush:
+    trade = None
+    if row.get("tradeId") and row.get("fillFee") is not None:
+        fee = decimal_or_none(row["fillFee"])
+        trade = TradePush(
+            id=row["tradeId"],
+            amount=row.get("baseVolume"),
+            fee=None if fee is None else -fee,
+            fee_currency=row.get("fillFeeCoin"),
+        )
+    status = row.get("status") or row.get("orderStatus")
+    filled = row.get("accBaseVolume", row.get("cumExecQty"))
+    return OrderPush(
+        symbol=row.get("instId") or row.get("symbol"),
+        order_id=row.get("orderId"),
+        client_id=row.get("clientOid"),
+        status=status,
+        amount=row.get("size", row.get("qty")),
+        # What rests untouched has no fill to tell, and no field for it.
+        filled="0" if filled is None and status == "live" else filled,
+        row=row,
+        average=row.get("priceAvg", row.get("avgPrice")),
+        trade=trade,
+    )
 
 
 def _ended(instrument: Instrument, row: Row) -> ClosedPosition:
