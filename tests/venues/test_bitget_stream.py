@@ -12,14 +12,19 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from messages.values import LegKey
 from messages.venue import Accepted, Hint, OrderHint, OrderType, PositionHint, VenueError
 from simulator import Exchange, Fault, FaultKind, bitget_stream
+from tests.fuzz.damage import Damage, damaged, damages
 from tests.simulator.conftest import until
 from tests.venues.conftest import run
 from tests.venues.simulated import BTC, FIRST_ID, LONG, SHORT, Opened, simulated
 from venues.exchanges import EXCHANGES
+from venues.gateway import CcxtVenue
+from venues.stream_hints import is_data, read_hints
 from venues.transport import loopback_session
 
 WITHIN = 10.0
@@ -148,6 +153,137 @@ def test_a_resting_order_and_its_cancel_are_told() -> None:
                 await at.venue.cancel(BTC, placed.order_id)
                 await until(lambda: len(ear.orders()) == 2, "rested and cancelled", WITHIN)
                 assert [it.status.value for it in ear.orders()] == ["open", "canceled"]
+
+    run(scenario())
+
+
+def test_a_stop_is_told_when_it_is_placed_and_when_it_is_cancelled() -> None:
+    async def scenario() -> None:
+        async with simulated(Exchange.BITGET) as at:
+            at.hold("0.5")
+            async with watched(at) as ear:
+                order = at.order("0.5", OrderType.STOP_MARKET, trigger_price=Decimal(60000))
+                placed = await at.venue.place(order)
+                assert isinstance(placed, Accepted), placed
+                await at.venue.cancel(BTC, placed.order_id, trigger=True)
+                await until(lambda: len(ear.orders()) == 2, "placed and cancelled", WITHIN)
+                assert {it.order_id for it in ear.orders()} == {placed.order_id}
+                assert [it.status.value for it in ear.orders()] == ["open", "canceled"]
+
+    run(scenario())
+
+
+def test_what_a_stop_that_fires_becomes_is_told_with_its_fill() -> None:
+    async def scenario() -> None:
+        async with simulated(Exchange.BITGET) as at:
+            at.hold("0.5", stop_loss=Decimal(60000))
+            async with watched(at) as ear:
+                at.market.set_price(BTC, Decimal(59900))
+                flat = (LegKey("main", BTC, LONG), Decimal(0))
+                await until(lambda: flat in ear.legs(), "the leg is gone", WITHIN)
+                # The stop's own message names no fill, and none is told of it.
+                (became,) = [it for it in ear.orders() if it.end is not None]
+                assert became.filled == Decimal("0.5")
+
+    run(scenario())
+
+
+POSITION = {
+    "posId": "926036334386778112",
+    "instId": "BTCUSDT",
+    "marginCoin": "USDT",
+    "marginMode": "crossed",
+    "holdSide": "long",
+    "posMode": "one_way_mode",
+    "total": "0.5",
+    "available": "0.5",
+    "openPriceAvg": "43849",
+    "leverage": 20,
+}
+ORDER = {
+    "instId": "BTCUSDT",
+    "orderId": "1171636690028761089",
+    "clientOid": FIRST_ID,
+    "price": "0",
+    "size": "0.2",
+    "posMode": "one_way_mode",
+    "tradeSide": "sell_single",
+    "orderType": "market",
+    "side": "sell",
+    "posSide": "net",
+    "accBaseVolume": "0.2",
+    "priceAvg": "60000",
+    "status": "filled",
+    "reduceOnly": "yes",
+}
+PLAN = {**ORDER, "planType": "psl", "triggerPrice": "60000", "status": "live"}
+
+
+def message(channel: str, *rows: Any) -> dict[str, Any]:
+    arg = {"instType": "USDT-FUTURES", "channel": channel, "instId": "default"}
+    return {"action": "snapshot", "arg": arg, "data": [*rows], "ts": 1701913043767}
+
+
+MESSAGES = [
+    message("positions", POSITION),
+    message("positions-history", {**POSITION, "closeSize": "0.5"}),
+    message("orders", ORDER),
+    message("orders-algo", PLAN),
+]
+
+
+def test_no_damage_of_a_message_raises_or_tells_an_impossible_quantity() -> None:
+    async def scenario() -> None:
+        async with simulated(Exchange.BITGET) as at:
+            assert isinstance(at.venue, CcxtVenue)
+            client = at.venue._client
+            for each in MESSAGES:
+                assert list(read_hints(client, each)), each
+
+            @settings(max_examples=300, deadline=None, database=None)
+            @given(sent=st.sampled_from(MESSAGES), damage=damages)
+            def check(sent: Any, damage: Damage) -> None:
+                changed, _ = damaged(sent, damage)
+                if not isinstance(changed, dict) or not is_data(client, changed):
+                    return
+                for hint in read_hints(client, changed):
+                    if isinstance(hint, PositionHint):
+                        assert hint.key.symbol == BTC
+                        assert hint.quantity >= 0
+                    else:
+                        assert hint.symbol == BTC
+                        assert hint.filled >= 0
+
+            check()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        "{",
+        "[]",
+        "7",
+        "ping",
+        json.dumps(message("orders", "junk", None, 5, [])),
+        json.dumps(message("orders", {**ORDER, "instId": "NEVERUSDT"})),
+        json.dumps(message("orders", {**ORDER, "status": "dreaming"})),
+        json.dumps(message("orders", {**ORDER, "accBaseVolume": "1e999999"})),
+        json.dumps(message("positions", {**POSITION, "total": "much"})),
+        json.dumps({"action": "snapshot", "arg": "junk", "data": 5}),
+    ],
+)
+def test_damaged_frames_tell_nothing_and_the_stream_goes_on(junk: str) -> None:
+    async def scenario() -> None:
+        async with simulated(Exchange.BITGET) as at:
+            at.hold("0.5")
+            async with watched(at) as ear:
+                at.sim.streams.say("main", junk.encode())
+                at.market.close_by_hand("main", BTC, LONG)
+                flat = (LegKey("main", BTC, LONG), Decimal(0))
+                await until(lambda: flat in ear.legs(), "the end is told", WITHIN)
+                assert len(ear.orders()) == 1
 
     run(scenario())
 

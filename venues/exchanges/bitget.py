@@ -72,6 +72,8 @@ _USUAL, _USUAL_PUBLIC = 10, 20
 """Requests a second of one user and endpoint; of public ones, of one address."""
 _PRODUCTS = {"USDT": "USDT-FUTURES", "USDC": "USDC-FUTURES"}
 _STREAMED = ("USDT-FUTURES", "USDC-FUTURES", "COIN-FUTURES")
+_WITH = {"positions": ("positions", "positions-history"), "orders": ("orders-algo", "orders")}
+"""The channels that are followed where ccxt asks for one."""
 _HALTED = ("maintain", "listed", "limit_close")
 _SINGLE = Place("/api/v2/mix/position/single-position", ("data",))
 _CURRENT = Place("/api/v3/position/current-position", ("data", "list"))
@@ -431,7 +433,10 @@ class Bitget(Exchange):
         exchange.watch = widened
 
     def read_push(self, message: Mapping[str, Any]) -> list[LegPush | OrderPush] | None:
-        """Channels `positions`, `positions-history` and `orders`; of a unified account, topics."""
+        """Channels `positions`, `positions-history`, `orders` and `orders-algo`.
+
+        A unified account has the topics `position` and `order`.
+        """
         arg = message.get("arg")
         if "action" not in message or not isinstance(arg, Mapping):
             return None
@@ -450,6 +455,8 @@ class Bitget(Exchange):
                     for row in rows
                     if "category" not in row or "futures" in str(row["category"]).lower()
                 ]
+            case "orders-algo":
+                return [_plan_push(row) for row in rows]
             case _:
                 return []
 
@@ -458,7 +465,8 @@ class Bitget(Exchange):
         arg = message.get("arg")
         if message.get("event") != "subscribe" or not isinstance(arg, Mapping):
             return False
-        last = arg.get("instType") == _STREAMED[-1] and arg.get("channel") != "positions"
+        lasts = [channels[-1] for channels in _WITH.values()]
+        last = arg.get("instType") == _STREAMED[-1] and arg.get("channel") in lasts
         return last or arg.get("instType") == "UTA"
 
     def closes_all(self, raw: Row) -> bool:
@@ -466,16 +474,13 @@ class Bitget(Exchange):
 
 
 def _all_products(args: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A subscription of ccxt's for all product types, and of positions for their ends as well."""
+    """A subscription of ccxt's for all product types, with the channels that belong to it."""
     wide: list[dict[str, Any]] = []
     for arg in args:
         if arg.get("instType") not in _STREAMED:
             wide.append(arg)
             continue
-        channels = [arg["channel"]]
-        if arg["channel"] == "positions":
-            channels.append("positions-history")
-        for channel in channels:
+        for channel in _WITH.get(arg["channel"], (arg["channel"],)):
             wide += [{**arg, "channel": channel, "instType": kind} for kind in _STREAMED]
     return wide
 
@@ -509,6 +514,20 @@ def _order_push(row: Row) -> OrderPush:
         row=row,
         average=row.get("priceAvg", row.get("avgPrice")),
         trade=trade,
+    )
+
+
+def _plan_push(row: Row) -> OrderPush:
+    """A plan order; of one that fired, the order that it became tells what that filled."""
+    status = row.get("status")
+    return OrderPush(
+        symbol=row.get("instId"),
+        order_id=row.get("orderId"),
+        client_id=row.get("clientOid"),
+        status=status,
+        amount=row.get("size"),
+        filled="0" if status in ("live", "cancelled") else None,
+        conditional=True,
     )
 
 
