@@ -31,7 +31,11 @@ from simulator.state import (
 )
 
 MAINTENANCE = Decimal("0.005")
-_FIRST_IDS = {Exchange.BINANCE: 8_000_000_000, Exchange.BITGET: 1_384_650_000_000_000_000}
+_FIRST_IDS = {
+    Exchange.BINANCE: 8_000_000_000,
+    Exchange.OKX: 2_657_625_147_000_000_000,
+    Exchange.BITGET: 1_384_650_000_000_000_000,
+}
 """Exchanges that number their orders; the others' ids are UUIDs."""
 
 

@@ -30,9 +30,9 @@ WHOLE = (Exchange.BYBIT, Exchange.BINANCE)
 """Those whose simulated venue serves everything: REST, streams, limits, and every kind of trouble.
 """
 
-ALGO_APART = frozenset({Exchange.BINANCE, Exchange.BITGET})
+ALGO_APART = frozenset({Exchange.BINANCE, Exchange.OKX, Exchange.BITGET})
 """Those whose conditional orders are a kind apart: one that fires becomes an order of its own."""
-IDS_USED_AGAIN = frozenset({Exchange.BINANCE, Exchange.BITGET})
+IDS_USED_AGAIN = frozenset({Exchange.BINANCE, Exchange.OKX, Exchange.BITGET})
 """Those where a client order id is free again once its order has ended."""
 
 
@@ -272,6 +272,101 @@ def bitget_listings(now: datetime) -> list[Listing]:
     ]
 
 
+# base, first price, price step, base units a contract, contract step, most in one market order
+_OKX: tuple[tuple[str, str, str, str, str, str], ...] = (
+    ("BTC", "64250.0", "0.1", "0.01", "0.01", "12000"),
+    ("ETH", "3120.00", "0.01", "0.1", "0.01", "20000"),
+    ("SOL", "148.20", "0.01", "1", "0.01", "12000"),
+    ("AVL", "0.2145", "0.0001", "10", "0.1", "90000"),
+    ("XRP", "0.5321", "0.0001", "100", "0.01", "20000"),
+    ("DOGE", "0.12110", "0.00001", "1000", "0.01", "9000"),
+    ("LINK", "13.450", "0.001", "1", "0.1", "100000"),
+    ("ADA", "0.4410", "0.0001", "100", "0.1", "30000"),
+    ("PEPE", "0.000009321", "0.000000001", "10000000", "0.1", "9000"),
+)
+_OKX_TAKER = Decimal("0.0005")
+
+
+def okx_linear(
+    base: str,
+    price: str,
+    price_step: str,
+    contract_size: str,
+    amount_step: str,
+    max_market: str = "100000",
+    *,
+    settle: str = "USDT",
+) -> Listing:
+    """A linear swap as OKX lists it: `contract_size` base units a contract, sizes in contracts."""
+    return Listing(
+        exchange=Exchange.OKX,
+        instrument=Instrument(
+            symbol=f"{base}/{settle}:{settle}",
+            venue_id=f"{base}-{settle}-SWAP",
+            base=base,
+            quote=settle,
+            settle=settle,
+            kind=Kind.LINEAR,
+            contract_size=Decimal(contract_size),
+            amount_step=Decimal(amount_step),
+            min_amount=Decimal(amount_step),
+            price_step=Decimal(price_step),
+            max_market_amount=Decimal(max_market),
+        ),
+        price=Decimal(price),
+        underlying=base,
+        taker_fee=_OKX_TAKER,
+    )
+
+
+def okx_inverse(base: str, price: str, price_step: str, contract_size: str) -> Listing:
+    """A swap margined in its coin: `contract_size` US dollars a contract."""
+    return Listing(
+        exchange=Exchange.OKX,
+        instrument=Instrument(
+            symbol=f"{base}/USD:{base}",
+            venue_id=f"{base}-USD-SWAP",
+            base=base,
+            quote="USD",
+            settle=base,
+            kind=Kind.INVERSE,
+            contract_size=Decimal(contract_size),
+            amount_step=Decimal("0.1"),
+            min_amount=Decimal("0.1"),
+            price_step=Decimal(price_step),
+            max_market_amount=Decimal(35_000),
+        ),
+        price=Decimal(price),
+        underlying=base,
+        taker_fee=_OKX_TAKER,
+    )
+
+
+def okx_dated(now: datetime) -> Listing:
+    """The quarter's BTC future, of 0.01 BTC a contract."""
+    expiry = quarter_end(now)
+    code = expiry.strftime("%y%m%d")
+    swap = okx_linear("BTC", "64892.5", "0.1", "0.01", "0.01", "12000")
+    instrument = msgspec.structs.replace(
+        swap.instrument,
+        symbol=f"BTC/USDT:USDT-{code}",
+        venue_id=f"BTC-USDT-{code}",
+        expires_at=expiry,
+    )
+    return replace(swap, instrument=instrument, basis=Decimal("0.01"))
+
+
+def okx_listings(now: datetime) -> list[Listing]:
+    """OKX's swaps in USDT, one in USDC, those margined in coins, and the quarter's future."""
+    return [
+        *(okx_linear(*row) for row in _OKX),
+        okx_linear("BTC", "64250.0", "0.1", "0.0001", "1", "120000", settle="USDC"),
+        okx_inverse("BTC", "64250.0", "0.1", "100"),
+        okx_inverse("ETH", "3120.00", "0.01", "10"),
+        okx_dated(now),
+    ]
+
+
 def default_listings(now: datetime) -> list[Listing]:
     """What the exchanges list by default; `now` decides which quarter's future is trading."""
     listings: list[Listing] = []
@@ -280,5 +375,6 @@ def default_listings(now: datetime) -> list[Listing]:
         listings.append(linear(exchange, "BTC", "64250.0", "0.10", "0.001", settle="USDC"))
         listings.append(_dated(exchange, now))
     listings.append(_inverse_btc())
+    listings += okx_listings(now)
     listings += bitget_listings(now)
     return listings

@@ -115,12 +115,12 @@ class _Ear:
             async with self._limit:
                 while True:
                     socket, frame = await self._frames.get()
+                    # Whatever comes proves that the socket lives. ccxt would go by its pongs
+                    # alone, some of which are no JSON and never get back to it.
+                    socket.lastPong = self._exchange.milliseconds()
                     try:
                         message = json.loads(frame)
                     except (ValueError, RecursionError):
-                        if frame == "pong":
-                            # ccxt's own keep-alive, answered in plain text where that is how.
-                            self._exchange.handle_message(socket, frame)
                         # Nobody knows what it was; the REST reads go on, and find what it told.
                         continue
                     if isinstance(message, Mapping):

@@ -299,7 +299,7 @@ class World:
         return self.venue.faults.order(Fault(kind=kind, endpoint=endpoint, **more))
 
 
-PASSWORDS = {Exchange.BITGET: Secret(PASSPHRASE)}
+PASSWORDS = {it: Secret(PASSPHRASE) for it in (Exchange.OKX, Exchange.BITGET)}
 """What a key needs besides its secret, where an exchange asks for it."""
 
 
