@@ -259,6 +259,50 @@ def test_no_damage_of_a_message_raises_or_tells_an_impossible_quantity() -> None
     run(scenario())
 
 
+def test_a_unified_accounts_topics_tell_of_legs_and_orders_of_futures_only() -> None:
+    """Bodies as the documentation of the v3 channels has them, by way of ccxt."""
+    leg = {
+        "symbol": "BTCUSDT",
+        "size": "0",
+        "posSide": "long",
+        "holdMode": "hedge_mode",
+        "positionStatus": "ended",
+    }
+    order = {
+        "category": "usdt-futures",
+        "symbol": "BTCUSDT",
+        "orderId": "1",
+        "clientOid": FIRST_ID,
+        "qty": "0.2",
+        "cumExecQty": "0.2",
+        "avgPrice": "60000",
+        "orderStatus": "filled",
+        "side": "sell",
+        "posSide": "long",
+        "holdMode": "hedge_mode",
+    }
+    spot = {**order, "category": "spot"}
+
+    def pushed(topic: str, *rows: Any) -> dict[str, Any]:
+        arg = {"instType": "UTA", "topic": topic}
+        return {"action": "snapshot", "arg": arg, "data": [*rows], "ts": 1730711666652}
+
+    async def scenario() -> None:
+        async with simulated(Exchange.BITGET) as at:
+            assert isinstance(at.venue, CcxtVenue)
+            client = at.venue._client
+            (flat,) = read_hints(client, pushed("position", leg))
+            assert isinstance(flat, PositionHint)
+            assert (flat.key, flat.quantity) == (LegKey("main", BTC, LONG), Decimal(0))
+            (told,) = read_hints(client, pushed("order", order, spot))
+            assert isinstance(told, OrderHint)
+            assert (told.client_order_id, told.filled) == (FIRST_ID, Decimal("0.2"))
+            subscribed = {"event": "subscribe", "arg": {"instType": "UTA", "topic": "order"}}
+            assert client.hooks.confirms_subscription(subscribed)
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     "junk",
     [
