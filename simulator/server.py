@@ -18,9 +18,10 @@ from typing import Self
 
 from aiohttp import web
 
-from simulator import okx_stream
+from simulator import bitget_stream, okx_stream
 from simulator.admin import Admin
 from simulator.binance import Binance
+from simulator.bitget import Bitget
 from simulator.bybit import Bybit
 from simulator.desk import Answer, Desk, RequestLog
 from simulator.faults import FaultBook, FaultKind
@@ -31,6 +32,9 @@ from simulator.tls import server_context
 from simulator.wire import HttpRequest, RestProtocol
 from simulator.world import demo_market
 
+STREAM_HOSTS = frozenset(
+    {"stream.bybit.com", "fstream.binance.com", okx_stream.HOST, bitget_stream.HOST}
+)
 OPERATORS = frozenset({"localhost", "127.0.0.1"})
 TICK_SECONDS = 0.25
 STOP_SECONDS = 0.5
@@ -70,7 +74,12 @@ class SimulatedVenue:
         self.faults = FaultBook(random.Random(seed))  # noqa: S311  # chances, not secrets
         binance = Binance(self.market)
         # A further exchange is served by one more protocol in this list.
-        protocols: tuple[RestProtocol, ...] = (Bybit(self.market), binance, Okx(self.market))
+        protocols: tuple[RestProtocol, ...] = (
+            Bybit(self.market),
+            binance,
+            Okx(self.market),
+            Bitget(self.market),
+        )
         self._by_host = {host: it.exchange for it in protocols for host in it.hosts}
         self.desk = Desk(self.market, self.faults, {it.exchange: it for it in protocols})
         self.limits = limits
@@ -157,7 +166,7 @@ class SimulatedVenue:
         if host in OPERATORS:
             answer = self._admin.answer(request.method, request.path, await request.read())
             return _response(answer)
-        if host in ("stream.bybit.com", "fstream.binance.com", okx_stream.HOST):
+        if host in STREAM_HOSTS:
             return await self.streams.serve(request)
         exchange = self._by_host.get(host)
         if exchange is None:

@@ -1,4 +1,4 @@
-"""The WebSockets: Bybit v5's, Binance's and OKX v5's, of accounts and of the market.
+"""The WebSockets: Bybit's, Binance's and OKX's, of accounts and the market; Bitget's of accounts.
 
 Left to others: where the sockets come from (`server.py`) and what happens in the market.
 """
@@ -13,7 +13,14 @@ from datetime import datetime
 import msgspec
 from aiohttp import WSMsgType, web
 
-from simulator import binance_feeds, binance_stream, bybit_feeds, bybit_stream, okx_stream
+from simulator import (
+    binance_feeds,
+    binance_stream,
+    bitget_stream,
+    bybit_feeds,
+    bybit_stream,
+    okx_stream,
+)
 from simulator.binance_stream import Command, ListenKeys
 from simulator.faults import ANY, FaultBook
 from simulator.feeds import Feed
@@ -94,6 +101,10 @@ class Streams:
         if request.host.partition(":")[0] == "stream.bybit.com":
             connection = _Connection(place=bybit_feeds.category_of_path(request.path))
             return await self._serve(request, connection, self._bybit_says)
+        if request.host.partition(":")[0] == bitget_stream.HOST:
+            if request.path != bitget_stream.PRIVATE:
+                return web.Response(status=404, text=f"{request.path} is not simulated here")
+            return await self._serve(request, _Connection(), self._bitget_says)
         if request.host.partition(":")[0] == okx_stream.HOST:
             connection = _Connection(okx=okx_stream.Session(self._market, request.path))
             return await self._serve(request, connection, self._okx_says)
@@ -257,6 +268,13 @@ class Streams:
                 reply |= {"success": False, "ret_msg": "error:unknown op"}
         connection.outbox.put_nowait(encode(reply))
 
+    def _bitget_says(self, connection: _Connection, data: bytes) -> None:
+        said = bitget_stream.heard(self._market, connection.account, data, self._now())
+        connection.account = said.account
+        connection.topics = (connection.topics | said.followed) - said.left
+        for reply in said.replies:
+            connection.outbox.put_nowait(reply)
+
     def _follow_topics(self, connection: _Connection, command: bybit_stream.Command) -> str | None:
         """Follow Bybit's topics of the market, or no longer; the first that there is not."""
         for topic in map(str, command.args):
@@ -283,7 +301,9 @@ class Streams:
                     for row in connection.okx.told(event):
                         connection.outbox.put_nowait(encode(row))
             return
-        for topic, row in bybit_stream.events(event, self._market):
+        bitget = event.account.exchange is Exchange.BITGET
+        told = bitget_stream.events if bitget else bybit_stream.events
+        for topic, row in told(event, self._market):
             payload = encode(row)
             for connection in listeners:
                 if topic in connection.topics:

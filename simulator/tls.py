@@ -19,6 +19,8 @@ HOSTS = (
     "eea.okx.com",
     "app.okx.com",
     "ws.okx.com",
+    "api.bitget.com",
+    "ws.bitget.com",
     "localhost",
     "127.0.0.1",
 )
