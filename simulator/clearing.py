@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from messages.values import ZERO, OrderSide
 from messages.venue import FillKind
-from simulator.instruments import Exchange, Listing
+from simulator.instruments import NUMBERED, Exchange, Listing
 from simulator.records import ClosedTrade
 from simulator.state import (
     Account,
@@ -230,7 +230,7 @@ class Clearing:
         insort(account.journal, (at, position.copy()), key=lambda noted: noted[0])
 
     def _new_id(self, exchange: Exchange, sequence: int) -> str:
-        if exchange is Exchange.BINANCE:
+        if exchange in NUMBERED:
             return str(8_000_000_000 + sequence)
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 

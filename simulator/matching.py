@@ -16,7 +16,7 @@ from messages.values import ZERO, OrderSide
 from simulator.attaching import Attaching
 from simulator.checks import has_priority, watched, would_trigger
 from simulator.clearing import Clearing
-from simulator.instruments import Exchange, Listing
+from simulator.instruments import BECOME_ANOTHER, Exchange, Listing
 from simulator.prices import Prices
 from simulator.state import (
     Account,
@@ -219,9 +219,9 @@ class Matching:
             )
 
     def _trigger(self, account: Account, order: Order, at: datetime) -> None:
-        """A condition is met: Bybit goes on with the same order, Binance with a new one."""
+        """A condition is met: some exchanges go on with the same order, others with a new one."""
         target = order
-        if account.exchange is Exchange.BINANCE:
+        if account.exchange in BECOME_ANOTHER:
             if order.reduces and self._reducible(account, order) <= 0:
                 self._clearing.end(account, order, State.REJECTED, at, "EC_ReduceOnly")
                 return

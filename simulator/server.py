@@ -23,6 +23,7 @@ from simulator.binance import Binance
 from simulator.bybit import Bybit
 from simulator.desk import Answer, Desk, RequestLog
 from simulator.faults import FaultBook, FaultKind
+from simulator.gate import Gate
 from simulator.market import Market
 from simulator.streams import Streams
 from simulator.tls import server_context
@@ -68,7 +69,7 @@ class SimulatedVenue:
         self.faults = FaultBook(random.Random(seed))  # noqa: S311  # chances, not secrets
         binance = Binance(self.market)
         # A further exchange is served by one more protocol in this list.
-        protocols: tuple[RestProtocol, ...] = (Bybit(self.market), binance)
+        protocols: tuple[RestProtocol, ...] = (Bybit(self.market), binance, Gate(self.market))
         self._by_host = {host: it.exchange for it in protocols for host in it.hosts}
         self.desk = Desk(self.market, self.faults, {it.exchange: it for it in protocols})
         self.limits = limits

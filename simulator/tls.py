@@ -14,6 +14,8 @@ HOSTS = (
     "fstream.binance.com",
     "api.binance.com",
     "dapi.binance.com",
+    "api.gateio.ws",
+    "fx-ws.gateio.ws",
     "localhost",
     "127.0.0.1",
 )
