@@ -176,11 +176,12 @@ class GateAccount:
         ]
 
     def _position(self, call: Call) -> Reply:
-        """One position. In dual mode that is half of the truth: the other endpoint has both."""
+        """One position; in dual mode the venue was seen to answer with both, undocumented."""
         listing = named_listing(self._market, call)
         if isinstance(listing, Reply):
             return listing
-        return answered(call, self._row(call, self._slots(call, listing)[0]))
+        rows = [self._row(call, it) for it in self._slots(call, listing)]
+        return answered(call, rows if call.owner.hedged else rows[0])
 
     def _both(self, call: Call) -> Reply:
         listing = named_listing(self._market, call)

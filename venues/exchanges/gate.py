@@ -47,34 +47,53 @@ from venues.exchanges.values import (
     Told,
     Trade,
 )
-from venues.numbers import decimal_or_none, instant_or_none
+from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, rows_at
 
 _RESET = "x-gate-ratelimit-reset-timestamp"
 _ENDED_PAGE = 100
+_OPEN_PAGE = 1000
+"""The longest list; without a limit it is a hundred, and nothing says that there are more."""
+_MOST_PAGES = 100
+_EARLIER = timedelta(minutes=1)
+"""By how much the venue's clock may be behind ours where an order is looked for by its time."""
 _ENDS = {"open": "open", "cancelled": "canceled", "failed": "rejected", "expired": "expired"}
 """How a trigger order ended: `finish_as`, or its `status` while it rests."""
+_FINISHES = {"open": "open", "filled": "closed", "_new": "open", "_update": "open"}
+"""What `finish_as` says of an order; whatever else ended it cancelled what was left."""
 _ID_PREFIX = "t-"
 _CLOSED = Place("/position_close", ())
 _SOURCES = (
     ("liquidat", FillKind.LIQUIDATION),
+    ("pm_liquidat", FillKind.LIQUIDATION),
+    ("comb_margin_liquidat", FillKind.LIQUIDATION),
+    ("scm_liquidat", FillKind.LIQUIDATION),
     ("liq-", FillKind.LIQUIDATION),
     ("hedge-liq", FillKind.LIQUIDATION),
     ("auto_delever", FillKind.ADL),
     ("adl", FillKind.ADL),
     ("settle", FillKind.SETTLEMENT),
+    ("clear", FillKind.SETTLEMENT),
     ("delivery", FillKind.DELIVERY),
 )
+"""Beginnings of `text` where the exchange itself traded; "clear" is a contract's withdrawal."""
 _CLOSES = re.compile(r"close-(long|short)")
 
 
 def _by_endpoint(asked: Asked) -> Limit:
     scope = LimitScope.LOGIN if asked.private else LimitScope.ADDRESS
     name = f"{asked.method} {asked.path}"
-    if name == "POST {settle}/orders":
-        return Limit(name, scope, "orders", 1.0, 100.0)
+    if asked.api[-1] == "delivery":
+        # Its paths read as those of perpetuals do, and count apart.
+        name = f"{asked.method} delivery/{asked.path}"
+        return Limit(name, scope, "requests", 10.0, 500.0)
+    if name == _PLACING.name:
+        return _PLACING
     # Its general limit for private endpoints; other groups' are higher, or nobody says.
     return Limit(name, scope, "requests", 10.0, 200.0)
+
+
+_PLACING = Limit("POST {settle}/orders", LimitScope.LOGIN, "orders", 1.0, 100.0)
 
 
 class Gate(Exchange):
@@ -100,7 +119,8 @@ class Gate(Exchange):
         filled_fields=("left", "filled_amount"),
         amount_fields=("size", "initial"),
         conditional_fields=("initial",),
-        trigger_page=100,
+        triggers=({"trigger": True, "limit": _OPEN_PAGE},),
+        trigger_page=_OPEN_PAGE,
         falling=("rule", {"1": False, "2": True}),
         fill_history=timedelta(days=180),
         late_cancel=frozenset({"ORDER_CLOSED", "ORDER_CANCELLED", "ORDER_FINISHED"}),
@@ -127,7 +147,7 @@ class Gate(Exchange):
     )
 
     limits = (
-        Limit("POST {settle}/orders", LimitScope.LOGIN, "orders", 1.0, 100.0),
+        _PLACING,
         Limit("GET {settle}/positions", LimitScope.LOGIN, "requests", 10.0, 200.0),
     )
 
@@ -174,6 +194,12 @@ class Gate(Exchange):
             return InstrumentStatus.DELISTING
         return InstrumentStatus.TRADING if told == "trading" else InstrumentStatus.HALTED
 
+    def largest_market_order(self, market: Mapping[str, Any]) -> Decimal | None:
+        """`market_order_size_max`; where that is 0, `order_size_max` limits market orders too."""
+        info = market["info"]
+        names = ("market_order_size_max", "order_size_max")
+        return next((it for name in names if (it := positive_or_none(info.get(name)))), None)
+
     def read_row(self, row: Row) -> RowReading | None:
         size = decimal_or_none(row.get("size"))
         if size is None:
@@ -194,14 +220,20 @@ class Gate(Exchange):
     async def rows_by_name(
         self, session: Session, instrument: Instrument
     ) -> tuple[list[Row], list[Mapping[str, Any]]]:
-        """GET /futures/{settle}/positions/{contract}: a row, or one a side in dual mode."""
+        """GET /futures/{settle}/positions/{contract}: a row, or one a side in dual mode.
+
+        Documented for dual mode is dual_comp/…, which is asked where the first tells one side.
+        """
         exchange = session.exchange
         read = (
             exchange.privateFuturesGetSettlePositionsContract
             if instrument.expires_at is None
             else exchange.privateDeliveryGetSettlePositionsContract
         )
-        body = await read({"settle": instrument.settle.lower(), "contract": instrument.venue_id})
+        asked = {"settle": instrument.settle.lower(), "contract": instrument.venue_id}
+        body = await read(asked)
+        if isinstance(body, Mapping) and str(body.get("mode")).startswith("dual"):
+            body = await exchange.privateFuturesGetSettleDualCompPositionsContract(asked)
         rows = [body] if isinstance(body, Mapping) else body
         return parsed(session, instrument, rows_at(rows, Place("/positions/{contract}", ())))
 
@@ -226,30 +258,39 @@ class Gate(Exchange):
         self, session: Session, instrument: Instrument, wanted: str, *, by_id: bool
     ) -> list[Step]:
         exchange, symbol = session.exchange, instrument.symbol
+        canonical = self.from_venue_id(wanted)
 
         async def one() -> list[Order]:
             return [await exchange.fetch_order(wanted, symbol)]
 
+        async def listed(read: Any, *, trigger: bool) -> list[Order]:
+            """Pages of a list, newest first, until it holds the order or orders older than it."""
+            key, sent = "id" if by_id else "clientOrderId", session.sent_at.get(canonical)
+            kind = {"trigger": True} if trigger else {}
+            found: list[Order] = []
+            for _ in range(_MOST_PAGES):
+                params = {**kind, "offset": len(found)} if found else kind
+                page = list(await read(symbol, None, _ENDED_PAGE, params))
+                found += page
+                count = len(self.rows_taken())
+                told = {str(order.get(key)).lower() for order in page}
+                oldest = instant_or_none(page[0].get("timestamp")) if page else None
+                older = sent is not None and oldest is not None and oldest < sent - _EARLIER
+                if count < _ENDED_PAGE or wanted.lower() in told or older:
+                    return found
+            raise CannotTellError(
+                "the order is not among the last ones, and the venue keeps no index by text"
+            )
+
         async def ended() -> list[Order]:
             # By its text an ended order is found for a minute only; after that, in the list.
-            orders = list(await exchange.fetch_closed_orders(symbol, None, _ENDED_PAGE))
-            key = "id" if by_id else "clientOrderId"
-            told = {str(order.get(key)).lower() for order in orders}
-            if len(orders) >= _ENDED_PAGE and wanted.lower() not in told:
-                raise CannotTellError(
-                    "the order is not among the last ones, and the venue keeps no index by text"
-                )
-            return orders
+            return await listed(exchange.fetch_closed_orders, trigger=False)
 
         async def triggers() -> list[Order]:
-            return list(
-                await exchange.fetch_open_orders(symbol, None, _ENDED_PAGE, {"trigger": True})
-            )
+            return await listed(exchange.fetch_open_orders, trigger=True)
 
         async def ended_triggers() -> list[Order]:
-            return list(
-                await exchange.fetch_closed_orders(symbol, None, _ENDED_PAGE, {"trigger": True})
-            )
+            return await listed(exchange.fetch_closed_orders, trigger=True)
 
         return [
             Step(one, trigger=False),
@@ -257,6 +298,9 @@ class Gate(Exchange):
             Step(triggers, trigger=True),
             Step(ended_triggers, trigger=True),
         ]
+
+    def open_order_reads(self) -> tuple[Mapping[str, Any], ...]:
+        return ({"limit": _OPEN_PAGE}, *self.facts.triggers)
 
     def order_side(self, told: Any, raw: Row) -> OrderSide | None:
         # A stop for a whole position has size 0, which ccxt takes for a sell.
@@ -282,10 +326,14 @@ class Gate(Exchange):
         return {**self.corrected(found), **names}
 
     def corrected(self, order: Order) -> Order:
-        """ccxt knows no end of a trigger order but its success, and no fill of one at all."""
+        """ccxt knows three ends of an order, and of a trigger order no other than its success.
+
+        It works out a trigger order's fill, of which the row says nothing.
+        """
         raw = raw_of(order)
         if "initial" not in raw:
-            return order
+            told = str(raw.get("finish_as") or "")
+            return {**order, "status": _FINISHES.get(told, "canceled")} if told else order
         ended = str(raw.get("finish_as") or "") or str(raw.get("status") or "")
         status = _ENDS.get(ended, order.get("status"))
         return {**order, "status": status, "filled": "0" if ended != "succeeded" else None}
