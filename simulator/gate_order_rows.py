@@ -153,7 +153,6 @@ def trigger_row(order: Order, owner: Account) -> Row:
         "trade_id": int(fired or 0),
         "trade_id_string": fired,
         "status": "open" if open_still else "finished",
-        "finish_as": "" if open_still else TRIGGER_ENDS.get(order.state, "cancelled"),
         "reason": "INCREASE_POSITION" if order.state is State.REJECTED else "",
         "order_type": kind,
         "is_stop_order": False,
@@ -164,6 +163,8 @@ def trigger_row(order: Order, owner: Account) -> Row:
         "in_dual_mode": hedged,
         "pos_margin_mode": "isolated" if order.listing.id in owner.isolated else "cross",
     }
+    if not open_still:
+        row["finish_as"] = TRIGGER_ENDS.get(order.state, "cancelled")
     return row
 
 

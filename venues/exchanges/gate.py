@@ -299,6 +299,10 @@ class Gate(Exchange):
             Step(ended_triggers, trigger=True),
         ]
 
+    def more_rows(self, body: Any, rows: int) -> bool:
+        """A list of the usual length may be one that took no notice of the limit."""
+        return rows == _ENDED_PAGE or rows >= _OPEN_PAGE
+
     def open_order_reads(self) -> tuple[Mapping[str, Any], ...]:
         return ({"limit": _OPEN_PAGE}, *self.facts.triggers)
 
