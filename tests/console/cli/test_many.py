@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from actors import paths
-from actors.aged_leg import AgedState
+from actors.aged_memory import AgedState
 from actors.execution.venue_actor import ExchangeState
 from actors.ledger import LedgerActor
 from actors.ledger_access import LedgerState
