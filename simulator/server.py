@@ -18,6 +18,7 @@ from typing import Self
 
 from aiohttp import web
 
+from simulator import gate_stream
 from simulator.admin import Admin
 from simulator.binance import Binance
 from simulator.bybit import Bybit
@@ -156,7 +157,7 @@ class SimulatedVenue:
         if host in OPERATORS:
             answer = self._admin.answer(request.method, request.path, await request.read())
             return _response(answer)
-        if host in ("stream.bybit.com", "fstream.binance.com"):
+        if host in ("stream.bybit.com", "fstream.binance.com", gate_stream.HOST):
             return await self.streams.serve(request)
         exchange = self._by_host.get(host)
         if exchange is None:

@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 from aiohttp import WSMsgType, web
 
-from simulator import binance_feeds, binance_stream, bybit_feeds, bybit_stream
+from simulator import binance_feeds, binance_stream, bybit_feeds, bybit_stream, gate_stream
 from simulator.binance_stream import Command, ListenKeys
 from simulator.faults import ANY, FaultBook
 from simulator.feeds import Feed
@@ -93,6 +93,9 @@ class Streams:
         if request.host.partition(":")[0] == "stream.bybit.com":
             connection = _Connection(place=bybit_feeds.category_of_path(request.path))
             return await self._serve(request, connection, self._bybit_says)
+        if request.host.partition(":")[0] == gate_stream.HOST:
+            connection = _Connection(place=gate_stream.place_of(request.path))
+            return await self._serve(request, connection, self._gate_says)
         streams, combined = binance_stream.streams_named(request.path, dict(request.query))
         connection = _Connection(combined=combined, place=binance_feeds.place_of(request.path))
         # A number is the name of no stream: clients that subscribe later put one there.
@@ -257,6 +260,21 @@ class Streams:
             connection.feeds[topic] = feed
         return None
 
+    def _gate_says(self, connection: _Connection, data: bytes) -> None:
+        answer = gate_stream.answered(data, self._market, self._now())
+        if answer.account is not None:
+            connection.account = answer.account
+        connection.topics |= answer.followed
+        connection.topics -= answer.left
+        connection.outbox.put_nowait(encode(answer.reply))
+
+    def _tell_gate(self, event: MarketEvent, connection: _Connection) -> None:
+        place = connection.place or ""
+        for channel, contract, row in gate_stream.events(event, self._market, place):
+            names = {f"{channel} {contract}", f"{channel} {gate_stream.ALL}"}
+            if names & connection.topics:
+                connection.outbox.put_nowait(encode(row))
+
     def _on_event(self, event: MarketEvent) -> None:
         listeners = [it for it in self._open if it.account is event.account]
         if not listeners or self._faults.silences(event.account.name):
@@ -264,6 +282,10 @@ class Streams:
         if event.account.exchange is Exchange.BINANCE:
             for row in binance_stream.events(event, self._market):
                 self.push(event.account, row)
+            return
+        if event.account.exchange is Exchange.GATE:
+            for connection in listeners:
+                self._tell_gate(event, connection)
             return
         for topic, row in bybit_stream.events(event, self._market):
             payload = encode(row)

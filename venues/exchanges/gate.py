@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -30,6 +31,7 @@ from venues.exchanges.reading import (
     named_side,
     parsed,
     raw_of,
+    rows_of,
     told_id,
 )
 from venues.exchanges.values import (
@@ -37,8 +39,10 @@ from venues.exchanges.values import (
     Asked,
     Charge,
     Facts,
+    LegPush,
     Limit,
     Order,
+    OrderPush,
     PriceList,
     Row,
     RowReading,
@@ -62,6 +66,7 @@ _ENDS = {"open": "open", "cancelled": "canceled", "failed": "rejected", "expired
 _FINISHES = {"open": "open", "filled": "closed", "_new": "open", "_update": "open"}
 """What `finish_as` says of an order; whatever else ended it cancelled what was left."""
 _ID_PREFIX = "t-"
+_CHANNELS = ("futures.positions", "futures.orders")
 _CLOSED = Place("/position_close", ())
 _SOURCES = (
     ("liquidat", FillKind.LIQUIDATION),
@@ -126,6 +131,8 @@ class Gate(Exchange):
         late_cancel=frozenset({"ORDER_CLOSED", "ORDER_CANCELLED", "ORDER_FINISHED"}),
         newest_first=True,
         keeps_closed=True,
+        streams=True,
+        stream_topics=2,
     )
     codes = codes_by_kind(
         nothing_to_reduce="INCREASE_POSITION POSITION_EMPTY POSITION_NOT_FOUND REDUCE_EXCEEDED",
@@ -405,6 +412,52 @@ class Gate(Exchange):
         """
         closed = decimal_or_none(raw.get("close_size"))
         return None if closed is None else abs(closed)
+
+    def prepare_stream(self, exchange: Any) -> None:
+        # A subscription must name the account's number, which only the venue knows.
+        subscribe, known = exchange.subscribe_private, asyncio.Lock()
+
+        async def named(*args: Any, **params: Any) -> Any:
+            async with known:
+                if not exchange.uid:
+                    body = await exchange.privateAccountGetDetail()
+                    exchange.uid = told_id(body, "user_id")
+            return await subscribe(*args, **params)
+
+        exchange.subscribe_private = named
+
+    def read_push(self, message: Mapping[str, Any]) -> list[LegPush | OrderPush] | None:
+        """The channels futures.positions and futures.orders."""
+        channel = message.get("channel")
+        if message.get("event") != "update" or channel not in _CHANNELS:
+            return None
+        rows = rows_of(message.get("result"))
+        if channel == "futures.positions":
+            return [LegPush({**row, "symbol": row.get("contract")}) for row in rows]
+        return [_pushed(row) for row in rows]
+
+    def confirms_subscription(self, message: Mapping[str, Any]) -> bool:
+        result = message.get("result")
+        done = isinstance(result, Mapping) and result.get("status") == "success"
+        return message.get("event") == "subscribe" and message.get("channel") in _CHANNELS and done
+
+
+def _pushed(row: Row) -> OrderPush:
+    size, left = decimal_or_none(row.get("size")), decimal_or_none(row.get("left"))
+    told = str(row.get("finish_as") or row.get("status") or "")
+    known = None if size is None or left is None else abs(size) - abs(left)
+    side = None if size is None else ("buy" if size > ZERO else "sell")
+    return OrderPush(
+        symbol=row.get("contract"),
+        order_id=row.get("id"),
+        client_id=row.get("text"),
+        # In ccxt's table of the venue's words, which lacks most ends.
+        status={"open": "open", "closed": "filled"}.get(_FINISHES.get(told, ""), "cancelled"),
+        amount=None if size is None else abs(size),
+        filled=known,
+        row={**row, "side": side},
+        average=row.get("fill_price"),
+    )
 
 
 def _closed_leg(raw: Row) -> Side | None:
