@@ -34,6 +34,7 @@ from messages.to_monitors import ScanNow, ScanReport
 from messages.values import Secret, Side
 from simulator.desk import LoggedRequest
 from simulator.faults import Fault, FaultKind
+from simulator.instruments import Exchange
 from simulator.market import Market
 from simulator.server import SimulatedVenue
 from storage import Ledger, open_ledger
@@ -297,6 +298,20 @@ class World:
         return self.venue.faults.order(Fault(kind=kind, endpoint=endpoint, **more))
 
 
+def exchange_of(account: str) -> Exchange:
+    """The exchange of an account: its name begins with the exchange's, as `okx-main`."""
+    word = account.partition("-")[0]
+    return next(it for it in Exchange if it.value.startswith(word))
+
+
+def open_account(market: Market, name: str) -> None:
+    """Open an account that the default world does not have."""
+    if name not in market.accounts:
+        word = name.partition("-")[0]
+        key, secret = f"demo-{word}-key", f"demo-{word}-secret"
+        market.add_account(name, exchange_of(name), key=key, secret=secret)
+
+
 def settings_for(
     tmp_path: Path, venue: SimulatedVenue, names: tuple[str, ...], **changes: Any
 ) -> Settings:
@@ -312,7 +327,7 @@ def settings_for(
                 msgspec.structs.replace(
                     AccountSettings(
                         name=name,
-                        exchange="bybit" if name.startswith("bybit") else "binanceusdm",
+                        exchange=exchange_of(name).value,
                         key=Secret(f"demo-{name.split('-')[0]}-key"),
                         secret=Secret(f"demo-{name.split('-')[0]}-secret"),
                         connect=venue.connect,
@@ -373,6 +388,8 @@ async def world(
     it has one of its own.
     """
     async with _standing(venue) as venue:
+        for name in accounts:
+            open_account(venue.market, name)
         settings = settings_for(tmp_path, venue, accounts, **changes)
         ledger = await open_ledger(settings.storage.url, now=now, data_dir=tmp_path)
         venues = {a.name: open_venue(a, now=clock) for a in settings.accounts}
