@@ -671,3 +671,22 @@ def test_a_wrong_secret_and_a_wrong_clock_are_told_apart() -> None:
         assert problem.kind is VenueErrorKind.KEY
 
     on_gate(test)
+
+
+@pytest.mark.parametrize(("part", "whole"), [("delivery", True), ("futures", False)])
+def test_who_never_opened_an_account_of_dated_futures_holds_none(part: str, whole: bool) -> None:
+    async def test(at: Opened) -> None:
+        at.hold("0.5")
+        never = Fault(
+            kind=FaultKind.ERROR_CODE,
+            endpoint=f"/api/v4/{part}/usdt/positions",
+            code="USER_NOT_FOUND",
+            message="please transfer funds first to create futures account",
+            count=None,
+        )
+        at.sim.faults.order(never)
+        snapshot = await at.venue.fetch_positions()
+        assert snapshot.complete is whole
+        assert len(snapshot.positions) == whole
+
+    on_gate(test)

@@ -21,6 +21,7 @@ from messages.venue import (
     OrderRequest,
     OrderType,
     PriceKind,
+    VenueError,
 )
 from venues.exchanges.base import Exchange
 from venues.exchanges.reading import (
@@ -150,7 +151,7 @@ class Gate(Exchange):
             PRICE_THRESHOLD_EXCEEDED PRICE_OVER_LIQUIDATION PRICE_OVER_BANKRUPT
             AUTO_TRIGGER_PRICE_LESS_LAST AUTO_TRIGGER_PRICE_GREATE_LAST""",
         not_tradable="CONTRACT_NOT_FOUND CONTRACT_IN_DELISTING",
-        other="LIQUIDATE_IMMEDIATELY TOO_MANY_ORDERS POSITION_CROSS_MARGIN",
+        other="LIQUIDATE_IMMEDIATELY TOO_MANY_ORDERS POSITION_CROSS_MARGIN USER_NOT_FOUND",
     )
 
     limits = (
@@ -223,6 +224,13 @@ class Gate(Exchange):
         # Dated futures are an exchange of their own there, settled in USDT alone.
         dated = [{"settle": "usdt", "type": "future"}] if "USDT" in settles else []
         return [*swaps, *dated]
+
+    def holds_nothing(self, params: Mapping[str, Any], error: VenueError) -> bool:
+        """An account of dated futures is opened by the first transfer into it; few have one.
+
+        Of perpetuals it would be news, and is an error like any other.
+        """
+        return params.get("type") == "future" and error.code.upper() == "USER_NOT_FOUND"
 
     async def rows_by_name(
         self, session: Session, instrument: Instrument
