@@ -14,7 +14,7 @@ from decimal import Decimal
 
 from messages.values import ZERO, OrderSide
 from messages.venue import FillKind
-from simulator.instruments import NUMBERED, Exchange, Listing
+from simulator.instruments import Exchange, Listing
 from simulator.records import ClosedTrade
 from simulator.state import (
     Account,
@@ -31,6 +31,12 @@ from simulator.state import (
 )
 
 MAINTENANCE = Decimal("0.005")
+_FIRST_IDS = {
+    Exchange.BINANCE: 8_000_000_000,
+    Exchange.OKX: 2_657_625_147_000_000_000,
+    Exchange.GATE: 58_000_000_000,
+}
+"""Exchanges that number their orders; the others' ids are UUIDs."""
 
 
 class Clearing:
@@ -230,8 +236,8 @@ class Clearing:
         insort(account.journal, (at, position.copy()), key=lambda noted: noted[0])
 
     def _new_id(self, exchange: Exchange, sequence: int) -> str:
-        if exchange in NUMBERED:
-            return str(8_000_000_000 + sequence)
+        if exchange in _FIRST_IDS:
+            return str(_FIRST_IDS[exchange] + sequence)
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 
     def _move(

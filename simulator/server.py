@@ -18,7 +18,7 @@ from typing import Self
 
 from aiohttp import web
 
-from simulator import gate_stream
+from simulator import gate_stream, okx_stream
 from simulator.admin import Admin
 from simulator.binance import Binance
 from simulator.bybit import Bybit
@@ -26,12 +26,14 @@ from simulator.desk import Answer, Desk, RequestLog
 from simulator.faults import FaultBook, FaultKind
 from simulator.gate import Gate
 from simulator.market import Market
+from simulator.okx import Okx
 from simulator.streams import Streams
 from simulator.tls import server_context
 from simulator.wire import HttpRequest, RestProtocol
 from simulator.world import demo_market
 
 OPERATORS = frozenset({"localhost", "127.0.0.1"})
+STREAMS = ("stream.bybit.com", "fstream.binance.com", okx_stream.HOST, gate_stream.HOST)
 TICK_SECONDS = 0.25
 STOP_SECONDS = 0.5
 """How long a stop waits for requests under way, such as those that a fault delays."""
@@ -70,7 +72,12 @@ class SimulatedVenue:
         self.faults = FaultBook(random.Random(seed))  # noqa: S311  # chances, not secrets
         binance = Binance(self.market)
         # A further exchange is served by one more protocol in this list.
-        protocols: tuple[RestProtocol, ...] = (Bybit(self.market), binance, Gate(self.market))
+        protocols: tuple[RestProtocol, ...] = (
+            Bybit(self.market),
+            binance,
+            Okx(self.market),
+            Gate(self.market),
+        )
         self._by_host = {host: it.exchange for it in protocols for host in it.hosts}
         self.desk = Desk(self.market, self.faults, {it.exchange: it for it in protocols})
         self.limits = limits
@@ -157,7 +164,7 @@ class SimulatedVenue:
         if host in OPERATORS:
             answer = self._admin.answer(request.method, request.path, await request.read())
             return _response(answer)
-        if host in ("stream.bybit.com", "fstream.binance.com", gate_stream.HOST):
+        if host in STREAMS:
             return await self.streams.serve(request)
         exchange = self._by_host.get(host)
         if exchange is None:

@@ -16,6 +16,11 @@ HOSTS = (
     "dapi.binance.com",
     "api.gateio.ws",
     "fx-ws.gateio.ws",
+    "www.okx.com",
+    "my.okx.com",
+    "eea.okx.com",
+    "app.okx.com",
+    "ws.okx.com",
     "localhost",
     "127.0.0.1",
 )

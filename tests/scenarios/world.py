@@ -36,6 +36,7 @@ from simulator.desk import LoggedRequest
 from simulator.faults import Fault, FaultKind
 from simulator.instruments import Exchange
 from simulator.market import Market
+from simulator.okx import PASSPHRASE
 from simulator.server import SimulatedVenue
 from storage import Ledger, open_ledger
 from storage.sources import open_source
@@ -298,6 +299,10 @@ class World:
         return self.venue.faults.order(Fault(kind=kind, endpoint=endpoint, **more))
 
 
+PASSWORDS = {Exchange.OKX: Secret(PASSPHRASE)}
+"""What a key needs besides its secret, where an exchange asks for it."""
+
+
 def exchange_of(account: str) -> Exchange:
     """The exchange of an account: its name begins with the exchange's, as `okx-main`."""
     word = account.partition("-")[0]
@@ -330,6 +335,7 @@ def settings_for(
                         exchange=exchange_of(name).value,
                         key=Secret(f"demo-{name.split('-')[0]}-key"),
                         secret=Secret(f"demo-{name.split('-')[0]}-secret"),
+                        password=PASSWORDS.get(exchange_of(name)),
                         connect=venue.connect,
                         ca_file=venue.ca_file,
                         stream=False,
