@@ -18,13 +18,14 @@ from typing import Self
 
 from aiohttp import web
 
-from simulator import bitget_stream, okx_stream
+from simulator import bitget_stream, gate_stream, okx_stream
 from simulator.admin import Admin
 from simulator.binance import Binance
 from simulator.bitget import Bitget
 from simulator.bybit import Bybit
 from simulator.desk import Answer, Desk, RequestLog
 from simulator.faults import FaultBook, FaultKind
+from simulator.gate import Gate
 from simulator.market import Market
 from simulator.okx import Okx
 from simulator.streams import Streams
@@ -33,7 +34,13 @@ from simulator.wire import HttpRequest, RestProtocol
 from simulator.world import demo_market
 
 STREAM_HOSTS = frozenset(
-    {"stream.bybit.com", "fstream.binance.com", okx_stream.HOST, bitget_stream.HOST}
+    {
+        "stream.bybit.com",
+        "fstream.binance.com",
+        okx_stream.HOST,
+        bitget_stream.HOST,
+        gate_stream.HOST,
+    }
 )
 OPERATORS = frozenset({"localhost", "127.0.0.1"})
 TICK_SECONDS = 0.25
@@ -79,6 +86,7 @@ class SimulatedVenue:
             binance,
             Okx(self.market),
             Bitget(self.market),
+            Gate(self.market),
         )
         self._by_host = {host: it.exchange for it in protocols for host in it.hosts}
         self.desk = Desk(self.market, self.faults, {it.exchange: it for it in protocols})

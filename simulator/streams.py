@@ -19,6 +19,7 @@ from simulator import (
     bitget_stream,
     bybit_feeds,
     bybit_stream,
+    gate_stream,
     okx_stream,
 )
 from simulator.binance_stream import Command, ListenKeys
@@ -105,6 +106,9 @@ class Streams:
             if request.path != bitget_stream.PRIVATE:
                 return web.Response(status=404, text=f"{request.path} is not simulated here")
             return await self._serve(request, _Connection(), self._bitget_says)
+        if request.host.partition(":")[0] == gate_stream.HOST:
+            connection = _Connection(place=gate_stream.place_of(request.path))
+            return await self._serve(request, connection, self._gate_says)
         if request.host.partition(":")[0] == okx_stream.HOST:
             connection = _Connection(okx=okx_stream.Session(self._market, request.path))
             return await self._serve(request, connection, self._okx_says)
@@ -287,6 +291,21 @@ class Streams:
             connection.feeds[topic] = feed
         return None
 
+    def _gate_says(self, connection: _Connection, data: bytes) -> None:
+        answer = gate_stream.answered(data, self._market, self._now())
+        if answer.account is not None:
+            connection.account = answer.account
+        connection.topics |= answer.followed
+        connection.topics -= answer.left
+        connection.outbox.put_nowait(encode(answer.reply))
+
+    def _tell_gate(self, event: MarketEvent, connection: _Connection) -> None:
+        place = connection.place or ""
+        for channel, contract, row in gate_stream.events(event, self._market, place):
+            names = {f"{channel} {contract}", f"{channel} {gate_stream.ALL}"}
+            if names & connection.topics:
+                connection.outbox.put_nowait(encode(row))
+
     def _on_event(self, event: MarketEvent) -> None:
         listeners = [it for it in self._open if it.account is event.account]
         if not listeners or self._faults.silences(event.account.name):
@@ -294,6 +313,10 @@ class Streams:
         if event.account.exchange is Exchange.BINANCE:
             for row in binance_stream.events(event, self._market):
                 self.push(event.account, row)
+            return
+        if event.account.exchange is Exchange.GATE:
+            for connection in listeners:
+                self._tell_gate(event, connection)
             return
         if event.account.exchange is Exchange.OKX:
             for connection in listeners:

@@ -14,6 +14,8 @@ HOSTS = (
     "fstream.binance.com",
     "api.binance.com",
     "dapi.binance.com",
+    "api.gateio.ws",
+    "fx-ws.gateio.ws",
     "www.okx.com",
     "my.okx.com",
     "eea.okx.com",
