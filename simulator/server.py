@@ -23,6 +23,7 @@ from simulator.binance import Binance
 from simulator.bybit import Bybit
 from simulator.desk import Answer, Desk, RequestLog
 from simulator.faults import FaultBook, FaultKind
+from simulator.hyperliquid import Hyperliquid
 from simulator.market import Market
 from simulator.streams import Streams
 from simulator.tls import server_context
@@ -67,8 +68,9 @@ class SimulatedVenue:
         self.market = market or demo_market(now, seed, volatility=volatility)
         self.faults = FaultBook(random.Random(seed))  # noqa: S311  # chances, not secrets
         binance = Binance(self.market)
+        self.hyperliquid = Hyperliquid(self.market)
         # A further exchange is served by one more protocol in this list.
-        protocols: tuple[RestProtocol, ...] = (Bybit(self.market), binance)
+        protocols: tuple[RestProtocol, ...] = (Bybit(self.market), binance, self.hyperliquid)
         self._by_host = {host: it.exchange for it in protocols for host in it.hosts}
         self.desk = Desk(self.market, self.faults, {it.exchange: it for it in protocols})
         self.limits = limits
@@ -161,16 +163,13 @@ class SimulatedVenue:
         if exchange is None:
             return web.Response(status=421, text=f"{host} is not simulated here")
         path, _, query = request.raw_path.partition("?")
+        body = await request.read()
+        if exchange is self.hyperliquid.exchange:
+            # All its questions have one path.
+            path = self.hyperliquid.path_of(path, body)
         pending = self.desk.receive(
             exchange,
-            HttpRequest(
-                request.method,
-                path,
-                query,
-                request.headers,
-                await request.read(),
-                request.remote or "",
-            ),
+            HttpRequest(request.method, path, query, request.headers, body, request.remote or ""),
         )
         if isinstance(pending, Answer):
             return _response(pending)

@@ -14,6 +14,7 @@ HOSTS = (
     "fstream.binance.com",
     "api.binance.com",
     "dapi.binance.com",
+    "api.hyperliquid.xyz",
     "localhost",
     "127.0.0.1",
 )
