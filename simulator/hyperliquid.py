@@ -126,7 +126,7 @@ class Hyperliquid:
             raise Refusal(f"User or API Wallet {address} does not exist.")
         self._spend(address, nonce, at)
         if isinstance(expires, int) and ms(at) > expires:
-            raise Refusal("Action expired")
+            raise Refusal("Action already expired")
         if not vault:
             return signer
         named = self.addresses.acts_for(signer, f"0x{vault.removeprefix('0x')}")
@@ -138,8 +138,10 @@ class Hyperliquid:
         """The highest hundred of a signer are kept: a new one is none of them, and no smaller."""
         kept = self._nonces.setdefault(address, set())
         early, late = at - OLDEST_NONCE, at + NEWEST_NONCE
-        if not ms(early) < nonce < ms(late):
-            raise Refusal(f"Invalid nonce: {nonce} is not within {ms(early)} and {ms(late)}")
+        if nonce <= ms(early):
+            raise Refusal(f"Invalid nonce: nonce too low {nonce} < {ms(early)}")
+        if nonce >= ms(late):
+            raise Refusal(f"Invalid nonce: nonce too high {nonce} > {ms(late)}")
         if nonce in kept or (len(kept) >= NONCES_KEPT and nonce < min(kept)):
             raise Refusal(f"Invalid nonce: duplicate nonce {nonce}")
         kept.add(nonce)

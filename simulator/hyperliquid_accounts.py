@@ -87,6 +87,24 @@ class Addresses:
             return {"role": "subAccount", "data": {"master": main.key.lower()}}
         return {"role": "user"}
 
+    def vault(self, address: str) -> Row | None:
+        """The answer of `vaultDetails`, as far as it is about who leads it."""
+        account = self.read(address)
+        if account.name not in self.vaults:
+            return None
+        leader = self._main(account)
+        return {
+            "name": account.name,
+            "vaultAddress": account.key.lower(),
+            "leader": "" if leader is None else leader.key.lower(),
+            "description": "",
+            "followers": [],
+            "leaderCommission": 0.1,
+            "isClosed": False,
+            "allowDeposits": True,
+            "relationship": {"type": "normal"},
+        }
+
     def agents(self, account: Account) -> list[Row]:
         """The answer of `extraAgents`: the wallets that an account approved by name."""
         wallets = dict.fromkeys(

@@ -92,6 +92,7 @@ class Info:
             "fundingHistory": ("funding", self._funding),
             "recentTrades": ("trades", self._trades),
             "exchangeStatus": ("time", self._status),
+            "vaultDetails": ("rights", self._vault),
         }
         private: dict[str, tuple[str, Handler]] = {
             "clearinghouseState": ("positions", self._positions),
@@ -315,6 +316,10 @@ class Info:
 
     def _role(self, call: Call) -> Reply:
         return Reply(self._addresses.role(call.params.get("user", "")))
+
+    def _vault(self, call: Call) -> Reply:
+        told = self._addresses.vault(call.params.get("vaultAddress", ""))
+        return Reply(cast(Body, told))
 
     def _agents(self, call: Call) -> Reply:
         return Reply(self._addresses.agents(call.owner), rows=())
