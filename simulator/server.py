@@ -75,7 +75,13 @@ class SimulatedVenue:
         self.desk = Desk(self.market, self.faults, {it.exchange: it for it in protocols})
         self.limits = limits
         self.desk.latency = latency
-        self.streams = Streams(self.market, self.market.now, self.faults, binance.listen_keys)
+        self.streams = Streams(
+            self.market,
+            self.market.now,
+            self.faults,
+            binance.listen_keys,
+            self.hyperliquid.addresses,
+        )
         binance.on_push.append(self.streams.push)
         self.faults.on_cut.append(self.streams.cut)
         self.host = host
@@ -149,7 +155,7 @@ class SimulatedVenue:
         # Stops, resting orders and the stream must move without a request as well.
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self.market.tick()
+            self.hyperliquid.pass_time(self.market.tick())
             self.streams.tick()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -157,7 +163,8 @@ class SimulatedVenue:
         if host in OPERATORS:
             answer = self._admin.answer(request.method, request.path, await request.read())
             return _response(answer)
-        if host in ("stream.bybit.com", "fstream.binance.com"):
+        streaming = host in self.hyperliquid.hosts and request.path == "/ws"
+        if host in ("stream.bybit.com", "fstream.binance.com") or streaming:
             return await self.streams.serve(request)
         exchange = self._by_host.get(host)
         if exchange is None:

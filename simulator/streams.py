@@ -1,4 +1,4 @@
-"""The private WebSockets: Bybit v5 (`/v5/private`) and Binance's user data stream.
+"""The private WebSockets: Bybit v5 (`/v5/private`), Binance's user data stream, Hyperliquid.
 
 Left to others: where the sockets come from (`server.py`) and what happens in the market.
 """
@@ -6,16 +6,17 @@ Left to others: where the sockets come from (`server.py`) and what happens in th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 from aiohttp import WSMsgType, web
 
-from simulator import binance_stream, bybit_stream
+from simulator import binance_stream, bybit_stream, hyperliquid_stream
 from simulator.binance_stream import Command, ListenKeys
 from simulator.faults import ANY, FaultBook
+from simulator.hyperliquid_accounts import Addresses
 from simulator.instruments import Exchange
 from simulator.market import Market
 from simulator.state import Account, MarketEvent
@@ -45,8 +46,10 @@ class Streams:
         now: Callable[[], datetime],
         faults: FaultBook,
         listen_keys: ListenKeys,
+        addresses: Addresses,
     ) -> None:
         self._market = market
+        self._addresses = addresses
         self._faults = faults
         self._now = now
         self._open: set[_Connection] = set()
@@ -87,6 +90,8 @@ class Streams:
         """Open a socket for whoever asks on a stream host, and keep it until either side ends."""
         if request.host.partition(":")[0] == "stream.bybit.com":
             return await self._serve(request, _Connection(), self._bybit_says)
+        if request.host.partition(":")[0] == "api.hyperliquid.xyz":
+            return await self._serve(request, _Connection(), self._hyperliquid_says)
         streams, combined = binance_stream.streams_named(request.path, dict(request.query))
         connection = _Connection(combined=combined)
         if not all(self._follow_key(connection, it) for it in streams):
@@ -215,6 +220,41 @@ class Streams:
                 reply |= {"success": False, "ret_msg": "error:unknown op"}
         connection.outbox.put_nowait(encode(reply))
 
+    def _hyperliquid_says(self, connection: _Connection, data: bytes) -> None:
+        module = hyperliquid_stream
+        try:
+            command = msgspec.json.decode(data, type=module.Command)
+        except msgspec.MsgspecError:
+            said: list[Row] = [module.refused(module.Command(), "Error parsing JSON into")]
+        else:
+            said = list(self._hyperliquid_answers(connection, command))
+        for row in said:
+            connection.outbox.put_nowait(encode(row))
+
+    def _hyperliquid_answers(
+        self, connection: _Connection, command: hyperliquid_stream.Command
+    ) -> Iterator[Row]:
+        module, topic = hyperliquid_stream, str(command.subscription.get("type"))
+        if command.method == "ping":
+            yield module.pong()
+            return
+        account = module.owner_of(self._addresses, command)
+        if account is None or command.method not in ("subscribe", "unsubscribe"):
+            yield module.refused(command)
+            return
+        if connection.account not in (None, account):
+            yield module.refused(command, "one address a socket is simulated, not")
+        elif command.method == "unsubscribe":
+            connection.topics -= {topic, module.MEANT.get(topic, topic)}
+            yield module.taken(command)
+        elif topic in connection.topics:
+            yield module.refused(command, "Already subscribed:")
+        else:
+            connection.account = account
+            connection.topics |= {topic, module.MEANT.get(topic, topic)}
+            yield module.taken(command)
+            yield from module.first_words(topic, account, self._market)
+
     def _on_event(self, event: MarketEvent) -> None:
         listeners = [it for it in self._open if it.account is event.account]
         if not listeners or self._faults.silences(event.account.name):
@@ -223,7 +263,10 @@ class Streams:
             for row in binance_stream.events(event, self._market):
                 self.push(event.account, row)
             return
-        for topic, row in bybit_stream.events(event, self._market):
+        told = (
+            hyperliquid_stream if event.account.exchange is Exchange.HYPERLIQUID else bybit_stream
+        )
+        for topic, row in told.events(event, self._market):
             payload = encode(row)
             for connection in listeners:
                 if topic in connection.topics:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 
+import msgspec
 import pytest
 
-from messages.settings import AccountSettings
 from messages.values import LegKey, OrderSide, Secret
 from messages.venue import (
     Accepted,
@@ -35,64 +32,22 @@ from messages.venue import (
     VenueErrorKind,
 )
 from rules.protection import coverage
-from simulator import Exchange, Fault, FaultKind, Market, SimulatedVenue
-from simulator.hyperliquid_keys import address_of
+from simulator import Exchange, Fault, FaultKind
 from simulator.state import Order, OrderSpec
 from tests.venues.conftest import now, run
-from tests.venues.simulated import FIRST_ID, LONG, SHORT, Opened
+from tests.venues.hyperliquid import (
+    ADDRESS,
+    BTC,
+    OTHER,
+    OTHER_KEY,
+    OWN,
+    OWN_KEY,
+    SUB,
+    WALLET,
+    hyperliquid,
+)
+from tests.venues.simulated import FIRST_ID, LONG, SHORT
 from venues.gateway import open_venue
-
-BTC = "BTC/USDC:USDC"
-ADDRESS = "0x" + "a1" * 20
-WALLET_KEY = "0x" + "22" * 32
-WALLET = address_of(WALLET_KEY)
-OTHER = "0x" + "b2" * 20
-OTHER_KEY = "0x" + "33" * 32
-SUB = "0x" + "c3" * 20
-OWN_KEY = "0x" + "55" * 32
-OWN = address_of(OWN_KEY)
-
-
-def market_of_two() -> Market:
-    """`main` and `other` with an API wallet each, `sub` of `main`, and `own` with its own key."""
-    market = Market(now=now, rng=random.Random(1), volatility=0.0)
-    for name, key, secret, master in (
-        ("main", ADDRESS, WALLET_KEY, None),
-        ("other", OTHER, OTHER_KEY, None),
-        ("sub", SUB, WALLET_KEY, "main"),
-        ("own", OWN, OWN_KEY, None),
-    ):
-        market.add_account(name, Exchange.HYPERLIQUID, key=key, secret=secret, master=master)
-    return market
-
-
-@asynccontextmanager
-async def hyperliquid(
-    key: str = ADDRESS,
-    secret: str = WALLET_KEY,
-    *,
-    timeout: timedelta = timedelta(seconds=20),
-    limits: bool = False,
-) -> AsyncIterator[Opened]:
-    async with SimulatedVenue(market_of_two(), limits=limits) as sim:
-        settings = AccountSettings(
-            name="main",
-            exchange="hyperliquid",
-            key=Secret(key),
-            secret=Secret(secret),
-            connect=sim.connect,
-            ca_file=sim.ca_file,
-            settles=("USDC",),
-            request_timeout=timeout,
-            options={} if limits else {"enableRateLimit": "false"},
-        )
-        venue = open_venue(settings, now=now)
-        try:
-            connected = await venue.connect()
-            assert isinstance(connected, Connected), connected
-            yield Opened(Exchange.HYPERLIQUID, sim, venue, False, settings)
-        finally:
-            await venue.close()
 
 
 @pytest.mark.parametrize("side", [LONG, SHORT])
@@ -549,5 +504,26 @@ def test_nothing_is_refused_with_the_venues_own_limits_on() -> None:
             assert isinstance(await at.venue.fetch_quote(BTC), Quote)
             assert isinstance(await at.venue.place(at.order("0.5", symbol=BTC)), Accepted)
             assert isinstance(await at.venue.find_order(BTC, FIRST_ID), OrderRecord)
+
+    run(scenario())
+
+
+def test_a_second_account_shares_the_markets_of_the_first() -> None:
+    async def scenario() -> None:
+        async with hyperliquid() as at:
+            settings = msgspec.structs.replace(
+                at.settings, name="other", key=Secret(OTHER), secret=Secret(OTHER_KEY)
+            )
+            other = open_venue(settings, now=now)
+            try:
+                connected = await other.connect()
+                assert isinstance(connected, Connected), connected
+                at.market.open_position("other", BTC, LONG, Decimal("0.5"))
+                assert [it.quantity for it in (await other.fetch_positions()).positions] == [
+                    Decimal("0.5")
+                ]
+                assert (await at.venue.fetch_positions()).positions == ()
+            finally:
+                await other.close()
 
     run(scenario())

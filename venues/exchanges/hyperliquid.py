@@ -7,6 +7,7 @@ signed.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -68,6 +69,7 @@ _KINDS = (
 _CANONICAL = re.compile(r"[0-9a-f]{28}")
 _ID_TAIL = "0000"
 _PROVED = "provedWallet"
+_TABLES = ("hip3TokensByName", "cachedCurrenciesById")
 
 
 async def _no_builder() -> bool:
@@ -184,6 +186,8 @@ class Hyperliquid(Exchange):
             "approvedBuilderFee": False,
             "builderFee": False,
             "fetchMarkets": {"types": ["swap"]},
+            # A second account takes these tables from the first, and stumbles where there are none.
+            **{name: {} for name in _TABLES},
         },
         # Main dex only: builders' dexes settle in USDC as well, and are not in this read.
         listed_only=True,
@@ -403,6 +407,9 @@ class Hyperliquid(Exchange):
         # The pushed list of positions leaves out a leg that is closed; each fill tells the leg that
         # it found, and so what became of it.
         exchange.watch_positions = exchange.watch_my_trades
+        # ccxt reads a frame's errors as if they were a reply's, which our check of replies takes
+        # for an empty one. This instance asks nothing over HTTP.
+        exchange.handle_errors = functools.partial(type(exchange).handle_errors, exchange)
 
     def read_push(self, message: Mapping[str, Any]) -> list[LegPush | OrderPush] | None:
         """The channels `userFills` and `orderUpdates`."""
