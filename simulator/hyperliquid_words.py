@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
+import msgspec
+
 from simulator.state import RejectReason
 from simulator.wire import Body, Reply
 
@@ -32,7 +34,7 @@ WORDS: dict[RejectReason, str] = {
     RejectReason.MALFORMED: "Invalid order",
 }
 NO_MATCH = "Order could not immediately match against any resting orders."
-UNREADABLE = "Failed to deserialize the JSON body into the target type"
+UNREADABLE = b"Failed to deserialize the JSON body into the target type"
 
 
 class Refusal(ValueError):
@@ -52,5 +54,5 @@ def done(kind: str, data: Mapping[str, object] | None = None) -> Reply:
 
 
 def unreadable() -> Reply:
-    """What cannot be read is refused with HTTP 422 and a plain sentence."""
-    return Reply(cast(Body, UNREADABLE), status=422)
+    """What cannot be read is refused with HTTP 422 and a sentence that is no JSON."""
+    return Reply(cast(Body, msgspec.Raw(UNREADABLE)), status=422)
