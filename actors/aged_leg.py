@@ -16,6 +16,7 @@ from decimal import Decimal
 import msgspec
 
 from actors import paths
+from actors.aged_memory import AgedState, LegMemory
 from actors.backoff import backoff
 from actors.commands import CloseCommands
 from actors.execution.close_context import PRICE_AGE
@@ -28,18 +29,17 @@ from actors.runtime import Actor, AskFailed, Timer, handles
 from messages.base import Done
 from messages.budget import Lane
 from messages.execution import ErrorCode, ExecutionResult
-from messages.ledger import AgedRecord, AlertDraft, AlertType, CommandState, LedgerLeg
+from messages.ledger import AlertDraft, AlertType, CommandState, LedgerLeg
 from messages.settings import Mode, OnUnknown, Settings
 from messages.to_alerts import RaiseAlert, ResolveAlert
 from messages.to_exchange import CloseLeg, Judgement, Markets, ReadQuote
-from messages.to_ledger import Count, DropAged, FindIntents, ReadAged, SaveAged
+from messages.to_ledger import Count, FindIntents
 from messages.to_monitors import CommandStored, LookAt, Release
 from messages.values import ZERO, LegKey
 from messages.venue import Price, PriceKind
 from messages.verdict import Absent, Present, Unexplained, Unknown
 from rules.alerts import (
     aged_key,
-    aged_keys,
     close_failed,
     insufficient_balance,
     operator_needed,
@@ -83,24 +83,6 @@ class Look(msgspec.Struct, frozen=True):
     """Sent to itself: gather the facts and decide."""
 
 
-class AgedState(msgspec.Struct):
-    """`status` is a word for people; `target` and `price` are in quote currency."""
-
-    key: LegKey
-    row_ids: tuple[int, ...] = ()
-    status: str = "starting"
-    phase: str = ""
-    quantity: Decimal | None = None
-    entry_price: Decimal | None = None
-    opened_at: datetime | None = None
-    target: Decimal | None = None
-    price: Decimal | None = None
-    verdict: str = ""
-    failures: int = 0
-    last_error: str = ""
-    operator_needed: str = ""
-
-
 class AgedLeg(Actor[AgedState]):
     """One leg's close lifecycle: it is aged, or an operator has ordered its close.
 
@@ -124,7 +106,7 @@ class AgedLeg(Actor[AgedState]):
         self._judged = judged
         self._reader = AccountReader(self, key.account, legs)
         self._pause = settings.aged.check_every
-        self._recalled = False
+        self._memory = LegMemory(self, key)
         self._next: Timer | None = None
 
     # --- starting, and what others send it ------------------------------------------------------
@@ -157,7 +139,7 @@ class AgedLeg(Actor[AgedState]):
         """No operator is needed any more."""
         self.state.operator_needed = ""
         self.state.failures = 0
-        await self._remember()
+        await self._memory.remember(self.state)
         dedup_key = aged_key(AlertType.OPERATOR_NEEDED, self._key)
         self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=why))
 
@@ -192,7 +174,7 @@ class AgedLeg(Actor[AgedState]):
         if leg is None:
             await self._end("its row is no longer active")
             return None
-        await self._recall(leg)
+        self.state = await self._memory.recall(self.state, leg)
         self._show(leg)
         if self._commands.stand and self.state.operator_needed:
             await self._go_on("an operator has ordered its close")
@@ -243,8 +225,11 @@ class AgedLeg(Actor[AgedState]):
     ) -> tuple[Judgement, CloseNow]:
         """The verdict before a close. Its price is asked for beside it, and not waited for.
 
-        A close that is bounded by a price finds it there, or waits for it itself.
+        A close that is bounded by a price finds it there, or waits for it itself. An operator's
+        is bounded by none.
         """
+        if self._commands.stand:
+            return await ask_verdict(self, leg, view, lane=Lane.CLOSE), decision
         asking_price = asyncio.ensure_future(self._read_price(PRICE_AGE, Lane.CLOSE))
         # Whatever ends the wait for the verdict, nobody needs the price any more then.
         try:
@@ -252,7 +237,7 @@ class AgedLeg(Actor[AgedState]):
             price = asking_price.result() if asking_price.done() else None
         finally:
             asking_price.cancel()
-        if price is None or self._commands.stand:
+        if price is None:
             return judgement, decision
         now = closing_price(self._key.side, price)
         return judgement, msgspec.structs.replace(decision, price=now)
@@ -451,7 +436,8 @@ class AgedLeg(Actor[AgedState]):
                     await self._commands.end(CommandState.DONE, why)
                 elif self._settings.mode is Mode.OBSERVE:
                     await self._commands.end(CommandState.FAILED, why)
-                return self._wait(why, self._until(closed.again_at))
+                due = closed.again_at
+                return self._wait(why, None if due is None else max(due - self.now(), SOON))
             case RowsClosed():
                 what = "ghost" if closed.ghost else "closed"
                 await self._end(what if closed.by_us else "another actor closed its row")
@@ -460,7 +446,7 @@ class AgedLeg(Actor[AgedState]):
     async def _end(self, why: str) -> None:
         await self._commands.review(None)
         self.state.status = f"ended: {why}"
-        await self._forget(f"the leg ended: {why}")
+        await self._memory.forget(f"the leg ended: {why}")
         self.log.info("{} has ended: {}", self._key, why)
         self.stop()
 
@@ -496,58 +482,17 @@ class AgedLeg(Actor[AgedState]):
         if result.permanent or self.state.failures >= ROUNDS:
             self.state.operator_needed = self.state.last_error
             self.state.status = f"operator needed: {self.state.operator_needed}"
-            await self._remember()
+            await self._memory.remember(self.state)
             self._alert(operator_needed(self._key, self.state.row_ids, result))
             await self._commands.end(CommandState.FAILED, f"not closed: {self.state.last_error}")
             return self._pause
         self._alert(close_failed(self._key, self.state.row_ids, result))
-        await self._remember()
+        await self._memory.remember(self.state)
         first, longest = self._pause * 2, min(self._pause * MOST_PAUSES, RETRY_LAST)
         if self._commands.stand:
             first, longest = min(first, SOON), ORDERED_RETRY
         pause = backoff(self.state.failures, first, longest)
         return self._wait(f"trying again after {self.state.last_error}", pause)
-
-    # --- memory ---------------------------------------------------------------------------------
-
-    async def _recall(self, leg: LedgerLeg) -> None:
-        """A new incarnation reads back what an earlier one knew of these rows.
-
-        Other rows of the leg are another position, which nobody knows anything of yet.
-        """
-        if self.state.row_ids and not set(self.state.row_ids) & set(leg.row_ids):
-            await self._forget("its rows are others now")
-            self.state = AgedState(key=self._key)
-        if self._recalled:
-            return
-        record = await ask_ledger(self, ReadAged(key=self._key))
-        if record is not None and set(record.row_ids) & set(leg.row_ids):
-            self.state.failures = record.attempts
-            self.state.operator_needed = record.operator_needed
-        elif record is not None:
-            await self._forget("its rows are others now")
-        self._recalled = True
-
-    async def _remember(self) -> None:
-        await ask_ledger(
-            self,
-            SaveAged(
-                record=AgedRecord(
-                    key=self._key,
-                    row_ids=self.state.row_ids,
-                    phase=self.state.phase,
-                    attempts=self.state.failures,
-                    operator_needed=self.state.operator_needed,
-                    updated_at=self.now(),
-                )
-            ),
-        )
-
-    async def _forget(self, why: str) -> None:
-        """Drop the leg's record and resolve its alerts."""
-        await ask_ledger(self, DropAged(key=self._key))
-        for dedup_key in aged_keys(self._key):
-            self.tell(paths.ALERTS, ResolveAlert(dedup_key=dedup_key, resolution=why))
 
     # --- telling --------------------------------------------------------------------------------
 

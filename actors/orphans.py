@@ -89,6 +89,7 @@ class Orphans(Actor[OrphansState]):
         self._first_seen = FirstSeen()
         self._due: list[datetime] = []
         self._hinted = False
+        self._hints: set[LegKey] = set()
         self._hint_at: datetime | None = None
         self._again: Timer | None = None
         self._naked = NakedWatch(
@@ -115,6 +116,7 @@ class Orphans(Actor[OrphansState]):
         One scan serves all hints that came before it began, and the next waits for more of them: a
         bot that opens fifty positions within a second is looked at twice, not fifty times.
         """
+        self._hints.add(message.key)
         if not self._hinted:
             self._hinted = True
             since = timedelta.max if self._hint_at is None else self.now() - self._hint_at
@@ -127,16 +129,21 @@ class Orphans(Actor[OrphansState]):
     async def look_hinted(self, message: LookHinted) -> None:
         self._hinted = False
         self._hint_at = self.now()
-        await self._scan(self.now())
+        hinted, self._hints = frozenset(self._hints), set()
+        await self._scan(self.now(), hinted=hinted)
 
     @handles
     async def look_again(self, message: LookAgain) -> None:
         await self._scan(self.now())
 
     async def _scan(
-        self, not_before: datetime | None = None, lane: Lane = Lane.ROUND
+        self,
+        not_before: datetime | None = None,
+        lane: Lane = Lane.ROUND,
+        hinted: frozenset[LegKey] | None = None,
     ) -> ScanReport:
-        report = await self._one_scan(not_before, lane)
+        """Look at the account; the stops only of the legs that are `hinted`, or of all."""
+        report = await self._one_scan(not_before, lane, hinted)
         self._plan(failed=bool(report.errors))
         return report
 
@@ -151,7 +158,9 @@ class Orphans(Actor[OrphansState]):
                 wait = max(wait, min(LOOK_AGAIN, self._settings.orphans.every))
             self._again = self.after(wait, LookAgain())
 
-    async def _one_scan(self, not_before: datetime | None, lane: Lane) -> ScanReport:
+    async def _one_scan(
+        self, not_before: datetime | None, lane: Lane, hinted: frozenset[LegKey] | None
+    ) -> ScanReport:
         known = await self._recall()
         # What stands is over only when two looks say so, as it began.
         standing = bool(known) or bool(self.state.naked) or self.state.scans == 0
@@ -163,7 +172,7 @@ class Orphans(Actor[OrphansState]):
             return ScanReport(problem=found.why, errors=1)
         self._due = []
         judged = [it for p in found.orphans if (it := self._judged(p, known.get(p.key)))]
-        ours = self._naked.judged(found.view)
+        ours = self._naked.judged(found.view, only=hinted)
         protection = await self._protection(ours.union(it.position.key for it in judged))
         acted = 0
         for sighting in judged:

@@ -156,26 +156,33 @@ def prices_spec(live: LiveSettings, account: AccountSettings) -> ChildSpec:
 
     It asks through the venues in force when it asks.
     """
-    market = _market_of(account)
+    market = _market_of(live, account)
 
     def venues() -> dict[str, Venue]:
         return {
             other.name: live.venues[other.name]
             for other in live.settings.accounts
-            if _market_of(other) == market and other.name in live.venues
+            if other.name in live.venues and _market_of(live, other) == market
         }
 
     return ChildSpec(name=market, factory=partial(Prices, venues), shutdown=MONITOR)
 
 
-def _market_of(account: AccountSettings) -> str:
-    """A name for the markets that an account loads: its exchange's, at the address it connects to.
+def _market_of(live: LiveSettings, account: AccountSettings) -> str:
+    """A name for the markets that an account loads: its exchange's.
 
     Settle currencies other than USDT alone are named, since they decide which markets there are.
+    A further address of the exchange, a second simulated venue, has its number in their order.
     """
+    name = _kind_of(account)
+    same = (other.connect for other in live.settings.accounts if _kind_of(other) == name)
+    number = list(dict.fromkeys(same)).index(account.connect) + 1
+    return name if number == 1 else f"{name}~{number}"
+
+
+def _kind_of(account: AccountSettings) -> str:
     settles = "-".join(sorted(account.settles))
-    at = "" if account.connect is None else f"@{account.connect}"
-    return f"{account.exchange}{'' if settles == 'USDT' else f'-{settles}'}{at}"
+    return account.exchange if settles == "USDT" else f"{account.exchange}-{settles}"
 
 
 def _bot(source: Source | None) -> tuple[ChildSpec, ...]:

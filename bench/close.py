@@ -28,7 +28,7 @@ from typing import Any
 from loguru import logger
 
 from actors import paths
-from actors.aged_leg import AgedState
+from actors.aged_memory import AgedState
 from actors.runtime import System
 from actors.tree import guard_tree
 from messages.ledger import NewPosition, RowStatus

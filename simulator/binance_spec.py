@@ -95,6 +95,7 @@ def read_order(call: Call, listing: Listing, prices: Prices) -> OrderSpec | Repl
         trigger_rising=None if trigger is None else (side == "BUY") is not profit,
         take_profit=profit,
         trail=trail,
+        by_mark=params.get("workingType") == "MARK_PRICE",
         # Only the second counts, says the documentation.
         good_till=_good_till(call),
         words={name: params[name] for name in default_words() if params.get(name)},

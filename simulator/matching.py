@@ -193,8 +193,9 @@ class Matching:
     def _touch(self, account: Account, order: Order, at: datetime) -> None:
         last = self._prices.last(order.listing)
         if order.state is State.UNTRIGGERED:
-            self._follow_price(order, last)
-            if would_trigger(order.spec, watched(order.spec, order.listing, self._prices)):
+            seen = watched(order.spec, order.listing, self._prices)
+            self._follow_price(order, seen)
+            if would_trigger(order.spec, seen):
                 self._trigger(account, order, at)
             return
         price = order.spec.price
@@ -205,12 +206,12 @@ class Matching:
             if room > 0:
                 self._fill(account, order, room, price, at, maker=True)
 
-    def _follow_price(self, order: Order, last: Decimal) -> None:
+    def _follow_price(self, order: Order, seen: Decimal) -> None:
         """Move a trailing stop's trigger behind the best price since it became active."""
         trail, selling = order.spec.trail, order.spec.side is OrderSide.SELL
         if trail is None:
             return
-        order.peak = trail.followed(order.peak, last, selling=selling)
+        order.peak = trail.followed(order.peak, seen, selling=selling)
         if order.peak is not None:
             order.spec = replace(
                 order.spec,

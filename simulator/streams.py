@@ -1,4 +1,4 @@
-"""The private WebSockets: Bybit v5 (`/v5/private`), Binance's user data stream, Hyperliquid.
+"""The WebSockets: Bybit v5's, Binance's and Hyperliquid's, of accounts and of the market.
 
 Left to others: where the sockets come from (`server.py`) and what happens in the market.
 """
@@ -13,9 +13,10 @@ from datetime import datetime
 import msgspec
 from aiohttp import WSMsgType, web
 
-from simulator import binance_stream, bybit_stream, hyperliquid_stream
+from simulator import binance_feeds, binance_stream, bybit_feeds, bybit_stream, hyperliquid_stream
 from simulator.binance_stream import Command, ListenKeys
 from simulator.faults import ANY, FaultBook
+from simulator.feeds import Feed
 from simulator.hyperliquid_accounts import Addresses
 from simulator.instruments import Exchange
 from simulator.market import Market
@@ -27,13 +28,17 @@ from simulator.wire import Row, encode, ms
 class _Connection:
     """One open socket. What is to be sent waits in `outbox`; None closes it.
 
-    At Binance `keys` are the listen keys that it follows; `combined` frames name theirs.
+    At Binance `keys` are the listen keys that it follows; `combined` frames name theirs. `place` is
+    what its address serves: Bybit's category, Binance's kind of streams. `feeds` are the market's
+    streams that it follows, by name.
     """
 
     account: Account | None = None
     topics: set[str] = field(default_factory=set)
     keys: list[str] = field(default_factory=list)
     combined: bool = False
+    place: str | None = None
+    feeds: dict[str, Feed] = field(default_factory=dict)
     outbox: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
 
 
@@ -89,12 +94,15 @@ class Streams:
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Open a socket for whoever asks on a stream host, and keep it until either side ends."""
         if request.host.partition(":")[0] == "stream.bybit.com":
-            return await self._serve(request, _Connection(), self._bybit_says)
+            connection = _Connection(place=bybit_feeds.category_of_path(request.path))
+            return await self._serve(request, connection, self._bybit_says)
         if request.host.partition(":")[0] == "api.hyperliquid.xyz":
             return await self._serve(request, _Connection(), self._hyperliquid_says)
         streams, combined = binance_stream.streams_named(request.path, dict(request.query))
-        connection = _Connection(combined=combined)
-        if not all(self._follow_key(connection, it) for it in streams):
+        connection = _Connection(combined=combined, place=binance_feeds.place_of(request.path))
+        # A number is the name of no stream: clients that subscribe later put one there.
+        named = [it for it in streams if not it.isdecimal()]
+        if not all(self._follow(connection, it) for it in named):
             return web.Response(status=401, text="listenKey is not valid")
         return await self._serve(request, connection, self._binance_says)
 
@@ -135,6 +143,12 @@ class Streams:
                 if key in connection.keys:
                     self._push(connection, key, event)
             self._end_key(key)
+        at = self._now()
+        for connection in self._open:
+            for name, feed in connection.feeds.items():
+                for message in feed.due(at):
+                    if not self._faults.silences(""):
+                        self._push(connection, name, message)
 
     def push(self, account: Account, event: Row) -> None:
         """Send an event of Binance's to all who follow an account."""
@@ -143,9 +157,17 @@ class Streams:
                 for key in connection.keys:
                     self._push(connection, key, event)
 
-    def _push(self, connection: _Connection, key: str, event: Row) -> None:
+    def _push(self, connection: _Connection, key: str, event: object) -> None:
         payload = {"stream": key, "data": event} if connection.combined else event
         connection.outbox.put_nowait(encode(payload))
+
+    def _follow(self, connection: _Connection, name: str) -> bool:
+        """Let a socket follow one of Binance's streams, whose names may be listen keys."""
+        feed = binance_feeds.feed_of(self._market, connection.place or "", name)
+        if feed is None:
+            return self._follow_key(connection, name)
+        connection.feeds.setdefault(name, feed)
+        return True
 
     def _follow_key(self, connection: _Connection, key: str) -> bool:
         """Let a socket follow a listen key; whether there is such a key."""
@@ -174,17 +196,18 @@ class Streams:
         reply: Row = {"result": None, "id": command.id}
         match command.method:
             case "SUBSCRIBE":
-                unknown = [it for it in command.params if not self._follow_key(connection, it)]
+                unknown = [it for it in command.params if not self._follow(connection, it)]
                 if unknown:
                     # The venue would take any name and stay silent; here that is said at once.
                     refusal = {"code": 2, "msg": f"not simulated, or no valid key: {unknown}"}
                     reply = {"error": refusal, "id": command.id}
             case "UNSUBSCRIBE":
                 for key in command.params:
+                    connection.feeds.pop(key, None)
                     if key in connection.keys:
                         connection.keys.remove(key)
             case "LIST_SUBSCRIPTIONS":
-                reply["result"] = list(connection.keys)
+                reply["result"] = [*connection.keys, *connection.feeds]
             case other:
                 refusal = {"code": 2, "msg": f"Invalid request: unknown variant `{other}`"}
                 reply = {"error": refusal, "id": command.id}
@@ -200,6 +223,13 @@ class Streams:
         if command.req_id:
             reply["req_id"] = command.req_id
         match command.op:
+            case "ping" if connection.place is not None:
+                reply["ret_msg"] = "pong"
+            case "subscribe" | "unsubscribe" if connection.place is not None:
+                wrong = self._follow_topics(connection, command)
+                if wrong is not None:
+                    message = f"error:handler not found,topic:{wrong}"
+                    reply |= {"success": False, "ret_msg": message}
             case "auth":
                 now = self._now()
                 connection.account = bybit_stream.owner_of(self._market, command.args, now)
@@ -254,6 +284,18 @@ class Streams:
             connection.topics |= {topic, module.MEANT.get(topic, topic)}
             yield module.taken(command)
             yield from module.first_words(topic, account, self._market)
+
+    def _follow_topics(self, connection: _Connection, command: bybit_stream.Command) -> str | None:
+        """Follow Bybit's topics of the market, or no longer; the first that there is not."""
+        for topic in map(str, command.args):
+            if command.op == "unsubscribe":
+                connection.feeds.pop(topic, None)
+                continue
+            feed = bybit_feeds.feed_of(self._market, connection.place or "", topic)
+            if feed is None:
+                return topic
+            connection.feeds[topic] = feed
+        return None
 
     def _on_event(self, event: MarketEvent) -> None:
         listeners = [it for it in self._open if it.account is event.account]

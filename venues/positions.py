@@ -32,11 +32,12 @@ _MOST_PAGES = 500
 
 _SAID_OF_UNLISTED = (
     VenueErrorKind.NOT_TRADABLE,
+    VenueErrorKind.SIZE,
     VenueErrorKind.MALFORMED,
     VenueErrorKind.OTHER,
 )
-"""How venues answer who asks by name for a contract that is off the list: "symbol invalid", or
-with no row where each contract has one."""
+"""How venues answer who asks by name for a contract that is off the list: "symbol invalid" (one
+code with a wrong size at Bybit), or with no row where each contract has one."""
 
 
 @dataclass(slots=True)

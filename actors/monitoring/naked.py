@@ -41,13 +41,17 @@ class NakedWatch:
         self._confirm_after = confirm_after
         self._known: dict[LegKey, Cover] | None = None
 
-    def judged(self, view: AccountView) -> frozenset[LegKey]:
-        """The legs that both sides show, and that are old enough to have their stop."""
+    def judged(self, view: AccountView, only: frozenset[LegKey] | None = None) -> frozenset[LegKey]:
+        """The legs that both sides show, and that are old enough to have their stop.
+
+        `only` leaves out all others.
+        """
         now = self._context.now()
         return frozenset(
             position.key
             for position in view.snapshot.positions
-            if (leg := view.ledger.legs.get(position.key)) is not None
+            if (only is None or position.key in only)
+            and (leg := view.ledger.legs.get(position.key)) is not None
             and now - leg.opened_at >= self._settle
         )
 
@@ -80,7 +84,11 @@ class NakedWatch:
             else:
                 # Not said, so not remembered: the next scan looks at it anew.
                 del bare[position.key]
+        unjudged = self.judged(view) - judged
         for key in [k for k in before if k not in bare]:
+            if key in unjudged:
+                bare[key] = before[key]
+                continue
             told = _is_shown(view, key) or found.gone_from_both(key)
             if not told and key in view.ledger.legs:
                 bare[key] = before[key]

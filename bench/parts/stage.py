@@ -19,9 +19,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+from actors import paths
 from bench.parts.line import Line
 from console.control.client import CommandRefusedError, ControlClient, NoServiceError
-from console.control.protocol import Command, Reconcile
+from console.control.protocol import Ask, Command, Reconcile
 from console.control.replies import Reply
 from messages.values import Side
 from simulator import Exchange, Market
@@ -104,7 +105,7 @@ class Venue:
             if it.at >= begun and (account is None or it.account in (account, ""))
         ]
 
-    async def quiet(self, seconds: float = 1.5, within: float = 60.0) -> None:
+    async def quiet(self, seconds: float = 3.0, within: float = 60.0) -> None:
         """Wait until nobody has asked anything for so long."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + within
@@ -154,6 +155,10 @@ class Guard:
         """What an operator does at the control socket. Raises NoServiceError."""
         async with ControlClient(self.folder / "s.sock", timeout=120) as control:
             return await control.call(command)
+
+    async def look_for_aged(self, account: str) -> None:
+        """Have the scan for aged legs made now, and no other."""
+        await self.order(Ask(path=paths.aged_scan(account), message="ScanNow"))
 
     def add_rows(
         self, account: str, legs: list[tuple[str, Side]], opened_at: datetime, entry: Decimal

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from importlib.metadata import version
 
 from actors import paths
-from actors.aged_leg import AgedState
+from actors.aged_memory import AgedState
 from actors.execution.venue_actor import ExchangeState
 from actors.runtime import AskFailed, NoSuchActor, Pauses, Started, System
 from console.control import protocol as p

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 
 from actors import paths
-from actors.aged_leg import AgedState
+from actors.aged_memory import AgedState
 from actors.runtime import AskFailed, System
 from console.control import protocol as p
 from console.control.records import failed

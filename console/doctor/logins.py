@@ -72,6 +72,6 @@ class Logins:
             return failure(f"{name} rows", f"{said}: whose key is this?", _WHOSE)
         return warning(
             f"{name} rows",
-            f"{said} of theirs are open, {missing} are not",
+            f"{said} of theirs are open, {missing} not",
             "closed at the exchange and not in the ledger, perhaps: `run` judges them",
         )

@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from actors.aged_leg import AgedState
+from actors.aged_memory import AgedState
 from actors.runtime import NodeInfo, Pauses
 from console.cli.tables import plain_symbol
 from messages.ledger import Alert, AlertLevel, AlertType, PositionRow

@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from actors import paths
-from actors.aged_leg import AgedState
+from actors.aged_memory import AgedState
 from actors.delivery import DelivererState
 from actors.execution.venue_actor import ExchangeState
 from actors.ledger_access import LedgerState

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from typing import Any
 
-from actors.aged_leg import AgedState
+from actors.aged_memory import AgedState
 from actors.runtime import NodeInfo
 from console.control.replies import AccountBudget
 from console.top.urgency import urgent_alerts, urgent_nodes

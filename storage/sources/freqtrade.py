@@ -93,8 +93,13 @@ def _filled(orders: Iterable[Record]) -> Decimal:
 
 
 def _changes(orders: Iterable[Record]) -> Iterable[datetime | None]:
+    """When orders were sent and filled, and not when the bot last looked at them.
+
+    A reload of a trade that the guard has closed notes all its orders anew, one by one, before it
+    ends the trade: taken for a change, that would open the guard's copy again.
+    """
     for order in orders:
-        for name in ("order_date", "order_filled_date", "order_update_date"):
+        for name in ("order_date", "order_filled_date"):
             yield as_instant(order.get(name))
 
 

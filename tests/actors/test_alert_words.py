@@ -85,6 +85,7 @@ def every_alert(key: LegKey) -> tuple[AlertDraft, ...]:
             path, key.account, child="scan", intensity=5, period=60.0, why="no"
         ),
         guard_alerts.channel_refuses("mail", 5, "550"),
+        guard_alerts.bot_not_told((7, 8), "HTTP 503"),
         guard_alerts.events_stay("disk full"),
         guard_alerts.daily_summary(AT, settings, positions=1, alerts=(), moved={}),
     )

@@ -15,7 +15,6 @@ import pytest
 
 import rules.explanation
 import rules.verdict
-import venues.client
 from actors.exchange import Exchange
 from actors.execution.close import Close
 from actors.execution.close_size import _ended_by, recall_earlier_orders
@@ -53,6 +52,7 @@ from tests.scenarios.facts import (
 )
 from tests.storage import test_origin
 from tests.storage.conftest import Clock
+from venues.limits.limiter import Limiter
 
 Patch = pytest.MonkeyPatch
 Plant = Callable[[Patch], None]
@@ -168,7 +168,7 @@ def market_rules_are_for_good(patch: Patch) -> None:
 
 
 def bans_are_not_obeyed(patch: Patch) -> None:
-    patch.setattr(venues.client, "ban_of", lambda settings, now: None)
+    patch.setattr(Limiter, "bar", lambda self, until: None)
 
 
 def plain(test: Callable[[], None]) -> Notices:

@@ -202,3 +202,24 @@ async def test_an_api_that_fails_holds_up_nothing_and_is_told_once_until_it_work
                 return all(it.resolved_at for it in await guard.alerts("guard_degraded"))
 
             await until(over, "the alert's end")
+
+
+@scenario
+async def test_a_bot_that_notes_its_orders_anew_before_it_ends_the_trade_leaves_our_close_on_record(
+    tmp_path: Path, bot: Freqtrade
+) -> None:
+    bot.say("ALTER TABLE orders ADD COLUMN order_update_date DATETIME")
+    async with world(tmp_path, before=an_aged_leg, **following(bot.file)) as guard:
+        closed = [(XRP, Decimal(40), "aged_close_market")]
+
+        async def by_us() -> bool:
+            return await rows(guard) == closed
+
+        await until(by_us, "our own close on record")
+        later = ago(-0.01).strftime("%Y-%m-%d %H:%M:%S.%f")
+        bot.say("UPDATE orders SET order_update_date = ?", later)
+        await guard.scan("reconciliation")
+        assert await rows(guard) == closed
+        bot.say("UPDATE trades SET is_open = 0")
+        await guard.scan("reconciliation")
+        assert await rows(guard) == closed

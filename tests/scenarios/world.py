@@ -34,6 +34,7 @@ from messages.to_monitors import ScanNow, ScanReport
 from messages.values import Secret, Side
 from simulator.desk import LoggedRequest
 from simulator.faults import Fault, FaultKind
+from simulator.instruments import Exchange
 from simulator.market import Market
 from simulator.server import SimulatedVenue
 from storage import Ledger, open_ledger
@@ -297,6 +298,47 @@ class World:
         return self.venue.faults.order(Fault(kind=kind, endpoint=endpoint, **more))
 
 
+_EXCHANGES = {"bybit": Exchange.BYBIT, "binance": Exchange.BINANCE}
+
+
+def exchange_of(name: str) -> Exchange:
+    """The exchange that an account's name begins with."""
+    word = name.split("-")[0]
+    return _EXCHANGES.get(word) or Exchange(word)
+
+
+def _login(name: str) -> dict[str, Any]:
+    """An account's exchange, key and secret, in the fields of its settings."""
+    exchange, word = exchange_of(name), name.split("-")[0]
+    if exchange is Exchange.HYPERLIQUID:
+        # An address, and the private key of a wallet: nothing else can sign.
+        key, secret = "0x" + "a1" * 20, "0x" + "22" * 32
+        return {
+            "exchange": exchange.value,
+            "key": Secret(key),
+            "secret": Secret(secret),
+            "settles": ("USDC",),
+        }
+    return {
+        "exchange": exchange.value,
+        "key": Secret(f"demo-{word}-key"),
+        "secret": Secret(f"demo-{word}-secret"),
+    }
+
+
+def _open_accounts(market: Market, names: tuple[str, ...]) -> None:
+    """Those that the default world lacks."""
+    for name in names:
+        if name not in market.accounts:
+            login = _login(name)
+            market.add_account(
+                name,
+                exchange_of(name),
+                key=login["key"].reveal(),
+                secret=login["secret"].reveal(),
+            )
+
+
 def settings_for(
     tmp_path: Path, venue: SimulatedVenue, names: tuple[str, ...], **changes: Any
 ) -> Settings:
@@ -312,9 +354,7 @@ def settings_for(
                 msgspec.structs.replace(
                     AccountSettings(
                         name=name,
-                        exchange="bybit" if name.startswith("bybit") else "binanceusdm",
-                        key=Secret(f"demo-{name.split('-')[0]}-key"),
-                        secret=Secret(f"demo-{name.split('-')[0]}-secret"),
+                        **_login(name),
                         connect=venue.connect,
                         ca_file=venue.ca_file,
                         stream=False,
@@ -373,6 +413,7 @@ async def world(
     it has one of its own.
     """
     async with _standing(venue) as venue:
+        _open_accounts(venue.market, accounts)
         settings = settings_for(tmp_path, venue, accounts, **changes)
         ledger = await open_ledger(settings.storage.url, now=now, data_dir=tmp_path)
         venues = {a.name: open_venue(a, now=clock) for a in settings.accounts}

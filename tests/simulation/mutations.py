@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 
 from actors import aged_leg, stream
-from actors.exchange import Exchange
 from actors.execution import close, evidence
 from actors.execution.orders import Orders
+from actors.execution.reading import ReadingExchange
 from actors.execution.shared_reads import SharedReads
 from actors.monitoring import row_closing, verdicts
 from actors.orphans import Orphans
@@ -174,11 +174,11 @@ def unknown_outcomes_are_sent_again(right: Any) -> Any:
 
 
 def any_read_will_do(right: Any) -> Any:
-    async def snapshot(self: Any, not_before: Any = None) -> Snapshot:
+    async def snapshot(self: Any, not_before: Any = None, **how: Any) -> Snapshot:
         if self.recent:
             newest: Snapshot = self.recent[-1]
             return newest
-        first: Snapshot = await right(self, not_before)
+        first: Snapshot = await right(self, not_before, **how)
         return first
 
     return snapshot
@@ -303,7 +303,7 @@ def one(owner: Any, attribute: str, make: Make, sign: str, **where: Any) -> Muta
 
 
 WALL_CLOCK = one(Orders, "resolve", only_the_wall_clock_is_waited_for, "4:")
-DEAD_WORKER = one(Exchange, "_judged", a_dead_workers_order_bars_its_leg, "5:")
+DEAD_WORKER = one(ReadingExchange, "_judged", a_dead_workers_order_bars_its_leg, "5:")
 """Bugs of the past that a story shows surely, and drawn schedules seldom."""
 
 ALL = (

@@ -262,6 +262,41 @@ async def test_a_stop_that_fires_with_nothing_to_reduce_is_rejected() -> None:
         assert (told["algoStatus"], told["actualOrderId"]) == ("REJECTED", "")
 
 
+async def test_a_stop_by_mark_price_does_not_look_at_the_last_price() -> None:
+    async with asking() as ask:
+        hold(ask)
+        by = {"triggerPrice": 60000, "closePosition": "true", "workingType": "MARK_PRICE"}
+        stop = await ask.algo("SELL", "STOP_MARKET", **by)
+        assert (await ask.found(stop))["workingType"] == "MARK_PRICE"
+        ask.market.set_price(BTC, dec("59000"), mark=dec("61000"))
+        assert held(ask) == "1"
+        ask.market.set_price(BTC, dec("61500"), mark=dec("59990"))
+        assert held(ask) == "0"
+
+
+async def test_a_trailing_stop_by_mark_price_follows_the_mark_price() -> None:
+    async with asking() as ask:
+        hold(ask)
+        by = {"quantity": 1, "callbackRate": 2, "reduceOnly": "true", "workingType": "MARK_PRICE"}
+        await ask.algo("SELL", "TRAILING_STOP_MARKET", **by)
+        ask.market.set_price(BTC, dec("70000"), mark=dec("65000"))
+        # Behind the last price, but not behind the mark price.
+        ask.market.set_price(BTC, dec("66000"), mark=dec("64000"))
+        assert held(ask) == "1"
+        ask.market.set_price(BTC, dec("66000"), mark=dec("63600"))
+        assert held(ask) == "0"
+
+
+async def test_a_stop_by_mark_price_that_would_fire_at_once_is_refused_by_that_price() -> None:
+    async with asking() as ask:
+        hold(ask)
+        ask.market.set_price(BTC, dec("64000"), mark=dec("59000"))
+        by = {"triggerPrice": 60000, "closePosition": "true"}
+        refused = await ask.algo("SELL", "STOP_MARKET", workingType="MARK_PRICE", **by)
+        assert refused.code == -2021
+        assert (await ask.algo("SELL", "STOP_MARKET", **by)).status == 200
+
+
 async def test_an_order_is_acknowledged_only_unless_its_result_is_asked_for() -> None:
     async with asking() as ask:
         order = await ask.order("BUY", "MARKET", quantity=1, newOrderRespType="ACK")

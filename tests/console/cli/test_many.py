@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from actors import paths
-from actors.aged_leg import AgedState
+from actors.aged_memory import AgedState
 from actors.execution.venue_actor import ExchangeState
 from actors.ledger import LedgerActor
 from actors.ledger_access import LedgerState
@@ -21,11 +21,13 @@ from actors.orphans import OrphansState
 from actors.runtime import ChildSpec, NodeInfo, Supervisor, System
 from console.control import protocol as p
 from console.control.commands import Operator
+from console.control.replies import AccountBudget
 from console.top.app import PanelTable, Top
 from console.top.look import Look, look
 from console.top.urgency import troubles, urgent_alerts, urgent_nodes, urgent_rows
 from console.web.facts import AccountFacts, Facts
-from console.web.view import ACCOUNTS, ACTORS, ALERTS, POSITIONS, view
+from console.web.view import ACCOUNTS, ACTORS, ALERTS, LIMITS, POSITIONS, view
+from messages.budget import BudgetUse, LimitScope, LimitUse
 from messages.ledger import Alert, AlertLevel, AlertType, PositionRow
 from messages.values import LegKey, Secret, Side
 from storage import open_ledger
@@ -161,6 +163,17 @@ def test_a_look_that_changes_one_cell_draws_no_line_anew() -> None:
     asyncio.run(scenario())
 
 
+LIMIT = LimitUse(
+    scope=LimitScope.ADDRESS,
+    name="address",
+    unit="requests",
+    seconds=5,
+    limit=600,
+    used=30,
+    used_by_guard=20,
+)
+
+
 def facts() -> Facts:
     accounts = tuple(
         AccountFacts(
@@ -172,6 +185,10 @@ def facts() -> Facts:
                 account=f"a{n}", orphans=[f"a{n} X{m}/USDT:USDT long" for m in range(400)]
             ),
             reconciliation=None,
+            budget=AccountBudget(
+                account=f"a{n}",
+                use=BudgetUse(account=f"a{n}", exchange="bybit", share=0.5, limits=(LIMIT,)),
+            ),
         )
         for n in range(200)
     )  # fmt: skip
@@ -186,10 +203,20 @@ def test_each_part_of_the_page_is_bounded_and_counts_what_it_leaves_out(tmp_path
     parts = view(facts(), settings_of(tmp_path))
     shown = {name: len(part["shown"]) for name, part in parts.items() if name != "head"}
     assert shown == {
-        "alerts": ALERTS, "accounts": ACCOUNTS, "positions": POSITIONS, "tree": ACTORS
-    }  # fmt: skip
+        "alerts": ALERTS,
+        "accounts": ACCOUNTS,
+        "budget": LIMITS,
+        "positions": POSITIONS,
+        "tree": ACTORS,
+    }
     counts = {name: part["count"] for name, part in parts.items() if name != "head"}
-    assert counts == {"alerts": 500, "accounts": 200, "positions": LEGS, "tree": len(NODES)}
+    assert counts == {
+        "alerts": 500,
+        "accounts": 200,
+        "budget": 200,
+        "positions": LEGS,
+        "tree": len(NODES),
+    }
     assert parts["accounts"]["shown"][0]["orphans"][-1] == "and 380 more"
     for name, part in parts.items():
         assert len(msgspec.json.encode(part)) < LARGE_EVENT, name

@@ -21,13 +21,18 @@ def test_the_reference_is_current() -> None:
 
 
 def test_the_examples_for_other_bots_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("BYBIT_MAIN_KEY", "BYBIT_MAIN_SECRET", "BOT_DATABASE"):
+    for name in ("BYBIT_MAIN_KEY", "BYBIT_MAIN_SECRET", "BOT_DATABASE", "FREQTRADE_PASSWORD"):
         monkeypatch.setenv(name, "sqlite:///bot.db")
-    first, second = re.findall(r"```toml\n(.*?)```", FREQTRADE, re.DOTALL)
+    first, api, second = re.findall(r"```toml\n(.*?)```", FREQTRADE, re.DOTALL)
     whole = tomllib.loads(first)
     settings = check_config(whole, tmp_path / "sexton.toml")
     assert settings.ledger is not None
     assert settings.ledger.kind is SourceKind.FREQTRADE
+    assert settings.ledger.api is None
+    settings = check_config(tomllib.loads(f"{first}\n{api}"), tmp_path / "sexton.toml")
+    assert settings.ledger is not None
+    assert settings.ledger.api is not None
+    assert settings.ledger.api.url == "http://127.0.0.1:8080"
     settings = check_config(whole | tomllib.loads(second), tmp_path / "sexton.toml")
     assert settings.ledger is not None
     assert settings.ledger.columns["quantity"] == "size"

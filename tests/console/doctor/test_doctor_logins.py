@@ -49,7 +49,7 @@ async def five_rows(one: Patient, *, open_legs: int) -> None:
     ("open_legs", "level", "said"),
     [
         (5, Level.OK, "5 rows, 5 legs of theirs are open"),
-        (4, Level.WARNING, "5 rows, 4 legs of theirs are open, 1 are not"),
+        (4, Level.WARNING, "5 rows, 4 legs of theirs are open, 1 not"),
         (0, Level.FAILURE, "5 rows, 0 legs: whose key is this?"),
     ],
 )

@@ -9,7 +9,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from actors.aged_leg import AgedState
+from actors.aged_memory import AgedState
 from actors.execution.venue_actor import ExchangeState
 from actors.runtime import Actor, ChildSpec, Supervisor, System, handles
 from console.control.overview import leg_view

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -13,7 +14,7 @@ from messages.values import Side
 from simulator.server import SimulatedVenue
 from tests.scenarios.explained.looking import ACCOUNTS, scanned_until_alerted, sent
 from tests.scenarios.explained.test_suspect_accounts import FIVE, SUSPECT, lead_to_a_stranger
-from tests.scenarios.world import SETTLED_AT_ONCE, XRP, World, scenario, until, world
+from tests.scenarios.world import SETTLED_AT_ONCE, XRP, World, now, scenario, until, world
 
 
 async def five_aged_rows(guard: World, account: str) -> list[PositionRow]:
@@ -90,6 +91,11 @@ async def test_a_key_that_is_led_elsewhere_between_two_passes_closes_nothing_the
         # One look while they are all there, as another monitor's.
         await guard.scan("orphans", account)
         lead_to_a_stranger_who_has_xrp(guard, account)
+        # Within its window that look would serve the next asker as well.
+        state = guard.state(f"accounts/{account}/exchange")
+        seen_at = datetime.fromisoformat(str(state["last_read_at"]))
+        fresh = guard.settings.verdict.fresh
+        await until(lambda: now() - seen_at > fresh, "that look is no longer fresh")
         await guard.scan("aged/scan", account)
         await scanned_until_alerted(guard, SUSPECT, account, "aged/scan")
         assert strangers(guard) == 100

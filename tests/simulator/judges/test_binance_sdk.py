@@ -434,5 +434,47 @@ async def test_the_user_data_stream() -> None:
             await streams.close_connection(close_session=True)
 
 
+async def test_the_market_streams() -> None:
+    async with judging() as judge:
+        streams = judge.client.websocket_streams
+        await streams.create_connection()  # type: ignore[no-untyped-call]  # the SDK's own
+        told: list[Any] = []
+        try:
+            for method in (
+                "individual_symbol_book_ticker_streams",
+                "mark_price_stream",
+                "individual_symbol_mini_ticker_stream",
+                "individual_symbol_ticker_streams",
+            ):
+                (await getattr(streams, method)("btcusdt")).on("message", told.append)
+            for method in (
+                "all_book_tickers_stream",
+                "mark_price_stream_for_all_market",
+                "all_market_mini_tickers_stream",
+                "all_market_tickers_streams",
+            ):
+                (await getattr(streams, method)()).on("message", told.append)
+            # Those of all symbols but the book's are lists.
+            kinds = {
+                "IndividualSymbolBookTickerStreamsResponse",
+                "MarkPriceStreamResponse",
+                "IndividualSymbolMiniTickerStreamResponse",
+                "IndividualSymbolTickerStreamsResponse",
+                "AllBookTickersStreamResponse",
+            }
+            await until(lambda: kinds <= names(told), "a message of each stream", 30)
+            lists = {"markPriceUpdate", "24hrMiniTicker", "24hrTicker"}
+            await until(lambda: lists <= listed(told), "a list of each stream", 30)
+            assert {it for event in told for it in lacking(event)} == set()
+        finally:
+            await streams.close_connection(close_session=True)
+
+
+def listed(told: Iterable[Any]) -> set[str]:
+    """The types of events that came as lists."""
+    lists = [getattr(it, "actual_instance", it) for it in told]
+    return {str(it[0].e) for it in lists if isinstance(it, list)}
+
+
 def names(told: Iterable[Any]) -> set[str]:
     return {type(getattr(it, "actual_instance", it)).__name__ for it in told}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -362,6 +363,18 @@ async def test_the_sdk_takes_a_ban_of_its_address_for_one() -> None:
         assert "ip rate limit" in str(refusal.value)
 
 
+class Awaited(dict[str, str]):
+    """The SDK's subscriptions by request. It notes one only after it has sent it: a venue whose
+    answer is there before the note kills its reading thread, by a KeyError.
+    """
+
+    def __missing__(self, request: str) -> str:
+        deadline = time.monotonic() + 10
+        while request not in self and time.monotonic() < deadline:
+            time.sleep(0.001)
+        return self.get(request, "")
+
+
 class Following:
     """The SDK's private stream, and what it told of each topic."""
 
@@ -395,6 +408,7 @@ async def following(*topics: str) -> AsyncIterator[tuple[Judge, Following]]:
                 "private_auth_expire": 30,
             }
             socket = await asyncio.to_thread(WebSocket, **options, **KEYS)
+            socket.subscriptions = Awaited()
             try:
                 stream = Following(socket)
                 for topic in topics:
@@ -433,3 +447,30 @@ async def test_the_private_streams_tell_of_orders_executions_positions_and_the_w
         assert (stopped["stopOrderType"], stopped["closedSize"]) == ("StopLoss", "1")
         flat = await stream.row("position", lambda it: it["size"] == "0")
         assert flat["stopLoss"] == ""
+
+
+async def test_the_market_streams_tell_prices_and_the_best_of_the_book() -> None:
+    async with judging() as judge:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("WEBSOCKET_CLIENT_CA_BUNDLE", str(judge.venue.ca_file))
+            socket = await asyncio.to_thread(WebSocket, channel_type="linear", testnet=False)
+            socket.subscriptions = Awaited()
+            tickers: queue.Queue[Any] = queue.Queue()
+            books: queue.Queue[Any] = queue.Queue()
+            try:
+                await asyncio.to_thread(socket.ticker_stream, "BTCUSDT", tickers.put)
+                await asyncio.to_thread(socket.orderbook_stream, 1, "BTCUSDT", books.put)
+                ticker = await asyncio.to_thread(tickers.get, timeout=10)
+                assert set(PUBLIC["MarketTickers"].split()) <= set(ticker["data"])
+                await judge.price("65000")
+                while ticker["data"]["lastPrice"] != "65000":
+                    # The SDK puts what changed into the snapshot that came first.
+                    ticker = await asyncio.to_thread(tickers.get, timeout=10)
+                book = await asyncio.to_thread(books.get, timeout=10)
+                while book["data"]["b"][0][0] != "64999.9":
+                    book = await asyncio.to_thread(books.get, timeout=10)
+                assert len(book["data"]["b"]) == 1
+            finally:
+                socket.exited = True
+                await asyncio.to_thread(socket.ws.close)
+                await asyncio.to_thread(socket.wst.join, 10)
