@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from messages.values import ZERO, OrderSide
-from simulator.instruments import Exchange, Listing
+from simulator.instruments import IDS_USED_AGAIN, Exchange, Listing
 from simulator.prices import Prices
 from simulator.state import (
     Account,
@@ -79,8 +79,8 @@ def _check_tradable(account: Account, spec: OrderSpec, listing: Listing) -> Reje
 
 def _check_duplicate(account: Account, spec: OrderSpec) -> Rejection | None:
     past = account.by_client_id.get(spec.client_id, []) if spec.client_id else []
-    # Binance asks only that an id be unique among open orders; Bybit remembers old ones too.
-    if account.exchange is Exchange.BINANCE:
+    # Some ask only that an id be unique among open orders; Bybit remembers old ones too.
+    if account.exchange in IDS_USED_AGAIN:
         past = [order for order in past if order.state.live]
     return Rejection(RejectReason.DUPLICATE, spec.client_id) if past else None
 
@@ -136,9 +136,19 @@ def _check_position(account: Account, spec: OrderSpec) -> Rejection | None:
         return Rejection(RejectReason.NO_POSITION, "current position is zero")
     if account.exchange is Exchange.BINANCE and account.hedged and spec.quantity > size:
         return Rejection(RejectReason.NO_POSITION, "quantity exceeds the position")
+    reserved = _reserved(account, spec)
+    if account.exchange is Exchange.OKX and account.hedged and spec.quantity > size - reserved:
+        return Rejection(RejectReason.RESERVED, f"{size - reserved} of {size} is available")
     if account.exchange is not Exchange.BINANCE or has_priority(spec, size):
         return None
-    reserved = sum(
+    if reserved and spec.quantity > size - reserved:
+        return Rejection(RejectReason.RESERVED, f"{reserved} of {size} is reserved by open orders")
+    return None
+
+
+def _reserved(account: Account, spec: OrderSpec) -> Decimal:
+    """What resting orders of the same leg and side are to close already."""
+    return sum(
         (
             order.remaining
             for order in account.live_orders(spec.symbol_id)
@@ -149,9 +159,6 @@ def _check_position(account: Account, spec: OrderSpec) -> Rejection | None:
         ),
         ZERO,
     )
-    if reserved and spec.quantity > size - reserved:
-        return Rejection(RejectReason.RESERVED, f"{reserved} of {size} is reserved by open orders")
-    return None
 
 
 def has_priority(spec: OrderSpec, size: Decimal) -> bool:

@@ -31,6 +31,8 @@ from simulator.state import (
 )
 
 MAINTENANCE = Decimal("0.005")
+_FIRST_IDS = {Exchange.BINANCE: 8_000_000_000, Exchange.OKX: 2_657_625_147_000_000_000}
+"""Exchanges that number their orders; the others' ids are UUIDs."""
 
 
 class Clearing:
@@ -230,8 +232,8 @@ class Clearing:
         insort(account.journal, (at, position.copy()), key=lambda noted: noted[0])
 
     def _new_id(self, exchange: Exchange, sequence: int) -> str:
-        if exchange is Exchange.BINANCE:
-            return str(8_000_000_000 + sequence)
+        if exchange in _FIRST_IDS:
+            return str(_FIRST_IDS[exchange] + sequence)
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 
     def _move(

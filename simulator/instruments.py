@@ -5,10 +5,12 @@ Left to others: how prices move (`prices.py`) and how each exchange words an ins
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+
+import msgspec
 
 from messages.venue import Instrument, Kind
 
@@ -27,6 +29,11 @@ class Exchange(StrEnum):
 WHOLE = (Exchange.BYBIT, Exchange.BINANCE)
 """Those whose simulated venue serves everything: REST, streams, limits, and every kind of trouble.
 """
+
+ALGO_APART = frozenset({Exchange.BINANCE, Exchange.OKX})
+"""Those whose conditional orders are a kind apart: one that fires becomes an order of its own."""
+IDS_USED_AGAIN = frozenset({Exchange.BINANCE, Exchange.OKX})
+"""Those where a client order id is free again once its order has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +228,109 @@ def _inverse_btc() -> Listing:
     )
 
 
+# base, first price, price step, base units a contract, contract step, most in one market order
+_OKX: tuple[tuple[str, str, str, str, str, str], ...] = (
+    ("BTC", "64250.0", "0.1", "0.01", "0.01", "12000"),
+    ("ETH", "3120.00", "0.01", "0.1", "0.01", "20000"),
+    ("SOL", "148.20", "0.01", "1", "0.01", "12000"),
+    ("AVL", "0.2145", "0.0001", "10", "0.1", "90000"),
+    ("XRP", "0.5321", "0.0001", "100", "0.01", "20000"),
+    ("DOGE", "0.12110", "0.00001", "1000", "0.01", "9000"),
+    ("LINK", "13.450", "0.001", "1", "0.1", "100000"),
+    ("ADA", "0.4410", "0.0001", "100", "0.1", "30000"),
+    ("PEPE", "0.000009321", "0.000000001", "10000000", "0.1", "9000"),
+)
+_OKX_FEES = {"taker_fee": Decimal("0.0005"), "maker_fee": Decimal("0.0002")}
+
+
+def okx_linear(
+    base: str,
+    price: str,
+    price_step: str,
+    contract_size: str,
+    amount_step: str,
+    max_market: str = "100000",
+    *,
+    settle: str = "USDT",
+) -> Listing:
+    """A linear swap as OKX lists it: `contract_size` base units a contract, sizes in contracts."""
+    return Listing(
+        exchange=Exchange.OKX,
+        instrument=Instrument(
+            symbol=f"{base}/{settle}:{settle}",
+            venue_id=f"{base}-{settle}-SWAP",
+            base=base,
+            quote=settle,
+            settle=settle,
+            kind=Kind.LINEAR,
+            contract_size=Decimal(contract_size),
+            amount_step=Decimal(amount_step),
+            min_amount=Decimal(amount_step),
+            price_step=Decimal(price_step),
+            max_market_amount=Decimal(max_market),
+        ),
+        price=Decimal(price),
+        underlying=base,
+        **_OKX_FEES,
+    )
+
+
+def okx_inverse(base: str, price: str, price_step: str, contract_size: str) -> Listing:
+    """A swap margined in its coin: `contract_size` US dollars a contract."""
+    return Listing(
+        exchange=Exchange.OKX,
+        instrument=Instrument(
+            symbol=f"{base}/USD:{base}",
+            venue_id=f"{base}-USD-SWAP",
+            base=base,
+            quote="USD",
+            settle=base,
+            kind=Kind.INVERSE,
+            contract_size=Decimal(contract_size),
+            amount_step=Decimal("0.1"),
+            min_amount=Decimal("0.1"),
+            price_step=Decimal(price_step),
+            max_market_amount=Decimal(35_000),
+        ),
+        price=Decimal(price),
+        underlying=base,
+        **_OKX_FEES,
+    )
+
+
+def okx_dated(now: datetime) -> Listing:
+    """The quarter's BTC future, of 0.01 BTC a contract."""
+    expiry = quarter_end(now)
+    code = expiry.strftime("%y%m%d")
+    swap = okx_linear("BTC", "64892.5", "0.1", "0.01", "0.01", "12000")
+    instrument = msgspec.structs.replace(
+        swap.instrument,
+        symbol=f"BTC/USDT:USDT-{code}",
+        venue_id=f"BTC-USDT-{code}",
+        expires_at=expiry,
+    )
+    return replace(swap, instrument=instrument, basis=Decimal("0.01"))
+
+
+def okx_listings(now: datetime) -> list[Listing]:
+    """OKX's swaps in USDT, one in USDC, those margined in coins, and the quarter's future."""
+    return [
+        *(okx_linear(*row) for row in _OKX),
+        okx_linear("BTC", "64250.0", "0.1", "0.0001", "1", "120000", settle="USDC"),
+        okx_inverse("BTC", "64250.0", "0.1", "100"),
+        okx_inverse("ETH", "3120.00", "0.01", "10"),
+        okx_dated(now),
+    ]
+
+
 def default_listings(now: datetime) -> list[Listing]:
     """What the exchanges list by default; `now` decides which quarter's future is trading."""
     listings: list[Listing] = []
-    for exchange in WHOLE:
+    for exchange in (Exchange.BYBIT, Exchange.BINANCE):
         listings += [linear(exchange, *row) for row in _LINEAR]
         listings.append(linear(exchange, "BTC", "64250.0", "0.10", "0.001", settle="USDC"))
         listings.append(_dated(exchange, now))
     listings.append(_inverse_btc())
     listings += [hyperliquid_perpetual(*row) for row in _HYPERLIQUID]
+    listings += okx_listings(now)
     return listings

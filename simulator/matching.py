@@ -16,7 +16,7 @@ from messages.values import ZERO, OrderSide
 from simulator.attaching import Attaching
 from simulator.checks import has_priority, watched, would_trigger
 from simulator.clearing import Clearing
-from simulator.instruments import Exchange, Listing
+from simulator.instruments import ALGO_APART, Exchange, Listing
 from simulator.prices import Prices
 from simulator.state import (
     Account,
@@ -220,9 +220,9 @@ class Matching:
             )
 
     def _trigger(self, account: Account, order: Order, at: datetime) -> None:
-        """A condition is met: Bybit goes on with the same order, Binance with a new one."""
+        """A condition is met: some go on with the same order, others with a new one."""
         target = order
-        if account.exchange is Exchange.BINANCE:
+        if account.exchange in ALGO_APART:
             if order.reduces and self._reducible(account, order) <= 0:
                 self._clearing.end(account, order, State.REJECTED, at, "EC_ReduceOnly")
                 return
@@ -277,8 +277,8 @@ class Matching:
                 order.quantity = order.filled + left
 
     def _expire_with_position(self, account: Account, order: Order, at: datetime) -> None:
-        """Binance's closePosition orders (GTE_GTC) end with the position that they would close."""
-        lasts = account.exchange is not Exchange.BINANCE or not order.spec.close_position
+        """What closes a whole position (Binance's GTE_GTC) ends with it where it is kept apart."""
+        lasts = account.exchange not in ALGO_APART or not order.spec.close_position
         if not (lasts or self._reducible(account, order) > 0):
             self._clearing.end(account, order, State.EXPIRED, at, "CancelByGte")
 

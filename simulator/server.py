@@ -18,6 +18,7 @@ from typing import Self
 
 from aiohttp import web
 
+from simulator import okx_stream
 from simulator.admin import Admin
 from simulator.binance import Binance
 from simulator.bybit import Bybit
@@ -25,6 +26,7 @@ from simulator.desk import Answer, Desk, RequestLog
 from simulator.faults import FaultBook, FaultKind
 from simulator.hyperliquid import Hyperliquid
 from simulator.market import Market
+from simulator.okx import Okx
 from simulator.streams import Streams
 from simulator.tls import server_context
 from simulator.wire import HttpRequest, RestProtocol
@@ -70,7 +72,12 @@ class SimulatedVenue:
         binance = Binance(self.market)
         self.hyperliquid = Hyperliquid(self.market)
         # A further exchange is served by one more protocol in this list.
-        protocols: tuple[RestProtocol, ...] = (Bybit(self.market), binance, self.hyperliquid)
+        protocols: tuple[RestProtocol, ...] = (
+            Bybit(self.market),
+            binance,
+            Okx(self.market),
+            self.hyperliquid,
+        )
         self._by_host = {host: it.exchange for it in protocols for host in it.hosts}
         self.desk = Desk(self.market, self.faults, {it.exchange: it for it in protocols})
         self.limits = limits
@@ -164,7 +171,7 @@ class SimulatedVenue:
             answer = self._admin.answer(request.method, request.path, await request.read())
             return _response(answer)
         streaming = host in self.hyperliquid.hosts and request.path == "/ws"
-        if host in ("stream.bybit.com", "fstream.binance.com") or streaming:
+        if host in ("stream.bybit.com", "fstream.binance.com", okx_stream.HOST) or streaming:
             return await self.streams.serve(request)
         exchange = self._by_host.get(host)
         if exchange is None:

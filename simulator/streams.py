@@ -1,4 +1,4 @@
-"""The WebSockets: Bybit v5's, Binance's and Hyperliquid's, of accounts and of the market.
+"""The WebSockets of Bybit v5, Binance, OKX v5 and Hyperliquid, of accounts and of the market.
 
 Left to others: where the sockets come from (`server.py`) and what happens in the market.
 """
@@ -13,7 +13,14 @@ from datetime import datetime
 import msgspec
 from aiohttp import WSMsgType, web
 
-from simulator import binance_feeds, binance_stream, bybit_feeds, bybit_stream, hyperliquid_stream
+from simulator import (
+    binance_feeds,
+    binance_stream,
+    bybit_feeds,
+    bybit_stream,
+    hyperliquid_stream,
+    okx_stream,
+)
 from simulator.binance_stream import Command, ListenKeys
 from simulator.faults import ANY, FaultBook
 from simulator.feeds import Feed
@@ -30,13 +37,14 @@ class _Connection:
 
     At Binance `keys` are the listen keys that it follows; `combined` frames name theirs. `place` is
     what its address serves: Bybit's category, Binance's kind of streams. `feeds` are the market's
-    streams that it follows, by name.
+    streams that it follows, by name. At OKX `okx` has what was said on it.
     """
 
     account: Account | None = None
     topics: set[str] = field(default_factory=set)
     keys: list[str] = field(default_factory=list)
     combined: bool = False
+    okx: okx_stream.Session | None = None
     place: str | None = None
     feeds: dict[str, Feed] = field(default_factory=dict)
     outbox: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
@@ -98,6 +106,9 @@ class Streams:
             return await self._serve(request, connection, self._bybit_says)
         if request.host.partition(":")[0] == "api.hyperliquid.xyz":
             return await self._serve(request, _Connection(), self._hyperliquid_says)
+        if request.host.partition(":")[0] == okx_stream.HOST:
+            connection = _Connection(okx=okx_stream.Session(self._market, request.path))
+            return await self._serve(request, connection, self._okx_says)
         streams, combined = binance_stream.streams_named(request.path, dict(request.query))
         connection = _Connection(combined=combined, place=binance_feeds.place_of(request.path))
         # A number is the name of no stream: clients that subscribe later put one there.
@@ -213,6 +224,14 @@ class Streams:
                 reply = {"error": refusal, "id": command.id}
         connection.outbox.put_nowait(encode(reply))
 
+    def _okx_says(self, connection: _Connection, data: bytes) -> None:
+        session = connection.okx
+        if session is None:
+            return
+        for frame in session.says(data, self._now()):
+            connection.outbox.put_nowait(frame)
+        connection.account, connection.topics = session.account, session.topics
+
     def _bybit_says(self, connection: _Connection, data: bytes) -> None:
         try:
             command = msgspec.json.decode(data, type=bybit_stream.Command)
@@ -305,10 +324,15 @@ class Streams:
             for row in binance_stream.events(event, self._market):
                 self.push(event.account, row)
             return
-        told = (
-            hyperliquid_stream if event.account.exchange is Exchange.HYPERLIQUID else bybit_stream
-        )
-        for topic, row in told.events(event, self._market):
+        if event.account.exchange is Exchange.OKX:
+            for connection in listeners:
+                if connection.okx is not None:
+                    for row in connection.okx.told(event):
+                        connection.outbox.put_nowait(encode(row))
+            return
+        hyperliquid = event.account.exchange is Exchange.HYPERLIQUID
+        told = (hyperliquid_stream if hyperliquid else bybit_stream).events(event, self._market)
+        for topic, row in told:
             payload = encode(row)
             for connection in listeners:
                 if topic in connection.topics:

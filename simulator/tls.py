@@ -15,6 +15,11 @@ HOSTS = (
     "api.binance.com",
     "dapi.binance.com",
     "api.hyperliquid.xyz",
+    "www.okx.com",
+    "my.okx.com",
+    "eea.okx.com",
+    "app.okx.com",
+    "ws.okx.com",
     "localhost",
     "127.0.0.1",
 )

@@ -113,6 +113,9 @@ class _Ear:
             async with self._limit:
                 while True:
                     socket, frame = await self._frames.get()
+                    # Whatever comes proves that the socket lives. ccxt would go by its pongs
+                    # alone, some of which are no JSON and never get back to it.
+                    socket.lastPong = self._exchange.milliseconds()
                     try:
                         message = json.loads(frame)
                     except (ValueError, RecursionError):

@@ -36,6 +36,7 @@ from simulator.desk import LoggedRequest
 from simulator.faults import Fault, FaultKind
 from simulator.instruments import Exchange
 from simulator.market import Market
+from simulator.okx import PASSPHRASE
 from simulator.server import SimulatedVenue
 from storage import Ledger, open_ledger
 from storage.sources import open_source
@@ -298,45 +299,30 @@ class World:
         return self.venue.faults.order(Fault(kind=kind, endpoint=endpoint, **more))
 
 
-_EXCHANGES = {"bybit": Exchange.BYBIT, "binance": Exchange.BINANCE}
+PASSWORDS = {Exchange.OKX: Secret(PASSPHRASE)}
+"""What a key needs besides its secret, where an exchange asks for it."""
+WALLETS = {Exchange.HYPERLIQUID: ("0x" + "a1" * 20, "0x" + "22" * 32)}
+"""An address and the private key of an API wallet, where they stand for key and secret."""
+SETTLES = {Exchange.HYPERLIQUID: ("USDC",)}
 
 
-def exchange_of(name: str) -> Exchange:
-    """The exchange that an account's name begins with."""
-    word = name.split("-")[0]
-    return _EXCHANGES.get(word) or Exchange(word)
+def exchange_of(account: str) -> Exchange:
+    """The exchange of an account: its name begins with the exchange's, as `okx-main`."""
+    word = account.partition("-")[0]
+    return next(it for it in Exchange if it.value.startswith(word))
 
 
-def _login(name: str) -> dict[str, Any]:
-    """An account's exchange, key and secret, in the fields of its settings."""
-    exchange, word = exchange_of(name), name.split("-")[0]
-    if exchange is Exchange.HYPERLIQUID:
-        # An address, and the private key of a wallet: nothing else can sign.
-        key, secret = "0x" + "a1" * 20, "0x" + "22" * 32
-        return {
-            "exchange": exchange.value,
-            "key": Secret(key),
-            "secret": Secret(secret),
-            "settles": ("USDC",),
-        }
-    return {
-        "exchange": exchange.value,
-        "key": Secret(f"demo-{word}-key"),
-        "secret": Secret(f"demo-{word}-secret"),
-    }
+def login_of(account: str) -> tuple[str, str]:
+    """The key and the secret of an account."""
+    word = account.partition("-")[0]
+    return WALLETS.get(exchange_of(account), (f"demo-{word}-key", f"demo-{word}-secret"))
 
 
-def _open_accounts(market: Market, names: tuple[str, ...]) -> None:
-    """Those that the default world lacks."""
-    for name in names:
-        if name not in market.accounts:
-            login = _login(name)
-            market.add_account(
-                name,
-                exchange_of(name),
-                key=login["key"].reveal(),
-                secret=login["secret"].reveal(),
-            )
+def open_account(market: Market, name: str) -> None:
+    """Open an account that the default world does not have."""
+    if name not in market.accounts:
+        key, secret = login_of(name)
+        market.add_account(name, exchange_of(name), key=key, secret=secret)
 
 
 def settings_for(
@@ -354,7 +340,11 @@ def settings_for(
                 msgspec.structs.replace(
                     AccountSettings(
                         name=name,
-                        **_login(name),
+                        exchange=exchange_of(name).value,
+                        key=Secret(login_of(name)[0]),
+                        secret=Secret(login_of(name)[1]),
+                        password=PASSWORDS.get(exchange_of(name)),
+                        settles=SETTLES.get(exchange_of(name), ("USDT",)),
                         connect=venue.connect,
                         ca_file=venue.ca_file,
                         stream=False,
@@ -413,7 +403,8 @@ async def world(
     it has one of its own.
     """
     async with _standing(venue) as venue:
-        _open_accounts(venue.market, accounts)
+        for name in accounts:
+            open_account(venue.market, name)
         settings = settings_for(tmp_path, venue, accounts, **changes)
         ledger = await open_ledger(settings.storage.url, now=now, data_dir=tmp_path)
         venues = {a.name: open_venue(a, now=clock) for a in settings.accounts}

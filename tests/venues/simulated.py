@@ -13,6 +13,7 @@ from messages.settings import AccountSettings
 from messages.values import LegKey, Secret, Side
 from messages.venue import Connected, OrderRequest, OrderType
 from simulator import Exchange, Market, SimulatedVenue
+from simulator.okx import PASSPHRASE
 from tests.venues.conftest import now
 from venues.gateway import open_venue
 from venues.port import Venue
@@ -98,6 +99,7 @@ async def simulated(
             secret=Secret("test-secret"),
             connect=sim.connect,
             ca_file=sim.ca_file,
+            password=Secret(PASSPHRASE) if exchange is Exchange.OKX else None,
             settles=settles,
             request_timeout=timeout,
             options={} if limits else {"enableRateLimit": "false"},

@@ -92,7 +92,7 @@ def test_a_socket_that_the_venue_ends_ends_the_watch_with_a_reason(exchange: Exc
 
 def test_a_venue_without_a_stream_says_so_at_once(opened: Opened) -> None:
     async def scenario() -> None:
-        async with opened("okx") as (canned, venue):
+        async with opened("krakenfutures") as (canned, venue):
             ended = await venue.watch(lambda hint: None, lambda: None)
             assert "no position stream" in ended.message
             assert ended.kind is VenueErrorKind.UNSUPPORTED

@@ -40,8 +40,10 @@ from venues.exchanges.values import (
     Asked,
     Charge,
     Facts,
+    LegPush,
     Limit,
     Order,
+    OrderPush,
     PriceList,
     Row,
     RowReading,
@@ -118,6 +120,9 @@ def _is_algo(raw: Row) -> bool:
     return "actualSz" in raw
 
 
+_STREAMED = ("positions", "orders")
+
+
 _TICKERS = Place("/api/v5/market/tickers", ("data",))
 _MARKS = Place("/api/v5/public/mark-price", ("data",))
 
@@ -150,9 +155,11 @@ class Okx(Exchange):
         ),
         trigger_page=100,
         fill_history=timedelta(days=90),
-        late_cancel=frozenset({"51400", "51401", "51402", "51410", "51603"}),
+        late_cancel=frozenset({"51400", "51401", "51402", "51410", "51412", "51603"}),
         newest_first=True,
         keeps_closed=True,
+        streams=True,
+        stream_topics=2,
     )
     codes = codes_by_kind(
         nothing_to_reduce="51169 51023 51112",
@@ -160,13 +167,15 @@ class Okx(Exchange):
         margin="51008 51131 51119 51127",
         rate_limit="50011 50061",
         no_such_order="51603 51400",
-        duplicate_id="51016",
+        duplicate_id="51016 51065 50071",
         key="50111 50113 50105 50119",
         rights="50110 50120 50114",
         clock="50102",
         maintenance="50001 50013 50026",
-        size="51020 51121 51005 51007 51100 51101 51105 51108 51118 51120 51185",
-        price_band="51006 51137 51138 51046 51047 51031 51109 51116 51122 51135 51136 51250",
+        size="51020 51121 51005 51007 51100 51101 51105 51108 51118 51120 51185 51201 51202 51203 "
+        "51252 51275",
+        price_band="51006 51137 51138 51046 51047 51031 51109 51116 51122 51135 51136 51250 51277 "
+        "51278 51279 51280",
         not_tradable="51001 51027 51028 51087 51021 51022 51029 51030 51015",
         network="50004 51149 51054",
         other="51000 51004 51010 51025 51102 51103 51174 50014 50015 50016",
@@ -219,6 +228,29 @@ class Okx(Exchange):
             marks = {"mark": "markPx"}
             found.append(PriceList("publicGetPublicMarkPrice", _MARKS, "instId", marks, swaps))
         return found if kinds != {PriceKind.MARK} else found[1:]
+
+    def largest_market_order(self, market: Mapping[str, Any]) -> Decimal | None:
+        """`maxMktSz`, which ccxt leaves out of a market's limits."""
+        return positive_or_none(market["info"].get("maxMktSz"))
+
+    async def prices(self, session: Session, symbol: str) -> dict[str, Any]:
+        """GET market/ticker, and public/mark-price, which must be told the kind of contract.
+
+        ccxt asks for a mark price without it.
+        """
+        exchange = session.exchange
+        info = exchange.market(symbol)["info"]
+        ticker = await exchange.fetch_ticker(symbol)
+        found = {name: ticker.get(name) for name in ("last", "bid", "ask")}
+        if not found["bid"] or not found["ask"]:
+            book = await exchange.fetch_order_book(symbol, 20)
+            found["bid"], found["ask"] = book["bids"][0][0], book["asks"][0][0]
+        asked = {"instType": info["instType"], "instId": info["instId"]}
+        marks = rows_at(await exchange.publicGetPublicMarkPrice(asked), _MARKS)
+        if not marks:
+            raise MalformedReplyError(f"the venue tells no mark price of {symbol}")
+        found["mark"] = marks[0].get("markPx")
+        return found
 
     def market_status(self, market: Mapping[str, Any]) -> InstrumentStatus:
         """`state`; an end that is announced stands in a swap's `expTime`."""
@@ -377,3 +409,45 @@ class Okx(Exchange):
         if not oldest:
             raise MalformedReplyError("a full page of fills does not say where it ends")
         return trades, oldest
+
+    def order_fee(self, raw: Row, settle: str) -> tuple[Decimal, str] | None:
+        """`fee` is negative where it costs; an order of the stream is not read by ccxt."""
+        fee = decimal_or_none(raw.get("fee"))
+        return None if fee is None else (-fee, str(raw.get("feeCcy") or settle))
+
+    def read_push(self, message: Mapping[str, Any]) -> list[LegPush | OrderPush] | None:
+        """The channels `positions` and `orders`; an order that came of an algo bears its id."""
+        arg = message.get("arg")
+        channel = arg.get("channel") if isinstance(arg, Mapping) else None
+        if "event" in message or channel not in _STREAMED:
+            return None
+        rows = rows_of(message.get("data"))
+        if channel == "positions":
+            named = (
+                {"symbol": row.get("instId"), "positionSide": row.get("posSide")} for row in rows
+            )
+            return [LegPush({**row, **names}) for row, names in zip(rows, named, strict=True)]
+        return [
+            OrderPush(
+                symbol=row.get("instId"),
+                order_id=row.get("ordId"),
+                client_id=row.get("clOrdId") or row.get("algoClOrdId"),
+                status=row.get("state"),
+                amount=row.get("sz"),
+                filled=row.get("accFillSz"),
+                row=row,
+                average=row.get("avgPx"),
+            )
+            for row in rows
+        ]
+
+    def confirms_subscription(self, message: Mapping[str, Any]) -> bool:
+        arg = message.get("arg")
+        channel = arg.get("channel") if isinstance(arg, Mapping) else None
+        return message.get("event") == "subscribe" and channel in _STREAMED
+
+    def ends_stream(self, message: Mapping[str, Any]) -> str:
+        """Too many sockets of one channel: the venue ends the subscription, not the socket."""
+        if message.get("event") != "channel-conn-count-error":
+            return ""
+        return f"the venue ended {message.get('channel')}: too many sockets follow it"
