@@ -87,6 +87,47 @@ class Listing:
         return max(step, (price / step).quantize(Decimal(1)) * step)
 
 
+# base, first price, price step (five significant figures), quantity step (szDecimals)
+_HYPERLIQUID: tuple[tuple[str, str, str, str], ...] = (
+    ("BTC", "64250", "1", "0.00001"),
+    ("ETH", "3120.0", "0.1", "0.0001"),
+    ("SOL", "148.20", "0.01", "0.01"),
+    ("AVL", "0.21450", "0.00001", "1"),
+    ("XRP", "0.53210", "0.00001", "1"),
+    ("DOGE", "0.12110", "0.00001", "1"),
+    ("LINK", "13.450", "0.001", "0.1"),
+    ("ADA", "0.44100", "0.00001", "1"),
+)
+
+
+def hyperliquid_perpetual(base: str, price: str, price_step: str, amount_step: str) -> Listing:
+    """A perpetual of Hyperliquid's main dex, all of which settle in USDC; its id is the coin.
+
+    A price may be 80 % off the mark; any order that opens is worth 10 USDC or more.
+    """
+    return Listing(
+        exchange=Exchange.HYPERLIQUID,
+        instrument=Instrument(
+            symbol=f"{base}/USDC:USDC",
+            venue_id=base,
+            base=base,
+            quote="USDC",
+            settle="USDC",
+            kind=Kind.LINEAR,
+            contract_size=Decimal(1),
+            amount_step=Decimal(amount_step),
+            min_amount=Decimal(amount_step),
+            price_step=Decimal(price_step),
+            min_notional=Decimal(10),
+        ),
+        price=Decimal(price),
+        underlying=base,
+        taker_fee=Decimal("0.00045"),
+        maker_fee=Decimal("0.00015"),
+        price_band=Decimal("0.8"),
+    )
+
+
 # base, first price, price step, quantity step, least quantity, most in one market order
 _LINEAR: tuple[tuple[str, str, str, str, str, str], ...] = (
     ("BTC", "64250.0", "0.10", "0.001", "0.001", "120"),
@@ -439,6 +480,7 @@ def default_listings(now: datetime) -> list[Listing]:
         listings.append(linear(exchange, "BTC", "64250.0", "0.10", "0.001", settle="USDC"))
         listings.append(_dated(exchange, now))
     listings.append(_inverse_btc())
+    listings += [hyperliquid_perpetual(*row) for row in _HYPERLIQUID]
     listings += okx_listings(now)
     listings += bitget_listings(now)
     listings += gate_listings(now)

@@ -16,6 +16,7 @@ HOSTS = (
     "dapi.binance.com",
     "api.gateio.ws",
     "fx-ws.gateio.ws",
+    "api.hyperliquid.xyz",
     "www.okx.com",
     "my.okx.com",
     "eea.okx.com",
