@@ -35,6 +35,7 @@ _FIRST_IDS = {
     Exchange.BINANCE: 8_000_000_000,
     Exchange.OKX: 2_657_625_147_000_000_000,
     Exchange.BITGET: 1_384_650_000_000_000_000,
+    Exchange.GATE: 58_000_000_000,
 }
 """Exchanges that number their orders; the others' ids are UUIDs."""
 

@@ -106,7 +106,8 @@ async def simulated(
         )
         venue = open_venue(settings, now=now)
         try:
-            assert isinstance(await venue.connect(), Connected)
+            connected = await venue.connect()
+            assert isinstance(connected, Connected), connected
             yield Opened(exchange, sim, venue, hedged, settings)
         finally:
             await venue.close()
