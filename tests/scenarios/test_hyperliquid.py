@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -95,9 +94,7 @@ async def test_an_order_that_never_reached_the_venue_is_tried_again_under_anothe
 async def test_after_partial_fills_the_rest_is_closed_and_the_total_is_the_position(
     tmp_path: Path,
 ) -> None:
-    # One sight for the whole close: it is the only one that its own orders are counted against.
-    one_window = VerdictSettings(settle=timedelta(seconds=30), fresh=timedelta(seconds=20))
-    async with world(tmp_path, accounts=NAMES, verdict=one_window) as guard:
+    async with world(tmp_path, accounts=NAMES) as guard:
         row = await guard.both(XRP, Side.LONG, "100", account=NAME)
         guard.market.set_book_depth(Exchange.HYPERLIQUID, XRP, Decimal(40))
         await guard.scan("aged/scan", NAME)
