@@ -24,7 +24,7 @@ from simulator.okx_rows import (
     position_id,
     position_row,
 )
-from simulator.okx_spec import listed
+from simulator.okx_spec import PORTFOLIO, listed
 from simulator.okx_words import Refusal, needed, ok, page
 from simulator.state import Account, Position
 from simulator.wire import Call, Reply, Route, Row, ms, text
@@ -59,12 +59,12 @@ class OkxAccount:
         }
 
     def _config(self, call: Call) -> Reply:
-        """Futures mode; `perm` is the key's, `uid` the account's and `mainUid` its master's."""
+        """`perm` is the key's, `uid` the account's and `mainUid` its master's."""
         owner = call.owner
         rights = ["read_only", *(["withdraw"] if owner.can_withdraw else [])]
         rights += ["trade"] if owner.can_trade else []
         row: Row = {
-            "acctLv": "2",
+            "acctLv": "4" if owner.margin_mode == PORTFOLIO else "2",
             "acctStpMode": "cancel_maker",
             "autoLoan": False,
             "ctIsoMode": "automatic",

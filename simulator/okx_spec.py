@@ -31,6 +31,8 @@ PLAIN = {
 }
 ALGO = ("conditional", "trigger", "move_order_stop")
 NOT_SIMULATED = ("oco", "iceberg", "twap", "chase", "mmp", "mmp_and_post_only", "op_fok")
+PORTFOLIO = "PORTFOLIO_MARGIN"
+"""How the whole account is margined, which OKX calls account mode 4."""
 AT_MARKET = Decimal(-1)
 """As a price: at the market."""
 
@@ -57,7 +59,7 @@ def plain_spec(call: Call, listing: Listing) -> OrderSpec:
         raise Refusal("50014", "Parameter sz can not be empty.")
     stop, profit = _attached(call)
     slot = _slot(call)
-    reduce_only = call.flag("reduceOnly") and not call.owner.hedged
+    reduce_only = _reduce_only(call)
     if (stop or profit) and reduce_only:
         why = "Take profit/Stop loss conditions cannot be added to reduce-only orders."
         raise Refusal("51100", f"Unable to place order. {why}")
@@ -95,7 +97,7 @@ def algo_spec(call: Call, listing: Listing, prices: Prices) -> OrderSpec:
         raise Refusal("50024", "Parameter sz and closeFraction can not exist at the same time.")
     if not whole and quantity is None:
         raise Refusal("50015", "Either parameter sz or closeFraction is required")
-    reduce_only = call.flag("reduceOnly") and not call.owner.hedged
+    reduce_only = _reduce_only(call)
     if whole and not reduce_only and not call.owner.hedged:
         raise Refusal("51000", "Parameter reduceOnly error")
     trigger: Decimal | None = None
@@ -144,6 +146,12 @@ def algo_spec(call: Call, listing: Listing, prices: Prices) -> OrderSpec:
         by_mark=by == "mark",
         words=words,
     )
+
+
+def _reduce_only(call: Call) -> bool:
+    """Whether the flag holds: in net mode only, and not with portfolio margin."""
+    owner = call.owner
+    return call.flag("reduceOnly") and not owner.hedged and owner.margin_mode != PORTFOLIO
 
 
 def _trail(call: Call) -> Trail:

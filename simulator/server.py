@@ -18,12 +18,14 @@ from typing import Self
 
 from aiohttp import web
 
-from simulator import okx_stream
+from simulator import bitget_stream, gate_stream, okx_stream
 from simulator.admin import Admin
 from simulator.binance import Binance
+from simulator.bitget import Bitget
 from simulator.bybit import Bybit
 from simulator.desk import Answer, Desk, RequestLog
 from simulator.faults import FaultBook, FaultKind
+from simulator.gate import Gate
 from simulator.hyperliquid import Hyperliquid
 from simulator.market import Market
 from simulator.okx import Okx
@@ -32,6 +34,15 @@ from simulator.tls import server_context
 from simulator.wire import HttpRequest, RestProtocol
 from simulator.world import demo_market
 
+STREAM_HOSTS = frozenset(
+    {
+        "stream.bybit.com",
+        "fstream.binance.com",
+        okx_stream.HOST,
+        bitget_stream.HOST,
+        gate_stream.HOST,
+    }
+)
 OPERATORS = frozenset({"localhost", "127.0.0.1"})
 TICK_SECONDS = 0.25
 STOP_SECONDS = 0.5
@@ -76,6 +87,8 @@ class SimulatedVenue:
             Bybit(self.market),
             binance,
             Okx(self.market),
+            Bitget(self.market),
+            Gate(self.market),
             self.hyperliquid,
         )
         self._by_host = {host: it.exchange for it in protocols for host in it.hosts}
@@ -171,7 +184,7 @@ class SimulatedVenue:
             answer = self._admin.answer(request.method, request.path, await request.read())
             return _response(answer)
         streaming = host in self.hyperliquid.hosts and request.path == "/ws"
-        if host in ("stream.bybit.com", "fstream.binance.com", okx_stream.HOST) or streaming:
+        if host in STREAM_HOSTS or streaming:
             return await self.streams.serve(request)
         exchange = self._by_host.get(host)
         if exchange is None:

@@ -35,8 +35,8 @@ from messages.values import Secret, Side
 from simulator.desk import LoggedRequest
 from simulator.faults import Fault, FaultKind
 from simulator.instruments import Exchange
+from simulator.logins import PASSPHRASE
 from simulator.market import Market
-from simulator.okx import PASSPHRASE
 from simulator.server import SimulatedVenue
 from storage import Ledger, open_ledger
 from storage.sources import open_source
@@ -299,7 +299,7 @@ class World:
         return self.venue.faults.order(Fault(kind=kind, endpoint=endpoint, **more))
 
 
-PASSWORDS = {Exchange.OKX: Secret(PASSPHRASE)}
+PASSWORDS = {it: Secret(PASSPHRASE) for it in (Exchange.OKX, Exchange.BITGET)}
 """What a key needs besides its secret, where an exchange asks for it."""
 WALLETS = {Exchange.HYPERLIQUID: ("0x" + "a1" * 20, "0x" + "22" * 32)}
 """An address and the private key of an API wallet, where they stand for key and secret."""

@@ -435,3 +435,21 @@ def test_with_the_venues_limits_on_nothing_is_refused() -> None:
                 assert protection.problems == ()
 
     run(scenario())
+
+
+@modes
+def test_portfolio_margin_is_refused_in_words_where_a_close_could_open_a_position(
+    hedged: bool,
+) -> None:
+    async def scenario() -> None:
+        async with okx(hedged=hedged) as at:
+            at.market.accounts["main"].margin_mode = "PORTFOLIO_MARGIN"
+            who = await at.venue.identity()
+            if hedged:
+                assert isinstance(who, Identity), who
+            else:
+                assert isinstance(who, VenueError), who
+                assert who.kind is VenueErrorKind.KEY
+                assert "portfolio margin" in who.message
+
+    run(scenario())

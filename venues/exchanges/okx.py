@@ -52,7 +52,7 @@ from venues.exchanges.values import (
     Trade,
 )
 from venues.numbers import decimal_or_none, milliseconds, positive_or_none
-from venues.strict import MalformedReplyError, Place, rows_at
+from venues.strict import MalformedReplyError, Place, WrongAccountError, rows_at
 
 _ACCOUNT_ORDERS = Limit("orders", LimitScope.LOGIN, "orders", 2.0, 1000.0)
 """New and amended orders of one account, over all instruments (refused as 50061)."""
@@ -114,6 +114,23 @@ _ENDS = {
 }
 _IN_PART = ("1", "4", "5")
 _EFFECTIVE = ("effective", "partially_effective")
+
+
+def _unfit(config: Row) -> str:
+    """Why an account of this kind cannot be guarded; "" where it can.
+
+    The page "Place order": reduceOnly holds in Futures mode and with multi-currency margin, and in
+    net mode only. In long/short mode `posSide` keeps a close from opening anything.
+    """
+    level = str(config.get("acctLv"))
+    if level == "1":
+        return "the account is in Spot mode, which holds no swaps and no futures"
+    if level == "4" and config.get("posMode") == "net_mode":
+        return (
+            "with portfolio margin OKX heeds no reduce-only order in net mode, so that a close "
+            "could open a position; switch the account to long/short mode"
+        )
+    return ""
 
 
 def _is_algo(raw: Row) -> bool:
@@ -197,11 +214,16 @@ class Okx(Exchange):
         return (own,)
 
     async def identity(self, session: Session) -> Identity | NotTold:
-        """GET /api/v5/account/config: `uid`, and `mainUid` of the main account."""
+        """GET /api/v5/account/config: `uid`, and `mainUid` of the main account.
+
+        Where an account of its kind cannot be guarded, that is said instead.
+        """
         body = await session.exchange.privateGetAccountConfig()
         rows = rows_of(list_at(body, "data"))
         if not rows:
             raise MalformedReplyError("whose login this is, uid, is not told")
+        if unfit := _unfit(rows[0]):
+            raise WrongAccountError(unfit)
         own, main = told_id(rows[0], "uid"), other_id(rows[0].get("mainUid"))
         return Identity(
             id=own,
