@@ -36,8 +36,8 @@ _SAID_OF_UNLISTED = (
     VenueErrorKind.MALFORMED,
     VenueErrorKind.OTHER,
 )
-"""How venues answer who asks by name for a contract that is off the list: "symbol invalid" (one
-code with a wrong size at Bybit), or with no row where each contract has one."""
+"""How venues answer who asks by name for a contract that is off the list: "symbol invalid" (which
+shares its code with a wrong size somewhere), or with no row where each contract has one."""
 
 
 @dataclass(slots=True)
