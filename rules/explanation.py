@@ -95,7 +95,14 @@ def _by_own_orders(account: Account) -> Accounting | None:
         return None
     counted = [o for o in account.own if o.sent_at >= seen.finished_at]
     closed = sum((o.quantity for o in counted), ZERO)
-    if closed <= ZERO or not _reaches(closed, needed, account.step):
+    if closed <= ZERO or not _reaches(closed, seen.quantity, account.step):
+        return None
+    # What the rows have beyond the sight, earlier orders of ours must have closed: a close whose
+    # orders fill in part is seen in between.
+    opening = account.opened_at
+    of_this_life = [o for o in account.own if opening is None or o.sent_at >= opening]
+    closed = max(closed, sum((o.quantity for o in of_this_life), ZERO))
+    if not _reaches(closed, needed, account.step):
         return None
     return Accounting(
         since=seen.finished_at,

@@ -113,6 +113,7 @@ class Attaching:
             take_profit=profit,
             trail=trail,
             by_mark=wanted is not None and wanted.by_mark,
+            client_id="" if wanted is None else wanted.client_id,
             words={} if wanted is None else wanted.words,
         )
         order = self._clearing.new_order(account, spec, position.listing, at)

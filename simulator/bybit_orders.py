@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import islice
 
-import msgspec
-
 from simulator.bybit_order_rows import NO_ORDERS, order_row, order_status
 from simulator.bybit_positions import window
 from simulator.bybit_rows import category
@@ -20,7 +18,7 @@ from simulator.bybit_words import MISSING_SCOPE, Refusal, category_of, ok, page,
 from simulator.instruments import Exchange, Listing
 from simulator.market import Market
 from simulator.state import Order, Rejection, RejectReason, State
-from simulator.wire import Call, Reply, Route, Row, flat, ms
+from simulator.wire import Call, Reply, Route, Row, batch_of, ms
 
 MOST_ACTIVE = 500
 MOST_CONDITIONAL = 10
@@ -249,15 +247,6 @@ class BybitOrders:
         ]
         shown.sort(key=lambda order: order.sequence, reverse=True)
         return page(call, shown, order_row, most=50, usual=20)
-
-
-def batch_of(request: str) -> list[dict[str, str]]:
-    """The requests of a batch, as parameters. Raises ValueError where they are none."""
-    try:
-        parts = msgspec.json.decode(request or "[]", type=list[msgspec.Raw])
-    except msgspec.MsgspecError as error:
-        raise ValueError(str(error)) from error
-    return [flat(bytes(part)) for part in parts]
 
 
 def _ids(order: Order) -> Row:

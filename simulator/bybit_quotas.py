@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from simulator.bybit_orders import batch_of
 from simulator.bybit_words import envelope
 from simulator.quotas import RollingWindow
-from simulator.wire import Call, Reply, ms
+from simulator.wire import Call, Reply, batch_of, ms
 
 SECOND = timedelta(seconds=1)
 BY_ADDRESS = 600

@@ -31,7 +31,12 @@ from simulator.state import (
 )
 
 MAINTENANCE = Decimal("0.005")
-_FIRST_IDS = {Exchange.BINANCE: 8_000_000_000, Exchange.OKX: 2_657_625_147_000_000_000}
+_FIRST_IDS = {
+    Exchange.BINANCE: 8_000_000_000,
+    Exchange.OKX: 2_657_625_147_000_000_000,
+    Exchange.BITGET: 1_384_650_000_000_000_000,
+    Exchange.GATE: 58_000_000_000,
+}
 """Exchanges that number their orders; the others' ids are UUIDs."""
 
 
@@ -247,17 +252,13 @@ class Clearing:
         closed = min(abs(before), quantity) if before * signed < 0 else ZERO
         pnl = ZERO
         if closed:
-            size = closed * listing.instrument.contract_size * (1 if before > 0 else -1)
-            if listing.inverse:
-                pnl = size / position.entry - size / price
-            else:
-                pnl = size * (price - position.entry)
+            pnl = listing.profit(closed * (1 if before > 0 else -1), position.entry, price)
         after = before + signed
         if not before or before * after < 0:
             position.entry, position.opened_at = price, at
         elif not closed:
             # An inverse position's mean entry is harmonic: its value is in base currency.
-            if listing.inverse:
+            if listing.inverse and not listing.base_sized:
                 position.entry = after / (before / position.entry + signed / price)
             else:
                 position.entry = (before * position.entry + signed * price) / after

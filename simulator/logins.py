@@ -13,6 +13,8 @@ from messages.values import Secret
 from simulator.state import Account
 
 FIRST_UID = 24617703
+PASSPHRASE = "demo-passphrase"  # noqa: S105  # opens nothing but the simulated venue
+"""Of every key, at exchanges whose keys have one."""
 
 
 @dataclass(slots=True, eq=False)

@@ -18,6 +18,7 @@ import msgspec
 
 from messages.values import Secret
 from simulator.instruments import Exchange
+from simulator.logins import PASSPHRASE
 from simulator.market import Market
 from simulator.okx_account import OkxAccount
 from simulator.okx_algo import OkxAlgo
@@ -28,8 +29,6 @@ from simulator.okx_words import ROW_CODES, Refusal, envelope
 from simulator.state import Account
 from simulator.wire import Call, Handler, HttpRequest, Params, Reply, Route, Row, encode, flat
 
-PASSPHRASE = "demo-passphrase"  # noqa: S105  # opens nothing but this market
-"""Of every key of the simulated venue; the market's logins know key and secret only."""
 LIFE = timedelta(seconds=30)
 """How far a request's time may lie from the venue's."""
 _MISSING = {"50103": "KEY", "50104": "PASSPHRASE", "50106": "SIGN", "50107": "TIMESTAMP"}

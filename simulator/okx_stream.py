@@ -14,8 +14,9 @@ from datetime import datetime
 import msgspec
 
 from simulator.instruments import Exchange, Listing
+from simulator.logins import PASSPHRASE
 from simulator.market import Market
-from simulator.okx import LIFE, PASSPHRASE, is_signed
+from simulator.okx import LIFE, is_signed
 from simulator.okx_order_rows import algo_row, fill_row, order_row
 from simulator.okx_rows import balance_row, family, instrument_type, position_row
 from simulator.state import Account, MarketEvent, Order, OrderChanged, Position

@@ -18,12 +18,15 @@ from typing import Self
 
 from aiohttp import web
 
-from simulator import okx_stream
+from simulator import bitget_stream, gate_stream, okx_stream
 from simulator.admin import Admin
 from simulator.binance import Binance
+from simulator.bitget import Bitget
 from simulator.bybit import Bybit
 from simulator.desk import Answer, Desk, RequestLog
 from simulator.faults import FaultBook, FaultKind
+from simulator.gate import Gate
+from simulator.hyperliquid import Hyperliquid
 from simulator.market import Market
 from simulator.okx import Okx
 from simulator.streams import Streams
@@ -31,6 +34,15 @@ from simulator.tls import server_context
 from simulator.wire import HttpRequest, RestProtocol
 from simulator.world import demo_market
 
+STREAM_HOSTS = frozenset(
+    {
+        "stream.bybit.com",
+        "fstream.binance.com",
+        okx_stream.HOST,
+        bitget_stream.HOST,
+        gate_stream.HOST,
+    }
+)
 OPERATORS = frozenset({"localhost", "127.0.0.1"})
 TICK_SECONDS = 0.25
 STOP_SECONDS = 0.5
@@ -69,13 +81,27 @@ class SimulatedVenue:
         self.market = market or demo_market(now, seed, volatility=volatility)
         self.faults = FaultBook(random.Random(seed))  # noqa: S311  # chances, not secrets
         binance = Binance(self.market)
+        self.hyperliquid = Hyperliquid(self.market)
         # A further exchange is served by one more protocol in this list.
-        protocols: tuple[RestProtocol, ...] = (Bybit(self.market), binance, Okx(self.market))
+        protocols: tuple[RestProtocol, ...] = (
+            Bybit(self.market),
+            binance,
+            Okx(self.market),
+            Bitget(self.market),
+            Gate(self.market),
+            self.hyperliquid,
+        )
         self._by_host = {host: it.exchange for it in protocols for host in it.hosts}
         self.desk = Desk(self.market, self.faults, {it.exchange: it for it in protocols})
         self.limits = limits
         self.desk.latency = latency
-        self.streams = Streams(self.market, self.market.now, self.faults, binance.listen_keys)
+        self.streams = Streams(
+            self.market,
+            self.market.now,
+            self.faults,
+            binance.listen_keys,
+            self.hyperliquid.addresses,
+        )
         binance.on_push.append(self.streams.push)
         self.faults.on_cut.append(self.streams.cut)
         self.host = host
@@ -149,7 +175,7 @@ class SimulatedVenue:
         # Stops, resting orders and the stream must move without a request as well.
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self.market.tick()
+            self.hyperliquid.pass_time(self.market.tick())
             self.streams.tick()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -157,22 +183,20 @@ class SimulatedVenue:
         if host in OPERATORS:
             answer = self._admin.answer(request.method, request.path, await request.read())
             return _response(answer)
-        if host in ("stream.bybit.com", "fstream.binance.com", okx_stream.HOST):
+        streaming = host in self.hyperliquid.hosts and request.path == "/ws"
+        if host in STREAM_HOSTS or streaming:
             return await self.streams.serve(request)
         exchange = self._by_host.get(host)
         if exchange is None:
             return web.Response(status=421, text=f"{host} is not simulated here")
         path, _, query = request.raw_path.partition("?")
+        body = await request.read()
+        if exchange is self.hyperliquid.exchange:
+            # All its questions have one path.
+            path = self.hyperliquid.path_of(path, body)
         pending = self.desk.receive(
             exchange,
-            HttpRequest(
-                request.method,
-                path,
-                query,
-                request.headers,
-                await request.read(),
-                request.remote or "",
-            ),
+            HttpRequest(request.method, path, query, request.headers, body, request.remote or ""),
         )
         if isinstance(pending, Answer):
             return _response(pending)

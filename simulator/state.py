@@ -87,13 +87,15 @@ class Attachment:
 
     `quantity` (contracts) None covers the whole position and follows it; zero covers what is there
     now; in an order, any but None says that what is filled is covered fill by fill. `price` is a
-    limit, None a market order. `by_mark`: the mark price triggers it, not the last.
+    limit, None a market order. `by_mark`: the mark price triggers it, not the last. `client_id` is
+    its own, where the exchange gives what is attached one.
     """
 
     trigger: Decimal
     quantity: Decimal | None = None
     price: Decimal | None = None
     by_mark: bool = False
+    client_id: str = ""
     words: Mapping[str, str] = field(default_factory=dict)
 
     def sized(self, quantity: Decimal) -> Attachment:
@@ -245,10 +247,7 @@ class Position:
         """Profit at a mark price, in settle currency."""
         if not self.size:
             return ZERO
-        size = self.size * self.listing.instrument.contract_size
-        if self.listing.inverse:
-            return size / self.entry - size / mark
-        return size * (mark - self.entry)
+        return self.listing.profit(self.size, self.entry, mark)
 
     def copy(self) -> Position:
         return replace(self)

@@ -1,4 +1,4 @@
-"""The WebSockets: Bybit v5's, Binance's and OKX v5's, of accounts and of the market.
+"""The WebSockets: of accounts, and of the market where that is simulated.
 
 Left to others: where the sockets come from (`server.py`) and what happens in the market.
 """
@@ -6,21 +6,38 @@ Left to others: where the sockets come from (`server.py`) and what happens in th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 from aiohttp import WSMsgType, web
 
-from simulator import binance_feeds, binance_stream, bybit_feeds, bybit_stream, okx_stream
+from simulator import (
+    binance_feeds,
+    binance_stream,
+    bitget_stream,
+    bybit_feeds,
+    bybit_stream,
+    gate_stream,
+    hyperliquid_stream,
+    okx_stream,
+)
 from simulator.binance_stream import Command, ListenKeys
 from simulator.faults import ANY, FaultBook
 from simulator.feeds import Feed
+from simulator.hyperliquid_accounts import Addresses
 from simulator.instruments import Exchange
 from simulator.market import Market
 from simulator.state import Account, MarketEvent
 from simulator.wire import Row, encode, ms
+
+_BY_TOPIC: dict[Exchange, Callable[[MarketEvent, Market], Iterable[tuple[str, Row]]]] = {
+    Exchange.BYBIT: bybit_stream.events,
+    Exchange.BITGET: bitget_stream.events,
+    Exchange.HYPERLIQUID: hyperliquid_stream.events,
+}
+"""How those tell an event whose sockets follow topics: each topic with its message."""
 
 
 @dataclass(slots=True, eq=False)
@@ -51,8 +68,10 @@ class Streams:
         now: Callable[[], datetime],
         faults: FaultBook,
         listen_keys: ListenKeys,
+        addresses: Addresses,
     ) -> None:
         self._market = market
+        self._addresses = addresses
         self._faults = faults
         self._now = now
         self._open: set[_Connection] = set()
@@ -94,6 +113,15 @@ class Streams:
         if request.host.partition(":")[0] == "stream.bybit.com":
             connection = _Connection(place=bybit_feeds.category_of_path(request.path))
             return await self._serve(request, connection, self._bybit_says)
+        if request.host.partition(":")[0] == bitget_stream.HOST:
+            if request.path != bitget_stream.PRIVATE:
+                return web.Response(status=404, text=f"{request.path} is not simulated here")
+            return await self._serve(request, _Connection(), self._bitget_says)
+        if request.host.partition(":")[0] == gate_stream.HOST:
+            connection = _Connection(place=gate_stream.place_of(request.path))
+            return await self._serve(request, connection, self._gate_says)
+        if request.host.partition(":")[0] == "api.hyperliquid.xyz":
+            return await self._serve(request, _Connection(), self._hyperliquid_says)
         if request.host.partition(":")[0] == okx_stream.HOST:
             connection = _Connection(okx=okx_stream.Session(self._market, request.path))
             return await self._serve(request, connection, self._okx_says)
@@ -257,6 +285,48 @@ class Streams:
                 reply |= {"success": False, "ret_msg": "error:unknown op"}
         connection.outbox.put_nowait(encode(reply))
 
+    def _bitget_says(self, connection: _Connection, data: bytes) -> None:
+        said = bitget_stream.heard(self._market, connection.account, data, self._now())
+        connection.account = said.account
+        connection.topics = (connection.topics | said.followed) - said.left
+        for reply in said.replies:
+            connection.outbox.put_nowait(reply)
+
+    def _hyperliquid_says(self, connection: _Connection, data: bytes) -> None:
+        module = hyperliquid_stream
+        try:
+            command = msgspec.json.decode(data, type=module.Command)
+        except msgspec.MsgspecError:
+            said: list[Row] = [module.refused(module.Command(), "Error parsing JSON into")]
+        else:
+            said = list(self._hyperliquid_answers(connection, command))
+        for row in said:
+            connection.outbox.put_nowait(encode(row))
+
+    def _hyperliquid_answers(
+        self, connection: _Connection, command: hyperliquid_stream.Command
+    ) -> Iterator[Row]:
+        module, topic = hyperliquid_stream, str(command.subscription.get("type"))
+        if command.method == "ping":
+            yield module.pong()
+            return
+        account = module.owner_of(self._addresses, command)
+        if account is None or command.method not in ("subscribe", "unsubscribe"):
+            yield module.refused(command)
+            return
+        if connection.account not in (None, account):
+            yield module.refused(command, "one address a socket is simulated, not")
+        elif command.method == "unsubscribe":
+            connection.topics -= {topic, module.MEANT.get(topic, topic)}
+            yield module.taken(command)
+        elif topic in connection.topics:
+            yield module.refused(command, "Already subscribed:")
+        else:
+            connection.account = account
+            connection.topics |= {topic, module.MEANT.get(topic, topic)}
+            yield module.taken(command)
+            yield from module.first_words(topic, account, self._market)
+
     def _follow_topics(self, connection: _Connection, command: bybit_stream.Command) -> str | None:
         """Follow Bybit's topics of the market, or no longer; the first that there is not."""
         for topic in map(str, command.args):
@@ -269,6 +339,21 @@ class Streams:
             connection.feeds[topic] = feed
         return None
 
+    def _gate_says(self, connection: _Connection, data: bytes) -> None:
+        answer = gate_stream.answered(data, self._market, self._now())
+        if answer.account is not None:
+            connection.account = answer.account
+        connection.topics |= answer.followed
+        connection.topics -= answer.left
+        connection.outbox.put_nowait(encode(answer.reply))
+
+    def _tell_gate(self, event: MarketEvent, connection: _Connection) -> None:
+        place = connection.place or ""
+        for channel, contract, row in gate_stream.events(event, self._market, place):
+            names = {f"{channel} {contract}", f"{channel} {gate_stream.ALL}"}
+            if names & connection.topics:
+                connection.outbox.put_nowait(encode(row))
+
     def _on_event(self, event: MarketEvent) -> None:
         listeners = [it for it in self._open if it.account is event.account]
         if not listeners or self._faults.silences(event.account.name):
@@ -277,13 +362,17 @@ class Streams:
             for row in binance_stream.events(event, self._market):
                 self.push(event.account, row)
             return
+        if event.account.exchange is Exchange.GATE:
+            for connection in listeners:
+                self._tell_gate(event, connection)
+            return
         if event.account.exchange is Exchange.OKX:
             for connection in listeners:
                 if connection.okx is not None:
                     for row in connection.okx.told(event):
                         connection.outbox.put_nowait(encode(row))
             return
-        for topic, row in bybit_stream.events(event, self._market):
+        for topic, row in _BY_TOPIC[event.account.exchange](event, self._market):
             payload = encode(row)
             for connection in listeners:
                 if topic in connection.topics:

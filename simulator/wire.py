@@ -203,6 +203,15 @@ def flat(body: bytes) -> Params:
     return params
 
 
+def batch_of(request: str) -> list[dict[str, str]]:
+    """The requests of a batch, as parameters. Raises ValueError where they are none."""
+    try:
+        parts = msgspec.json.decode(request or "[]", type=list[msgspec.Raw])
+    except msgspec.MsgspecError as error:
+        raise ValueError(str(error)) from error
+    return [flat(bytes(part)) for part in parts]
+
+
 def page_start(params: Params) -> int:
     """Where a cursor of ours points; 0 for none. Raises ValueError for one that is not ours."""
     cursor = unquote(unquote(params.get("cursor", "")))

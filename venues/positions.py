@@ -36,8 +36,8 @@ _SAID_OF_UNLISTED = (
     VenueErrorKind.MALFORMED,
     VenueErrorKind.OTHER,
 )
-"""How venues answer who asks by name for a contract that is off the list: "symbol invalid" (one
-code with a wrong size at Bybit), or with no row where each contract has one."""
+"""How venues answer who asks by name for a contract that is off the list: "symbol invalid" (which
+shares its code with a wrong size somewhere), or with no row where each contract has one."""
 
 
 @dataclass(slots=True)
@@ -141,7 +141,11 @@ def _scope(client: Client) -> Scope:
 
 async def _read_once(client: Client, name: str, read: _Read) -> None:
     for params in client.hooks.position_reads(client.settings.settles):
-        await _read_pages(client, name, params, read)
+        try:
+            await _read_pages(client, name, params, read)
+        except VenueCallError as failed:
+            if not (failed.answered and client.hooks.holds_nothing(params, failed.error)):
+                raise
 
 
 async def _read_pages(client: Client, name: str, params: dict[str, Any], read: _Read) -> None:

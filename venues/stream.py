@@ -44,6 +44,8 @@ async def watch(client: Client, on_hint: OnHint, on_connected: OnConnected) -> V
     exchange = client.make(module, session)
     try:
         exchange.set_markets_from_exchange(client.exchange)
+        # What was asked at connect, such as the kind of account, holds here as well.
+        exchange.options = {**exchange.options, **client.exchange.options}
         # Its first answer would be a REST snapshot, and the subscription would wait for a second
         # call: whatever changes in between would be lost.
         exchange.options["watchPositions"] = {

@@ -8,7 +8,7 @@ from console.cli import tables
 from venues.exchanges import EXCHANGES
 from venues.exchanges.values import Facts
 
-TRIED = frozenset({"bybit", "binanceusdm", "okx"})
+TRIED = frozenset({"bybit", "binanceusdm", "okx", "bitget", "gate", "hyperliquid"})
 """Tried end to end on the simulated venue; the others were fed documented replies only."""
 
 

@@ -16,6 +16,7 @@ from rules.leg_records import (
     Account,
     ClosedRow,
     History,
+    OwnFill,
     free_fills,
     free_records,
     with_closed_rows,
@@ -347,6 +348,29 @@ def test_a_history_that_was_not_or_cannot_be_read_explains_nothing_and_says_so()
 
 
 # Our own orders.
+
+
+def test_a_close_that_was_seen_between_its_orders_is_explained_by_them() -> None:
+    parts = (own(1, "0.4"), own(3, "0.4"), own(7, "0.2"))
+    found = explain(books(last=seen(5, "0.2"), own=parts))
+    assert found.explained_by is ExplainedBy.OWN_ORDERS
+    assert found.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("parts", "opened_at", "why"),
+    [
+        ((own(1, "0.4"), own(7, "0.2")), None, "of what is missing, a part was nobody's"),
+        ((own(1, "0.4"), own(3, "0.4")), None, "nothing of ours came after it was seen"),
+        ((own(1, "0.4"), own(3, "0.4"), own(7, "0.1")), None, "part of what was seen stays"),
+        ((own(1, "0.8"), own(7, "0.2")), 3, "the first order ended an earlier life"),
+    ],
+)
+def test_what_our_orders_before_a_sight_leave_open_is_not_explained_by_them(
+    parts: tuple[OwnFill, ...], opened_at: float | None, why: str
+) -> None:
+    account = books(last=seen(5, "0.2"), own=parts, opened_at=opened_at)
+    assert explain(account).explained_by is not ExplainedBy.OWN_ORDERS, why
 
 
 def test_our_own_verified_fills_of_what_was_seen_explain_by_themselves() -> None:

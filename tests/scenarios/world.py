@@ -35,8 +35,8 @@ from messages.values import Secret, Side
 from simulator.desk import LoggedRequest
 from simulator.faults import Fault, FaultKind
 from simulator.instruments import Exchange
+from simulator.logins import PASSPHRASE
 from simulator.market import Market
-from simulator.okx import PASSPHRASE
 from simulator.server import SimulatedVenue
 from storage import Ledger, open_ledger
 from storage.sources import open_source
@@ -299,8 +299,11 @@ class World:
         return self.venue.faults.order(Fault(kind=kind, endpoint=endpoint, **more))
 
 
-PASSWORDS = {Exchange.OKX: Secret(PASSPHRASE)}
+PASSWORDS = {it: Secret(PASSPHRASE) for it in (Exchange.OKX, Exchange.BITGET)}
 """What a key needs besides its secret, where an exchange asks for it."""
+WALLETS = {Exchange.HYPERLIQUID: ("0x" + "a1" * 20, "0x" + "22" * 32)}
+"""An address and the private key of an API wallet, where they stand for key and secret."""
+SETTLES = {Exchange.HYPERLIQUID: ("USDC",)}
 
 
 def exchange_of(account: str) -> Exchange:
@@ -309,11 +312,16 @@ def exchange_of(account: str) -> Exchange:
     return next(it for it in Exchange if it.value.startswith(word))
 
 
+def login_of(account: str) -> tuple[str, str]:
+    """The key and the secret of an account."""
+    word = account.partition("-")[0]
+    return WALLETS.get(exchange_of(account), (f"demo-{word}-key", f"demo-{word}-secret"))
+
+
 def open_account(market: Market, name: str) -> None:
     """Open an account that the default world does not have."""
     if name not in market.accounts:
-        word = name.partition("-")[0]
-        key, secret = f"demo-{word}-key", f"demo-{word}-secret"
+        key, secret = login_of(name)
         market.add_account(name, exchange_of(name), key=key, secret=secret)
 
 
@@ -333,9 +341,10 @@ def settings_for(
                     AccountSettings(
                         name=name,
                         exchange=exchange_of(name).value,
-                        key=Secret(f"demo-{name.split('-')[0]}-key"),
-                        secret=Secret(f"demo-{name.split('-')[0]}-secret"),
+                        key=Secret(login_of(name)[0]),
+                        secret=Secret(login_of(name)[1]),
                         password=PASSWORDS.get(exchange_of(name)),
+                        settles=SETTLES.get(exchange_of(name), ("USDT",)),
                         connect=venue.connect,
                         ca_file=venue.ca_file,
                         stream=False,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.venues.canned import CannedVenue
+from tests.venues.canned import Answer, CannedVenue, Seen
 
 Json = Any
 
@@ -44,6 +44,14 @@ class VenueBodies:
     def install(self, venue: CannedVenue) -> None:
         for method, path, body in self.markets:
             venue.on(method, path, body)
+
+
+def _hyperliquid_role(seen: Seen) -> Answer:
+    """The account's address, and the API wallet whose key the tests sign with."""
+    account = "0x" + "11" * 20
+    if seen.params["user"] == account:
+        return Answer(body={"role": "user"})
+    return Answer(body={"role": "agent", "data": {"user": account}})
 
 
 def _bybit(rows: list[Json]) -> Json:
@@ -460,6 +468,7 @@ ALL = (
                 ],
             ),
             ("POST", "/info#spotMeta", {"tokens": [], "universe": []}),
+            ("POST", "/info#userRole", _hyperliquid_role),
         ],
         row=lambda size: {
             "type": "oneWay",

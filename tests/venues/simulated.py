@@ -13,7 +13,7 @@ from messages.settings import AccountSettings
 from messages.values import LegKey, Secret, Side
 from messages.venue import Connected, OrderRequest, OrderType
 from simulator import Exchange, Market, SimulatedVenue
-from simulator.okx import PASSPHRASE
+from simulator.logins import PASSPHRASE
 from tests.venues.conftest import now
 from venues.gateway import open_venue
 from venues.port import Venue
@@ -97,16 +97,17 @@ async def simulated(
             exchange=exchange.value,
             key=Secret("test-key-of-main"),
             secret=Secret("test-secret"),
+            password=Secret(PASSPHRASE),
             connect=sim.connect,
             ca_file=sim.ca_file,
-            password=Secret(PASSPHRASE) if exchange is Exchange.OKX else None,
             settles=settles,
             request_timeout=timeout,
             options={} if limits else {"enableRateLimit": "false"},
         )
         venue = open_venue(settings, now=now)
         try:
-            assert isinstance(await venue.connect(), Connected)
+            connected = await venue.connect()
+            assert isinstance(connected, Connected), connected
             yield Opened(exchange, sim, venue, hedged, settings)
         finally:
             await venue.close()

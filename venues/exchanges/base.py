@@ -212,6 +212,10 @@ class Exchange:
         """The parameter sets of the reads that together cover these settle currencies."""
         return [{}]
 
+    def holds_nothing(self, params: Mapping[str, Any], error: VenueError) -> bool:
+        """Whether the refusal of one of these reads says that nothing can be held there."""
+        return False
+
     async def rows_by_name(
         self, session: Session, instrument: Instrument
     ) -> tuple[list[Row], list[Mapping[str, Any]]]:

@@ -19,6 +19,7 @@ from messages.venue import (
     Identity,
     Instrument,
     InstrumentStatus,
+    KeyRights,
     NotTold,
     PriceKind,
     VenueError,
@@ -29,10 +30,13 @@ from venues.exchanges.reading import (
     codes_by_kind,
     ending,
     left_of,
+    list_at,
     named_side,
     object_at,
     other_id,
     parsed,
+    raw_of,
+    rows_of,
     signed_row,
     told_id,
 )
@@ -41,8 +45,10 @@ from venues.exchanges.values import (
     Asked,
     Charge,
     Facts,
+    LegPush,
     Limit,
     Order,
+    OrderPush,
     PriceList,
     Row,
     RowReading,
@@ -50,6 +56,7 @@ from venues.exchanges.values import (
     Step,
     Told,
     Trade,
+    TradePush,
 )
 from venues.numbers import decimal_or_none, positive_or_none
 from venues.strict import MalformedReplyError, Place, last_body, rows_at
@@ -64,15 +71,24 @@ _A_SECOND = {
 _USUAL, _USUAL_PUBLIC = 10, 20
 """Requests a second of one user and endpoint; of public ones, of one address."""
 _PRODUCTS = {"USDT": "USDT-FUTURES", "USDC": "USDC-FUTURES"}
+_STREAMED = ("USDT-FUTURES", "USDC-FUTURES", "COIN-FUTURES")
+_WITH = {"positions": ("positions", "positions-history"), "orders": ("orders-algo", "orders")}
+"""The channels that are followed where ccxt asks for one."""
 _HALTED = ("maintain", "listed", "limit_close")
 _SINGLE = Place("/api/v2/mix/position/single-position", ("data",))
 _CURRENT = Place("/api/v3/position/current-position", ("data", "list"))
 _CLOSED = Place("/position/history-position", ("data", "list"), nullable=True)
 _KINDS = (
     ("burst", FillKind.LIQUIDATION),
+    ("reduce_", FillKind.LIQUIDATION),
+    ("offset_", FillKind.LIQUIDATION),
     ("adl", FillKind.ADL),
     ("delivery", FillKind.DELIVERY),
 )
+_TPSL = frozenset({"profit_plan", "loss_plan", "moving_plan", "pos_profit", "pos_loss"})
+"""Stops and take-profits of a position: they can only reduce it."""
+_WRITES = "coow"
+"""Of a key's `authorities`: to write futures orders."""
 _CLOSES = re.compile(r"close_(long|short)")
 
 
@@ -125,6 +141,8 @@ class Bitget(Exchange):
         fill_history=timedelta(days=90),
         late_cancel=frozenset({"22001", "43004", "43020", "43025", "43026"}),
         newest_first=True,
+        streams=True,
+        stream_topics=2,
         keeps_closed=True,
         closed_window=timedelta(days=90),
     )
@@ -140,7 +158,7 @@ class Bitget(Exchange):
         maintenance="40200 40725 45001 40015",
         size="45110 40808 45111 40108 43006 45113",
         price_band="40815 22047 22048 50067 40920 40706 43011 40917 45122",
-        not_tradable="40309 40034 22036 40102",
+        not_tradable="40309 40034 22036 40102 40308 41114 43115",
         network="40010",
         other="33013 40774 400172 40017 40019 40020",
     )
@@ -188,6 +206,15 @@ class Bitget(Exchange):
         below = parent not in ("", own)
         return Identity(id=own, sub_account=below, main_id=parent if below else "")
 
+    async def key_rights(self, session: Session) -> KeyRights:
+        """GET /api/v2/spot/account/info (`authorities`). Which of them withdraws nobody says."""
+        exchange = session.exchange
+        if exchange.options.get("uta"):
+            return KeyRights()
+        body = await exchange.privateSpotGetV2SpotAccountInfo()
+        told = list_at(object_at(body, "data"), "authorities")
+        return KeyRights(read=True, trade=_WRITES in told) if told else KeyRights()
+
     def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
         """GET /api/v2/mix/market/tickers of a product type: all kinds at once."""
         fields = {"bid": "bidPr", "ask": "askPr", "last": "lastPr", "mark": "markPrice"}
@@ -210,6 +237,11 @@ class Bitget(Exchange):
         if told in ("off", "offline") or positive_or_none(info.get("offTime")) is not None:
             return InstrumentStatus.DELISTING
         return InstrumentStatus.HALTED if told in _HALTED else InstrumentStatus.TRADING
+
+    def largest_market_order(self, market: Mapping[str, Any]) -> Decimal | None:
+        """`maxMarketOrderQty` of a contract, in its base coin."""
+        told = positive_or_none(market["info"].get("maxMarketOrderQty"))
+        return told if told is not None else super().largest_market_order(market)
 
     def read_row(self, row: Row) -> RowReading | None:
         # The unified account's rows name the same things in other words.
@@ -277,6 +309,30 @@ class Bitget(Exchange):
             Step(triggers, trigger=True),
             Step(ended_triggers, trigger=True),
         ]
+
+    async def became(self, session: Session, instrument: Instrument, order: Order) -> Order:
+        """A plan order that was executed lives on as the order of its `executeOrderId`.
+
+        Its own row tells what that filled as well, where the order itself is told no more.
+        """
+        raw = raw_of(order)
+        fired = str(raw.get("executeOrderId") or "")
+        if raw.get("planStatus") != "executed" or not fired:
+            return order
+        try:
+            found = await session.exchange.fetch_order(fired, instrument.symbol)
+        except Exception as error:
+            # ccxt is imported late, so that its classes are known by name only.
+            if not any(cls.__name__ == "OrderNotFound" for cls in type(error).__mro__):
+                raise
+            return order
+        names = ("clientOrderId", "triggerPrice")
+        return {**found, **{name: order.get(name) for name in names}}
+
+    def corrected(self, order: Order) -> Order:
+        """ccxt does not know that a position's stop can only reduce it; in one-way mode the row
+        does not say."""
+        return {**order, "reduceOnly": True} if raw_of(order).get("planType") in _TPSL else order
 
     def order_side(self, told: Any, raw: Row) -> OrderSide | None:
         """In hedge mode the side names the leg: "buy" closes a long one (place-order)."""
@@ -362,8 +418,117 @@ class Bitget(Exchange):
             raise MalformedReplyError("a full page of positions does not say where it ends")
         return records, oldest
 
+    def prepare_stream(self, exchange: Any) -> None:
+        """Follow all product types, and ends of positions, where ccxt asks for one channel.
+
+        A classic account's position that has ended is left out of the channel `positions`.
+        """
+        watch = exchange.watch
+
+        def widened(url: str, message_hash: str, message: Any = None, *more: Any) -> Any:
+            if isinstance(message, dict) and message.get("op") == "subscribe":
+                message = {**message, "args": _all_products(message["args"])}
+            return watch(url, message_hash, message, *more)
+
+        exchange.watch = widened
+
+    def read_push(self, message: Mapping[str, Any]) -> list[LegPush | OrderPush] | None:
+        """Channels `positions`, `positions-history`, `orders` and `orders-algo`.
+
+        A unified account has the topics `position` and `order`.
+        """
+        arg = message.get("arg")
+        if "action" not in message or not isinstance(arg, Mapping):
+            return None
+        rows, channel = rows_of(message.get("data")), arg.get("channel") or arg.get("topic")
+        match channel:
+            case "positions" | "position":
+                return [LegPush(_leg_row(row)) for row in rows]
+            case "positions-history":
+                # What ended is this side alone, whatever the mode: a net position may have turned.
+                ended = {"total": "0", "posMode": "hedge_mode"}
+                return [LegPush({**_leg_row(row), **ended}) for row in rows]
+            case "orders" | "order":
+                # A unified account's topic tells of spot and margin orders as well.
+                return [
+                    _order_push(row)
+                    for row in rows
+                    if "category" not in row or "futures" in str(row["category"]).lower()
+                ]
+            case "orders-algo":
+                return [_plan_push(row) for row in rows]
+            case _:
+                return []
+
+    def confirms_subscription(self, message: Mapping[str, Any]) -> bool:
+        """The last of a channel's product types; the one there is of a unified account's topic."""
+        arg = message.get("arg")
+        if message.get("event") != "subscribe" or not isinstance(arg, Mapping):
+            return False
+        lasts = [channels[-1] for channels in _WITH.values()]
+        last = arg.get("instType") == _STREAMED[-1] and arg.get("channel") in lasts
+        return last or arg.get("instType") == "UTA"
+
     def closes_all(self, raw: Row) -> bool:
         return raw.get("planType") in ("pos_loss", "pos_profit")
+
+
+def _all_products(args: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A subscription of ccxt's for all product types, with the channels that belong to it."""
+    wide: list[dict[str, Any]] = []
+    for arg in args:
+        if arg.get("instType") not in _STREAMED:
+            wide.append(arg)
+            continue
+        for channel in _WITH.get(arg["channel"], (arg["channel"],)):
+            wide += [{**arg, "channel": channel, "instType": kind} for kind in _STREAMED]
+    return wide
+
+
+def _leg_row(row: Row) -> Row:
+    """A position of a stream in the names of the REST row."""
+    named = {"symbol": row.get("instId") or row.get("symbol")}
+    return {**row, **named, "total": row.get("total", row.get("size"))}
+
+
+def _order_push(row: Row) -> OrderPush:
+    trade = None
+    if row.get("tradeId") and row.get("fillFee") is not None:
+        fee = decimal_or_none(row["fillFee"])
+        trade = TradePush(
+            id=row["tradeId"],
+            amount=row.get("baseVolume"),
+            fee=None if fee is None else -fee,
+            fee_currency=row.get("fillFeeCoin"),
+        )
+    status = row.get("status") or row.get("orderStatus")
+    filled = row.get("accBaseVolume", row.get("cumExecQty"))
+    return OrderPush(
+        symbol=row.get("instId") or row.get("symbol"),
+        order_id=row.get("orderId"),
+        client_id=row.get("clientOid"),
+        status=status,
+        amount=row.get("size", row.get("qty")),
+        # What rests untouched has no fill to tell, and no field for it.
+        filled="0" if filled is None and status == "live" else filled,
+        row=row,
+        average=row.get("priceAvg", row.get("avgPrice")),
+        trade=trade,
+    )
+
+
+def _plan_push(row: Row) -> OrderPush:
+    """A plan order; of one that fired, the order that it became tells what that filled."""
+    status = row.get("status")
+    return OrderPush(
+        symbol=row.get("instId"),
+        order_id=row.get("orderId"),
+        client_id=row.get("clientOid"),
+        status=status,
+        amount=row.get("size"),
+        filled="0" if status in ("live", "cancelled") else None,
+        conditional=True,
+    )
 
 
 def _ended(instrument: Instrument, row: Row) -> ClosedPosition:

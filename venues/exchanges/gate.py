@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from messages.venue import (
     OrderRequest,
     OrderType,
     PriceKind,
+    VenueError,
 )
 from venues.exchanges.base import Exchange
 from venues.exchanges.reading import (
@@ -30,6 +32,7 @@ from venues.exchanges.reading import (
     named_side,
     parsed,
     raw_of,
+    rows_of,
     told_id,
 )
 from venues.exchanges.values import (
@@ -37,8 +40,10 @@ from venues.exchanges.values import (
     Asked,
     Charge,
     Facts,
+    LegPush,
     Limit,
     Order,
+    OrderPush,
     PriceList,
     Row,
     RowReading,
@@ -47,34 +52,54 @@ from venues.exchanges.values import (
     Told,
     Trade,
 )
-from venues.numbers import decimal_or_none, instant_or_none
+from venues.numbers import decimal_or_none, instant_or_none, positive_or_none
 from venues.strict import CannotTellError, MalformedReplyError, Place, Reply, rows_at
 
 _RESET = "x-gate-ratelimit-reset-timestamp"
 _ENDED_PAGE = 100
+_OPEN_PAGE = 1000
+"""The longest list; without a limit it is a hundred, and nothing says that there are more."""
+_MOST_PAGES = 100
+_EARLIER = timedelta(minutes=1)
+"""By how much the venue's clock may be behind ours where an order is looked for by its time."""
 _ENDS = {"open": "open", "cancelled": "canceled", "failed": "rejected", "expired": "expired"}
 """How a trigger order ended: `finish_as`, or its `status` while it rests."""
+_FINISHES = {"open": "open", "filled": "closed", "_new": "open", "_update": "open"}
+"""What `finish_as` says of an order; whatever else ended it cancelled what was left."""
 _ID_PREFIX = "t-"
+_CHANNELS = ("futures.positions", "futures.orders")
 _CLOSED = Place("/position_close", ())
 _SOURCES = (
     ("liquidat", FillKind.LIQUIDATION),
+    ("pm_liquidat", FillKind.LIQUIDATION),
+    ("comb_margin_liquidat", FillKind.LIQUIDATION),
+    ("scm_liquidat", FillKind.LIQUIDATION),
     ("liq-", FillKind.LIQUIDATION),
     ("hedge-liq", FillKind.LIQUIDATION),
     ("auto_delever", FillKind.ADL),
     ("adl", FillKind.ADL),
     ("settle", FillKind.SETTLEMENT),
+    ("clear", FillKind.SETTLEMENT),
     ("delivery", FillKind.DELIVERY),
 )
+"""Beginnings of `text` where the exchange itself traded; "clear" is a contract's withdrawal."""
 _CLOSES = re.compile(r"close-(long|short)")
 
 
 def _by_endpoint(asked: Asked) -> Limit:
     scope = LimitScope.LOGIN if asked.private else LimitScope.ADDRESS
     name = f"{asked.method} {asked.path}"
-    if name == "POST {settle}/orders":
-        return Limit(name, scope, "orders", 1.0, 100.0)
+    if asked.api[-1] == "delivery":
+        # Its paths read as those of perpetuals do, and count apart.
+        name = f"{asked.method} delivery/{asked.path}"
+        return Limit(name, scope, "requests", 10.0, 500.0)
+    if name == _PLACING.name:
+        return _PLACING
     # Its general limit for private endpoints; other groups' are higher, or nobody says.
     return Limit(name, scope, "requests", 10.0, 200.0)
+
+
+_PLACING = Limit("POST {settle}/orders", LimitScope.LOGIN, "orders", 1.0, 100.0)
 
 
 class Gate(Exchange):
@@ -100,12 +125,15 @@ class Gate(Exchange):
         filled_fields=("left", "filled_amount"),
         amount_fields=("size", "initial"),
         conditional_fields=("initial",),
-        trigger_page=100,
+        triggers=({"trigger": True, "limit": _OPEN_PAGE},),
+        trigger_page=_OPEN_PAGE,
         falling=("rule", {"1": False, "2": True}),
         fill_history=timedelta(days=180),
         late_cancel=frozenset({"ORDER_CLOSED", "ORDER_CANCELLED", "ORDER_FINISHED"}),
         newest_first=True,
         keeps_closed=True,
+        streams=True,
+        stream_topics=2,
     )
     codes = codes_by_kind(
         nothing_to_reduce="INCREASE_POSITION POSITION_EMPTY POSITION_NOT_FOUND REDUCE_EXCEEDED",
@@ -123,11 +151,11 @@ class Gate(Exchange):
             PRICE_THRESHOLD_EXCEEDED PRICE_OVER_LIQUIDATION PRICE_OVER_BANKRUPT
             AUTO_TRIGGER_PRICE_LESS_LAST AUTO_TRIGGER_PRICE_GREATE_LAST""",
         not_tradable="CONTRACT_NOT_FOUND CONTRACT_IN_DELISTING",
-        other="LIQUIDATE_IMMEDIATELY TOO_MANY_ORDERS POSITION_CROSS_MARGIN",
+        other="LIQUIDATE_IMMEDIATELY TOO_MANY_ORDERS POSITION_CROSS_MARGIN USER_NOT_FOUND",
     )
 
     limits = (
-        Limit("POST {settle}/orders", LimitScope.LOGIN, "orders", 1.0, 100.0),
+        _PLACING,
         Limit("GET {settle}/positions", LimitScope.LOGIN, "requests", 10.0, 200.0),
     )
 
@@ -174,6 +202,12 @@ class Gate(Exchange):
             return InstrumentStatus.DELISTING
         return InstrumentStatus.TRADING if told == "trading" else InstrumentStatus.HALTED
 
+    def largest_market_order(self, market: Mapping[str, Any]) -> Decimal | None:
+        """`market_order_size_max`; where that is 0, `order_size_max` limits market orders too."""
+        info = market["info"]
+        names = ("market_order_size_max", "order_size_max")
+        return next((it for name in names if (it := positive_or_none(info.get(name)))), None)
+
     def read_row(self, row: Row) -> RowReading | None:
         size = decimal_or_none(row.get("size"))
         if size is None:
@@ -191,17 +225,30 @@ class Gate(Exchange):
         dated = [{"settle": "usdt", "type": "future"}] if "USDT" in settles else []
         return [*swaps, *dated]
 
+    def holds_nothing(self, params: Mapping[str, Any], error: VenueError) -> bool:
+        """An account of dated futures is opened by the first transfer into it; few have one.
+
+        Of perpetuals it would be news, and is an error like any other.
+        """
+        return params.get("type") == "future" and error.code.upper() == "USER_NOT_FOUND"
+
     async def rows_by_name(
         self, session: Session, instrument: Instrument
     ) -> tuple[list[Row], list[Mapping[str, Any]]]:
-        """GET /futures/{settle}/positions/{contract}: a row, or one a side in dual mode."""
+        """GET /futures/{settle}/positions/{contract}: a row, or one a side in dual mode.
+
+        Documented for dual mode is dual_comp/…, which is asked where the first tells one side.
+        """
         exchange = session.exchange
         read = (
             exchange.privateFuturesGetSettlePositionsContract
             if instrument.expires_at is None
             else exchange.privateDeliveryGetSettlePositionsContract
         )
-        body = await read({"settle": instrument.settle.lower(), "contract": instrument.venue_id})
+        asked = {"settle": instrument.settle.lower(), "contract": instrument.venue_id}
+        body = await read(asked)
+        if isinstance(body, Mapping) and str(body.get("mode")).startswith("dual"):
+            body = await exchange.privateFuturesGetSettleDualCompPositionsContract(asked)
         rows = [body] if isinstance(body, Mapping) else body
         return parsed(session, instrument, rows_at(rows, Place("/positions/{contract}", ())))
 
@@ -226,30 +273,39 @@ class Gate(Exchange):
         self, session: Session, instrument: Instrument, wanted: str, *, by_id: bool
     ) -> list[Step]:
         exchange, symbol = session.exchange, instrument.symbol
+        canonical = self.from_venue_id(wanted)
 
         async def one() -> list[Order]:
             return [await exchange.fetch_order(wanted, symbol)]
 
+        async def listed(read: Any, *, trigger: bool) -> list[Order]:
+            """Pages of a list, newest first, until it holds the order or orders older than it."""
+            key, sent = "id" if by_id else "clientOrderId", session.sent_at.get(canonical)
+            kind = {"trigger": True} if trigger else {}
+            found: list[Order] = []
+            for _ in range(_MOST_PAGES):
+                params = {**kind, "offset": len(found)} if found else kind
+                page = list(await read(symbol, None, _ENDED_PAGE, params))
+                found += page
+                count = len(self.rows_taken())
+                told = {str(order.get(key)).lower() for order in page}
+                oldest = instant_or_none(page[0].get("timestamp")) if page else None
+                older = sent is not None and oldest is not None and oldest < sent - _EARLIER
+                if count < _ENDED_PAGE or wanted.lower() in told or older:
+                    return found
+            raise CannotTellError(
+                "the order is not among the last ones, and the venue keeps no index by text"
+            )
+
         async def ended() -> list[Order]:
             # By its text an ended order is found for a minute only; after that, in the list.
-            orders = list(await exchange.fetch_closed_orders(symbol, None, _ENDED_PAGE))
-            key = "id" if by_id else "clientOrderId"
-            told = {str(order.get(key)).lower() for order in orders}
-            if len(orders) >= _ENDED_PAGE and wanted.lower() not in told:
-                raise CannotTellError(
-                    "the order is not among the last ones, and the venue keeps no index by text"
-                )
-            return orders
+            return await listed(exchange.fetch_closed_orders, trigger=False)
 
         async def triggers() -> list[Order]:
-            return list(
-                await exchange.fetch_open_orders(symbol, None, _ENDED_PAGE, {"trigger": True})
-            )
+            return await listed(exchange.fetch_open_orders, trigger=True)
 
         async def ended_triggers() -> list[Order]:
-            return list(
-                await exchange.fetch_closed_orders(symbol, None, _ENDED_PAGE, {"trigger": True})
-            )
+            return await listed(exchange.fetch_closed_orders, trigger=True)
 
         return [
             Step(one, trigger=False),
@@ -257,6 +313,13 @@ class Gate(Exchange):
             Step(triggers, trigger=True),
             Step(ended_triggers, trigger=True),
         ]
+
+    def more_rows(self, body: Any, rows: int) -> bool:
+        """A list of the usual length may be one that took no notice of the limit."""
+        return rows == _ENDED_PAGE or rows >= _OPEN_PAGE
+
+    def open_order_reads(self) -> tuple[Mapping[str, Any], ...]:
+        return ({"limit": _OPEN_PAGE}, *self.facts.triggers)
 
     def order_side(self, told: Any, raw: Row) -> OrderSide | None:
         # A stop for a whole position has size 0, which ccxt takes for a sell.
@@ -282,10 +345,14 @@ class Gate(Exchange):
         return {**self.corrected(found), **names}
 
     def corrected(self, order: Order) -> Order:
-        """ccxt knows no end of a trigger order but its success, and no fill of one at all."""
+        """ccxt knows three ends of an order, and of a trigger order no other than its success.
+
+        It works out a trigger order's fill, of which the row says nothing.
+        """
         raw = raw_of(order)
         if "initial" not in raw:
-            return order
+            told = str(raw.get("finish_as") or "")
+            return {**order, "status": _FINISHES.get(told, "canceled")} if told else order
         ended = str(raw.get("finish_as") or "") or str(raw.get("status") or "")
         status = _ENDS.get(ended, order.get("status"))
         return {**order, "status": status, "filled": "0" if ended != "succeeded" else None}
@@ -353,6 +420,52 @@ class Gate(Exchange):
         """
         closed = decimal_or_none(raw.get("close_size"))
         return None if closed is None else abs(closed)
+
+    def prepare_stream(self, exchange: Any) -> None:
+        # A subscription must name the account's number, which only the venue knows.
+        subscribe, known = exchange.subscribe_private, asyncio.Lock()
+
+        async def named(*args: Any, **params: Any) -> Any:
+            async with known:
+                if not exchange.uid:
+                    body = await exchange.privateAccountGetDetail()
+                    exchange.uid = told_id(body, "user_id")
+            return await subscribe(*args, **params)
+
+        exchange.subscribe_private = named
+
+    def read_push(self, message: Mapping[str, Any]) -> list[LegPush | OrderPush] | None:
+        """The channels futures.positions and futures.orders."""
+        channel = message.get("channel")
+        if message.get("event") != "update" or channel not in _CHANNELS:
+            return None
+        rows = rows_of(message.get("result"))
+        if channel == "futures.positions":
+            return [LegPush({**row, "symbol": row.get("contract")}) for row in rows]
+        return [_pushed(row) for row in rows]
+
+    def confirms_subscription(self, message: Mapping[str, Any]) -> bool:
+        result = message.get("result")
+        done = isinstance(result, Mapping) and result.get("status") == "success"
+        return message.get("event") == "subscribe" and message.get("channel") in _CHANNELS and done
+
+
+def _pushed(row: Row) -> OrderPush:
+    size, left = decimal_or_none(row.get("size")), decimal_or_none(row.get("left"))
+    told = str(row.get("finish_as") or row.get("status") or "")
+    known = None if size is None or left is None else abs(size) - abs(left)
+    side = None if size is None else ("buy" if size > ZERO else "sell")
+    return OrderPush(
+        symbol=row.get("contract"),
+        order_id=row.get("id"),
+        client_id=row.get("text"),
+        # In ccxt's table of the venue's words, which lacks most ends.
+        status={"open": "open", "closed": "filled"}.get(_FINISHES.get(told, ""), "cancelled"),
+        amount=None if size is None else abs(size),
+        filled=known,
+        row={**row, "side": side},
+        average=row.get("fill_price"),
+    )
 
 
 def _closed_leg(raw: Row) -> Side | None:

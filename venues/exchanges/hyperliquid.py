@@ -1,10 +1,13 @@
 """Hyperliquid: the main dex's perpetuals. Source: the venue's documentation of /info and /exchange.
 
-The settings' key is the account's address, the secret an API wallet's private key.
+The settings' key is the account's address, the secret an API wallet's private key. Reads go by
+the address, actions by who signed them: that the one is the other's is proved before anything is
+signed.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -18,6 +21,7 @@ from messages.venue import (
     Identity,
     Instrument,
     InstrumentStatus,
+    KeyRights,
     NotTold,
     OrderRequest,
     PriceKind,
@@ -30,8 +34,10 @@ from venues.exchanges.values import (
     Asked,
     Charge,
     Facts,
+    LegPush,
     Limit,
     Order,
+    OrderPush,
     PriceList,
     Row,
     RowReading,
@@ -62,11 +68,75 @@ _KINDS = (
 """`dir` of a fill."""
 _CANONICAL = re.compile(r"[0-9a-f]{28}")
 _ID_TAIL = "0000"
+_PROVED = "provedWallet"
+_TABLES = ("hip3TokensByName", "cachedCurrenciesById")
 
 
 async def _no_builder() -> bool:
     """In place of an approval of ccxt's own builder: none is wanted in our orders."""
     return False
+
+
+async def _role(exchange: Any, address: str) -> tuple[str, Mapping[str, Any]]:
+    """What an address is (`userRole`), and whose. Raises `MalformedReplyError`."""
+    body = await exchange.publicPostInfo({"type": "userRole", "user": address})
+    role = body.get("role") if isinstance(body, Mapping) else None
+    data = body.get("data") if isinstance(body, Mapping) else None
+    if role not in ("user", "subAccount", "vault", "agent", "missing"):
+        raise MalformedReplyError("what the address is, role, is not told")
+    return role, data if isinstance(data, Mapping) else {}
+
+
+async def _own_role(exchange: Any) -> tuple[str, Mapping[str, Any]]:
+    """What the account's own address is. Raises `WrongAccountError` for one that has no account.
+
+    With such an address every read answers well, and shows an empty account.
+    """
+    role, data = await _role(exchange, exchange.walletAddress.lower())
+    if role == "agent":
+        whose = other_id(data.get("user")) or "another"
+        raise WrongAccountError(f"`key` is an API wallet's address; the account's is {whose}")
+    if role == "missing":
+        raise WrongAccountError("`key` is the address of no account of the venue")
+    return role, data
+
+
+async def _prove_wallet(exchange: Any) -> bool:
+    """Whether the secret is the account's own key, and not an API wallet's. Asked once.
+
+    An action is done for whoever the signer belongs to, whatever address is read: one signed by a
+    stranger's wallet would reduce a stranger's position. A sub-account or vault is named in the
+    action, or it would be the main account's. Raises `WrongAccountError`, `MalformedReplyError`.
+    """
+    known = exchange.options.get(_PROVED)
+    if isinstance(known, bool):
+        return known
+    address = exchange.walletAddress.lower()
+    role, data = await _own_role(exchange)
+    acting = address
+    if role == "subAccount":
+        acting = other_id(data.get("master")).lower()
+    elif role == "vault":
+        vault = await exchange.publicPostInfo({"type": "vaultDetails", "vaultAddress": address})
+        acting = other_id(vault.get("leader") if isinstance(vault, Mapping) else None).lower()
+    if not acting:
+        raise MalformedReplyError("whose sub-account or vault the address is, is not told")
+    try:
+        wallet = str(exchange.eth_get_address_from_private_key(exchange.privateKey)).lower()
+    except ValueError:
+        # Without its cause, which may quote the secret.
+        raise WrongAccountError("`secret` is not a private key") from None
+    if wallet != acting:
+        of_wallet, whose = await _role(exchange, wallet)
+        if of_wallet != "agent" or other_id(whose.get("user")).lower() != acting:
+            raise WrongAccountError(
+                f"`secret` is the key of {wallet}, which is no API wallet of the account of `key`"
+            )
+    if acting != address:
+        exchange.options["vaultAddress"] = address
+    own = bool(wallet == acting)
+    exchange.options[_PROVED] = own
+    return own
 
 
 class _Contexts(PriceList):
@@ -116,6 +186,8 @@ class Hyperliquid(Exchange):
             "approvedBuilderFee": False,
             "builderFee": False,
             "fetchMarkets": {"types": ["swap"]},
+            # A second account takes these tables from the first, and stumbles where there are none.
+            **{name: {} for name in _TABLES},
         },
         # Main dex only: builders' dexes settle in USDC as well, and are not in this read.
         listed_only=True,
@@ -127,6 +199,8 @@ class Hyperliquid(Exchange):
         account_fills=True,
         keeps_closed=True,
         cancels_by_kind=False,
+        streams=True,
+        stream_topics=2,
     )
     phrases = (
         ("reduce only order would increase position", VenueErrorKind.NOTHING_TO_REDUCE),
@@ -144,10 +218,34 @@ class Hyperliquid(Exchange):
         ("post only order would have immediately matched", VenueErrorKind.PRICE_BAND),
         ("away from the reference price", VenueErrorKind.PRICE_BAND),
         ("too many cumulative requests", VenueErrorKind.RATE_LIMIT),
+        ("duplicate cloid", VenueErrorKind.DUPLICATE_ID),
+        ("vault not registered", VenueErrorKind.KEY),
+        ("must deposit before", VenueErrorKind.KEY),
+        ("invalid nonce", VenueErrorKind.CLOCK),
+        ("trading is halted", VenueErrorKind.NOT_TRADABLE),
+        ("invalid asset", VenueErrorKind.NOT_TRADABLE),
     )
 
     def adjust(self, exchange: Any) -> None:
         exchange.handle_builder_fee_approval = _no_builder
+
+        async def proved() -> bool:
+            await _prove_wallet(exchange)
+            return True
+
+        # ccxt awaits this before it signs an order or a cancel; what it does itself there is to
+        # approve a builder, to set a referrer, and to ask how the account is unified.
+        exchange.initialize_client = proved
+        indexed = exchange.set_markets
+
+        def named(*args: Any) -> Any:
+            # ccxt's ids are asset numbers; the venue's own rows name the coin.
+            markets = indexed(*args)
+            for market in list(exchange.markets.values()):
+                exchange.markets_by_id.setdefault(market["baseName"], [market])
+            return markets
+
+        exchange.set_markets = named
 
     limits = (_WEIGHT,)
 
@@ -172,19 +270,14 @@ class Hyperliquid(Exchange):
         With such an address every read answers well, and shows an empty account.
         """
         address = session.settings.key.reveal().lower()
-        body = await session.exchange.publicPostInfo({"type": "userRole", "user": address})
-        role = body.get("role") if isinstance(body, Mapping) else None
-        data = body.get("data") if isinstance(body, Mapping) else None
-        data = data if isinstance(data, Mapping) else {}
-        if role == "agent":
-            whose = other_id(data.get("user")) or "another"
-            raise WrongAccountError(f"`key` is an API wallet's address; the account's is {whose}")
-        if role == "missing":
-            raise WrongAccountError("`key` is the address of no account of the venue")
-        if role not in ("user", "subAccount", "vault"):
-            raise MalformedReplyError("what the address is, role, is not told")
+        role, data = await _own_role(session.exchange)
         main = other_id(data.get("master")).lower()
         return Identity(id=address, sub_account=role == "subAccount", main_id=main)
+
+    async def key_rights(self, session: Session) -> KeyRights:
+        """An API wallet trades and cannot withdraw; the account's own key can do everything."""
+        own = await _prove_wallet(session.exchange)
+        return KeyRights(read=True, trade=True, withdraw=own)
 
     def price_lists(self, settles: tuple[str, ...], kinds: frozenset[PriceKind]) -> list[PriceList]:
         """`metaAndAssetCtxs`: what is paid for a usual size (impactPxs), and the mark price.
@@ -309,3 +402,53 @@ class Hyperliquid(Exchange):
         # The fee includes the builder's, which ccxt adds once more.
         _, currency = super().fill_fee(trade, raw)
         return decimal_or_none(raw.get("fee")), currency
+
+    def prepare_stream(self, exchange: Any) -> None:
+        # The pushed list of positions leaves out a leg that is closed; each fill tells the leg that
+        # it found, and so what became of it.
+        exchange.watch_positions = exchange.watch_my_trades
+        # ccxt reads a frame's errors as if they were a reply's, which our check of replies takes
+        # for an empty one. This instance asks nothing over HTTP.
+        exchange.handle_errors = functools.partial(type(exchange).handle_errors, exchange)
+
+    def read_push(self, message: Mapping[str, Any]) -> list[LegPush | OrderPush] | None:
+        """The channels `userFills` and `orderUpdates`."""
+        channel, data = message.get("channel"), message.get("data")
+        if channel == "userFills":
+            told = data if isinstance(data, Mapping) else {}
+            # The first message has the last fills of before.
+            fills = [] if is_true(told.get("isSnapshot")) else rows_of(told.get("fills"))
+            return [LegPush(row) for row in map(_leg_after, fills) if row is not None]
+        if channel != "orderUpdates":
+            return None
+        return [_order_push(row) for row in rows_of(data)]
+
+    def confirms_subscription(self, message: Mapping[str, Any]) -> bool:
+        data = message.get("data")
+        confirmed = isinstance(data, Mapping) and data.get("method") == "subscribe"
+        return message.get("channel") == "subscriptionResponse" and confirmed
+
+
+def _leg_after(fill: Row) -> Row | None:
+    """The leg as a fill leaves it, in the names of a position's row."""
+    start, size = decimal_or_none(fill.get("startPosition")), decimal_or_none(fill.get("sz"))
+    side = {"B": 1, "A": -1}.get(str(fill.get("side")))
+    if start is None or size is None or side is None:
+        return None
+    coin = fill.get("coin")
+    return {"symbol": coin, "position": {"coin": coin, "szi": str(start + side * size)}}
+
+
+def _order_push(row: Row) -> OrderPush:
+    order = row.get("order")
+    order = order if isinstance(order, Mapping) else {}
+    amount, left = decimal_or_none(order.get("origSz")), decimal_or_none(order.get("sz"))
+    status = row.get("status")
+    return OrderPush(
+        symbol=order.get("coin"),
+        order_id=order.get("oid"),
+        client_id=order.get("cloid"),
+        status="canceled" if status == "scheduledCancel" else status,
+        amount=order.get("origSz"),
+        filled=None if amount is None or left is None else str(amount - left),
+    )

@@ -23,8 +23,8 @@ from okx.websocket.WsPrivateAsync import WsPrivateAsync
 
 from messages.values import Side
 from simulator import Exchange, SimulatedVenue
+from simulator.logins import PASSPHRASE
 from simulator.market import Market
-from simulator.okx import PASSPHRASE
 from tests.simulator.conftest import BTC, dec, still_venue, until
 from tests.simulator.judges.loopback import hosts_lead_to
 
