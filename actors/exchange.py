@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import msgspec
 
+from actors.exchange_reading import ReadingExchange
 from actors.execution.cleanup import clean_up
 from actors.execution.close import Close
 from actors.execution.close_context import CloseContext
 from actors.execution.protective_stop import place_stop
-from actors.execution.reading import ReadingExchange
 from actors.execution.shared_orders import SharedOrders
-from actors.execution.venue_actor import as_error
 from actors.runtime import (
     ChildSpec,
     DeferredReply,
     handles,
 )
+from actors.venue_actor import as_error
 from messages.budget import Lane
 from messages.execution import ErrorCode, ExecutionResult
 from messages.settings import AccountSettings, Leftovers, Mode, Settings

@@ -32,11 +32,11 @@ from loguru import logger
 
 from actors import paths
 from actors.aged_scan import AgedScanState
-from actors.execution.venue_actor import ExchangeState
 from actors.orphans import OrphansState
 from actors.reconciliation import ReconciliationState
 from actors.runtime import System
 from actors.tree import guard_tree
+from actors.venue_actor import ExchangeState
 from console.service.garbage_collection import collecting_gently
 from messages.settings import (
     AccountSettings,

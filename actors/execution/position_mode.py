@@ -6,26 +6,31 @@ none. Held for one net position, its rows of both sides would be nobody's to jud
 
 from __future__ import annotations
 
+from actors import paths
 from actors.context import Context
-from actors.ledger_client import ask_ledger
+from actors.runtime import AskFailed
+from messages.to_exchange import Markets
 from messages.to_ledger import ActiveRows
-from messages.venue import Connected
 from rules.legs import ledger_legs
 from rules.symbols import SymbolIndex
 from venues.port import Venue
 
+PATIENCE = 5.0
+"""Seconds."""
 
-async def ask_mode(
-    context: Context, venue: Venue, account: str, connected: Connected
-) -> bool | None:
+
+async def ask_mode(context: Context, venue: Venue, account: str, markets: Markets) -> bool | None:
     """Whether the sides of a symbol are legs of their own; None where nothing says so.
 
-    Asks only where the ledger has rows of both sides, and for one of those symbols.
+    Asks only where the ledger has rows of both sides, and for one of those symbols. A bot's ledger
+    that is away holds up nothing: then nothing says so yet.
     """
     if not venue.can_query_symbol:
         return None
-    rows = await ask_ledger(context, ActiveRows(account=account))
-    view = ledger_legs(rows, account, SymbolIndex(connected.instruments))
+    rows = await context.attempt(paths.LEDGER, ActiveRows(account=account), timeout=PATIENCE)
+    if isinstance(rows, AskFailed):
+        return None
+    view = ledger_legs(rows, account, SymbolIndex(markets.instruments))
     key = min((key for key in view.legs if view.has_opposite(key)), default=None)
     if key is None:
         return None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from actors import paths
-from actors.execution.venue_actor import ExchangeState
 from actors.runtime import AskFailed, System
+from actors.venue_actor import ExchangeState
 from console.control.replies import AccountBudget
 from console.service.actor_states import shown_state
 from messages.to_exchange import ReadBudget

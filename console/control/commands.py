@@ -15,8 +15,8 @@ from importlib.metadata import version
 
 from actors import paths
 from actors.aged_memory import AgedState
-from actors.execution.venue_actor import ExchangeState
 from actors.runtime import AskFailed, NoSuchActor, Pauses, Started, System
+from actors.venue_actor import ExchangeState
 from console.control import protocol as p
 from console.control.budgets import account_budget
 from console.control.legs import find_leg, no_such_account

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 
 from actors import paths
-from actors.execution.venue_actor import ExchangeState
 from actors.monitoring.verdicts import JUDGE_TIMEOUT
 from actors.runtime import AskFailed, System
+from actors.venue_actor import ExchangeState
 from console.control.legs import markets_of
 from console.control.replies import LegStory
 from console.service.actor_states import shown_state

@@ -15,12 +15,12 @@ import msgspec
 from actors import paths
 from actors.aged_memory import AgedState
 from actors.delivery import DelivererState
-from actors.execution.venue_actor import ExchangeState
 from actors.ledger_access import LedgerState
 from actors.orphans import OrphansState
 from actors.reconciliation import ReconciliationState
 from actors.runtime import AskFailed, System
 from actors.runtime.introspection import NodeInfo
+from actors.venue_actor import ExchangeState
 from console.control.budgets import account_budget
 from console.control.replies import AccountBudget
 from console.service.actor_states import shown, shown_state

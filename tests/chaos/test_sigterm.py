@@ -45,7 +45,7 @@ def test_sigterm_in_the_middle_of_ten_closes_loses_none_and_repeats_none(tmp_pat
             rows = [await ledger.add_position(due(venue, *leg)) for leg in LEGS]
             # Some orders are filled with nobody told of it, and some are still on their way.
             venue.faults.order(
-                Fault(kind=FaultKind.DELAY_REPLY, endpoint="order.create", count=None, seconds=1)
+                Fault(kind=FaultKind.DELAY_REPLY, endpoint="order.create", count=None, seconds=20)
             )
             first = start_guard(settings, sites=tmp_path / "first")
             await until(lambda: len(venue.requests.orders(ACCOUNT)) >= 4, "closes are under way")

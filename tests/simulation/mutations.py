@@ -17,9 +17,9 @@ from typing import Any
 import msgspec
 
 from actors import aged_leg, stream
+from actors.exchange_reading import ReadingExchange
 from actors.execution import close, evidence
 from actors.execution.orders import Orders
-from actors.execution.reading import ReadingExchange
 from actors.execution.shared_reads import SharedReads
 from actors.monitoring import row_closing, verdicts
 from actors.orphans import Orphans

@@ -14,11 +14,11 @@ import pytest
 
 from actors import paths
 from actors.aged_memory import AgedState
-from actors.execution.venue_actor import ExchangeState
 from actors.ledger import LedgerActor
 from actors.ledger_access import LedgerState
 from actors.orphans import OrphansState
 from actors.runtime import ChildSpec, NodeInfo, Supervisor, System
+from actors.venue_actor import ExchangeState
 from console.control import protocol as p
 from console.control.commands import Operator
 from console.control.replies import AccountBudget

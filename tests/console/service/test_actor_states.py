@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from actors.aged_memory import AgedState
-from actors.execution.venue_actor import ExchangeState
 from actors.runtime import Actor, ChildSpec, Supervisor, System, handles
+from actors.venue_actor import ExchangeState
 from console.control.overview import leg_view
 from console.service.actor_states import shown_state
 from messages.base import Request

@@ -20,7 +20,6 @@ from actors.execution.leg_opening import find_opening
 from actors.execution.orders import Orders
 from actors.execution.position_mode import ask_mode
 from actors.execution.shared_reads import SharedReads
-from actors.execution.venue_actor import VenueActor, as_error
 from actors.ledger_client import ask_ledger
 from actors.prices import PriceReader
 from actors.runtime import (
@@ -29,6 +28,7 @@ from actors.runtime import (
     Timer,
     handles,
 )
+from actors.venue_actor import VenueActor, as_error
 from messages.base import Done
 from messages.budget import BudgetUse, Lane
 from messages.execution import ExecutionResult
@@ -82,6 +82,9 @@ RELOAD_PAUSE = timedelta(seconds=30)
 IDENTITY_RETRY = timedelta(seconds=60)
 """How soon a venue that did not answer is asked again whose login this is."""
 
+MODE_RETRY = timedelta(seconds=60)
+"""How soon an account whose position mode nobody could tell is asked again."""
+
 RECONNECT_FIRST = 1.0
 RECONNECT_LAST = 60.0
 
@@ -92,6 +95,10 @@ class AccountUnusable(Exception):
 
 class Connect(msgspec.Struct, frozen=True):
     """Sent to itself: load the markets."""
+
+
+class AskMode(msgspec.Struct, frozen=True):
+    """Sent to itself: in which position mode is an account that shows no position?"""
 
 
 class AskIdentity(msgspec.Struct, frozen=True):
@@ -159,10 +166,7 @@ class ReadingExchange(VenueActor):
             await self._orders.settle_open(None, self._account.name)
             if answer.hedged is None:
                 # An account that is empty now shows no mode, and its rows must be judged.
-                hedged = hedged_before
-                if hedged is None:
-                    hedged = await ask_mode(self, self._venue, self._account.name, answer)
-                answer = msgspec.structs.replace(answer, hedged=hedged)
+                answer = msgspec.structs.replace(answer, hedged=hedged_before)
         return answer
 
     async def _recall(self) -> bool | None:
@@ -204,6 +208,8 @@ class ReadingExchange(VenueActor):
             self._health.recovered()
             if self._identity.told is None:
                 self.tell_self(AskIdentity())
+            if answer.hedged is None:
+                self.tell_self(AskMode())
             self._have_it_decided()
             return
         self._refuse_if_unusable(answer)
@@ -214,6 +220,27 @@ class ReadingExchange(VenueActor):
         self._health.troubled(answer)
         self._reads.refuse_all(f"not connected: {answer}")
         self.after(delay, Connect())
+
+    @handles
+    def ask_mode(self, message: AskMode) -> None:
+        """Until it is known, rows of both sides of a symbol are judged as one net position."""
+        if self._markets is not None and self._markets.hedged is None:
+            job = ask_mode(self, self._venue, self._account.name, self._markets)
+            self._work(Lane.ROUND, job, self._on_mode, name="position mode")
+
+    def _on_mode(self, hedged: bool | None) -> None:
+        if self._markets is None or self._markets.hedged is not None:
+            return
+        if hedged is None:
+            self.after(MODE_RETRY, AskMode())
+        else:
+            self._know_mode(hedged)
+
+    def _know_mode(self, hedged: bool) -> None:
+        if self._markets is not None:
+            self._markets = msgspec.structs.replace(self._markets, hedged=hedged)
+            self._leg_judge.markets = self._markets
+            self.state.hedged = hedged
 
     def _refuse_if_unusable(self, error: VenueError) -> None:
         if error.kind in (VenueErrorKind.KEY, VenueErrorKind.RIGHTS):
@@ -369,10 +396,7 @@ class ReadingExchange(VenueActor):
     def _learn_mode(self, snapshot: Snapshot) -> None:
         """Some venues show their position mode only in the positions."""
         if self._markets is not None and snapshot.positions:
-            hedged = any(position.hedged for position in snapshot.positions)
-            self._markets = msgspec.structs.replace(self._markets, hedged=hedged)
-            self._leg_judge.markets = self._markets
-            self.state.hedged = hedged
+            self._know_mode(any(position.hedged for position in snapshot.positions))
 
     @handles
     def judge(self, message: JudgeLeg) -> Judgement | DeferredReply[Judgement]:
