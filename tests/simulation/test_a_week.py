@@ -121,6 +121,8 @@ async def a_week(path: Path, seed: int) -> tuple[World, Week]:
     detangle.invariant(world.watch.check_step)
     await world.start_guard()
     await week.trade()
+    # What was opened last is to be seen as well.
+    await asyncio.sleep(SEEN_AFTER)
     week.close_orphans()
     await asyncio.sleep(QUIET.total_seconds())
     await until(lambda: not world.active_rows(), 7200, "every row of the week is closed")
