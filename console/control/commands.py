@@ -198,12 +198,14 @@ class Operator:
             actor="control",
             details={"by": by, "row_ids": list(leg.row_ids)},
         )
+        # First, so that it is on record who did it: the leg's own actor knows only that it is held.
+        # What is ordered in between ends when that actor sees the hold.
+        taken_back = await self._orders.take_back(leg, by) if held else ()
         done = await self._system.attempt(
             paths.LEDGER, SetHeld(row_ids=leg.row_ids, held=held, event=event)
         )
         if isinstance(done, AskFailed):
             return failed(done)
-        taken_back = await self._orders.take_back(leg, by) if held else ()
         rows = ", ".join(map(str, leg.row_ids))
         what = "held: the guard leaves it alone" if held else "released: the guard looks after it"
         also = "; what was ordered for it is taken back" if taken_back else ""
