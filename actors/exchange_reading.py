@@ -124,7 +124,6 @@ class ReadingExchange(VenueActor):
     ) -> None:
         super().__init__(venue, account, settings)
         self._markets: Markets | None = None
-        self._told_identity = ""
         self._prices = PriceReader(self, account.name, prices)
         self._closing: dict[LegKey, list[DeferredReply[ExecutionResult]]] = {}
         self._identity = IdentityCheck(self, venue, account)

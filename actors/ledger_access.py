@@ -106,6 +106,7 @@ class UnderWay:
 
     async def all_ended(self) -> None:
         """Wait for all of them, for a stop; if that is cut off, so are they."""
+        # A stop has its time, and a request that outlived it would write for nobody.
         try:
             while self._tasks:
                 await asyncio.wait(self._tasks)

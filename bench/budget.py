@@ -151,24 +151,22 @@ async def waves(venue: Venue, folder: Path, rounds: int, log: Log) -> dict[str, 
 def of_waves(
     name: str, done: list[Wave], bares: list[float], exchange: Exchange
 ) -> dict[str, float]:
-    def median(read: Sequence[float]) -> float:
-        return statistics.median(read)
-
     count = done[0].legs
-    flat = median([it.flat for it in done])
+    flat = statistics.median([it.flat for it in done])
     figures = {
-        f"{name}_first_order_round_trips": median([it.first_order for it in done]) / ROUND_TRIP,
+        f"{name}_first_order_round_trips": statistics.median([it.first_order for it in done])
+        / ROUND_TRIP,
         f"{name}_flat_s": flat,
-        f"{name}_rows_after_flat_s": median([it.rows for it in done]),
-        f"{name}_requests_a_close": median([it.requests / count for it in done]),
-        f"{name}_weight_a_close": median([it.weight / count for it in done]),
+        f"{name}_rows_after_flat_s": statistics.median([it.rows for it in done]),
+        f"{name}_requests_a_close": statistics.median([it.requests / count for it in done]),
+        f"{name}_weight_a_close": statistics.median([it.weight / count for it in done]),
         f"{name}_order_wait_s": max(it.order_wait for it in done),
         f"{name}_orders_refused": float(max(it.refused for it in done)),
         f"{name}_rows_without_exit": float(max(it.without_exit for it in done)),
     }
     if bares:
-        figures[f"{name}_bare_flat_s"] = median(bares)
-        figures[f"{name}_flat_to_bare"] = median(
+        figures[f"{name}_bare_flat_s"] = statistics.median(bares)
+        figures[f"{name}_flat_to_bare"] = statistics.median(
             [mine.flat / its for mine, its in zip(done, bares, strict=True)]
         )
     if count > BURST[exchange]:

@@ -62,6 +62,7 @@ class OrderNews:
         news = News()
         waiting = self._waiting.setdefault(client_order_id, [])
         waiting.append(news)
+        # Whatever ends the wait, a cancelled worker included: nobody listens for this id any more.
         try:
             yield news
         finally:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
+
 from actors import paths
 from actors.runtime import AskFailed, System
 from actors.venue_actor import ExchangeState
@@ -14,7 +17,12 @@ _PATIENCE = 2.0
 """Seconds. An exchange actor answers from memory; one that is away is told as such."""
 
 
-async def account_budget(system: System, account: str) -> AccountBudget:
+async def account_budgets(system: System, accounts: Iterable[str]) -> tuple[AccountBudget, ...]:
+    """One for each account, asked at once: one that does not answer delays nobody by more than it."""
+    return tuple(await asyncio.gather(*(_account_budget(system, name) for name in accounts)))
+
+
+async def _account_budget(system: System, account: str) -> AccountBudget:
     """The limits as the exchange actor sees them, and what the open legs mean for them."""
     path = paths.exchange(account)
     use = await system.attempt(path, ReadBudget(), timeout=_PATIENCE)

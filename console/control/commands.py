@@ -18,7 +18,7 @@ from actors.aged_memory import AgedState
 from actors.runtime import AskFailed, NoSuchActor, Pauses, Started, System
 from actors.venue_actor import ExchangeState
 from console.control import protocol as p
-from console.control.budgets import account_budget
+from console.control.budgets import account_budgets
 from console.control.legs import find_leg, no_such_account
 from console.control.orders import Orders
 from console.control.overview import leg_view, overview
@@ -138,7 +138,7 @@ class Operator:
         if command.account is not None and command.account not in self._accounts:
             return no_such_account(command.account, self._accounts)
         names = self._accounts if command.account is None else (command.account,)
-        return p.Budgets(budgets=tuple([await account_budget(self._system, it) for it in names]))
+        return p.Budgets(budgets=await account_budgets(self._system, names))
 
     async def _reload(self, command: p.Reload) -> p.Reply:
         order = Reload(dry_run=command.dry_run, by=command.by or "operator")

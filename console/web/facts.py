@@ -21,7 +21,7 @@ from actors.reconciliation import ReconciliationState
 from actors.runtime import AskFailed, System
 from actors.runtime.introspection import NodeInfo
 from actors.venue_actor import ExchangeState
-from console.control.budgets import account_budget
+from console.control.budgets import account_budgets
 from console.control.replies import AccountBudget
 from console.service.actor_states import shown, shown_state
 from console.top.urgency import urgent_rows_in_parts
@@ -93,7 +93,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 async def gather(system: System, settings: Settings, *, positions: int = 0) -> Facts:
     """What is so now, with so many of the most urgent positions."""
     accounts = []
-    for account in settings.accounts:
+    budgets = await account_budgets(system, [account.name for account in settings.accounts])
+    for account, budget in zip(settings.accounts, budgets, strict=True):
         accounts.append(
             AccountFacts(
                 name=account.name,
@@ -103,7 +104,7 @@ async def gather(system: System, settings: Settings, *, positions: int = 0) -> F
                 reconciliation=shown_state(
                     system, paths.reconciliation(account.name), ReconciliationState
                 ),
-                budget=await account_budget(system, account.name),
+                budget=budget,
             )
         )
         # Hundreds of accounts are not to hold up whoever has an order to send.
