@@ -20,12 +20,12 @@ from simulator.bitget_orders import BitgetOrders
 from simulator.bitget_plans import BitgetPlans
 from simulator.bitget_public import BitgetPublic
 from simulator.bitget_quotas import BitgetQuotas
-from simulator.bitget_words import TOO_MANY, Refusal, error
+from simulator.bitget_words import TOO_MANY, error
 from simulator.instruments import Exchange
 from simulator.logins import PASSPHRASE
 from simulator.market import Market
 from simulator.state import Account
-from simulator.wire import Call, Handler, HttpRequest, Params, Reply, Route, flat, ms
+from simulator.wire import Call, HttpRequest, Params, Refusal, Reply, Route, answering, flat, ms
 
 FRESH_MS = 30_000
 """How far a request's timestamp may be from the venue's clock."""
@@ -47,7 +47,7 @@ class Bitget:
             **BitgetPlans(market).routes(),
         }
         self._routes = {
-            at: replace(it, handler=_answering(it.handler)) for at, it in routes.items()
+            at: replace(it, handler=answering(it.handler, _refused)) for at, it in routes.items()
         }
 
     def route(self, method: str, path: str) -> Route | None:
@@ -114,13 +114,5 @@ def signature(secret: Secret, payload: str) -> str:
     return base64.b64encode(digest).decode()
 
 
-def _answering(handler: Handler) -> Handler:
-    """A handler whose refusals are replies."""
-
-    def answer(call: Call) -> Reply:
-        try:
-            return handler(call)
-        except Refusal as refusal:
-            return error(refusal.code, refusal.message, call.at)
-
-    return answer
+def _refused(call: Call, refusal: Refusal) -> Reply:
+    return error(refusal.code, refusal.message, call.at)

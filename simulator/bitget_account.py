@@ -23,7 +23,6 @@ from simulator.bitget_words import (
     CLASSIC,
     KEPT,
     MODE_HELD,
-    Refusal,
     error,
     may_trade,
     ok,
@@ -35,7 +34,7 @@ from simulator.bitget_words import (
 from simulator.instruments import Exchange, Listing
 from simulator.market import Market
 from simulator.state import RejectReason
-from simulator.wire import Call, Reply, Route, Row, ms, text
+from simulator.wire import Call, Refusal, Reply, Route, Row, ms, text
 
 WEEK = timedelta(days=7)
 READS = ("coor", "cpor")

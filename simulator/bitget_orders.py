@@ -17,7 +17,6 @@ from simulator.bitget_spec import order_spec
 from simulator.bitget_words import (
     NOT_IN_DETAIL,
     NOT_TO_CANCEL,
-    Refusal,
     may_trade,
     ok,
     page,
@@ -28,7 +27,7 @@ from simulator.bitget_words import (
 )
 from simulator.market import Market
 from simulator.state import Order, OrderSpec, Rejection, RejectReason, Slot
-from simulator.wire import Call, Reply, Route, Row, batch_of
+from simulator.wire import Call, Refusal, Reply, Route, Row, batch_of
 
 MOST_IN_BATCH = 50
 

@@ -26,7 +26,6 @@ from simulator.bitget_words import (
     NO_TPSL,
     NOTHING_TO_PROTECT,
     PLAN_ENDED,
-    Refusal,
     may_trade,
     ok,
     page,
@@ -39,7 +38,7 @@ from simulator.instruments import Listing
 from simulator.market import Market
 from simulator.state import Attachment, Order, Position, Rejection, RejectReason
 from simulator.trailing import Trail
-from simulator.wire import Call, Reply, Route, Row, batch_of, text
+from simulator.wire import Call, Refusal, Reply, Route, Row, batch_of, text
 
 LISTS = {"normal_plan": ("normal_plan",), "track_plan": ("track_plan",), "profit_loss": TPSL}
 """What each `planType` of the two lists shows."""

@@ -16,11 +16,11 @@ from simulator.bitget_rows import (
     is_of,
     ticker_row,
 )
-from simulator.bitget_words import Refusal, ok, product_of, refused
+from simulator.bitget_words import ok, product_of, refused
 from simulator.instruments import Exchange, Listing
 from simulator.market import Market
 from simulator.state import RejectReason
-from simulator.wire import Call, Reply, Route, Row, ms, text
+from simulator.wire import Call, Refusal, Reply, Route, Row, ms, text
 
 MINUTE_MS = 60_000
 GRANULARITIES = {

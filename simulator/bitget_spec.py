@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from messages.values import ZERO, OrderSide, Side
 from simulator.bitget_rows import margin_mode
-from simulator.bitget_words import SHORT_STOP, Refusal, refused
+from simulator.bitget_words import SHORT_STOP, refused
 from simulator.instruments import Listing
 from simulator.prices import Prices
 from simulator.state import (
@@ -25,7 +25,7 @@ from simulator.state import (
     TimeInForce,
 )
 from simulator.trailing import Trail
-from simulator.wire import Call
+from simulator.wire import Call, Refusal
 
 FORCES = {
     "": TimeInForce.GTC,

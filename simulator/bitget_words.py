@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from simulator.instruments import Listing
 from simulator.state import Rejection, RejectReason
-from simulator.wire import Call, Reply, Row, ms
+from simulator.wire import Call, Refusal, Reply, Row, ms
 
 T = TypeVar("T")
 
@@ -61,15 +61,6 @@ NO_PLAN = ("43025", "Plan order does not exist")
 PLAN_ENDED = ("43026", "The plan order has been closed")
 MODE_HELD = ("40920", "Position or order exists, the position mode cannot be switched")
 TOO_MANY = ("429", "Too Many Requests")
-
-
-class Refusal(ValueError):
-    """A request that breaks a rule, with the exchange's own code for it."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 def error(code: str, message: str, at: datetime) -> Reply:

@@ -19,11 +19,11 @@ from simulator.bybit_orders import BybitOrders
 from simulator.bybit_positions import BybitPositions
 from simulator.bybit_public import BybitPublic
 from simulator.bybit_quotas import TOO_MANY, BybitQuotas
-from simulator.bybit_words import Refusal, envelope, error
+from simulator.bybit_words import envelope, error
 from simulator.instruments import Exchange
 from simulator.market import Market
 from simulator.state import Account
-from simulator.wire import Call, Handler, HttpRequest, Params, Reply, Route, flat, ms
+from simulator.wire import Call, HttpRequest, Params, Refusal, Reply, Route, answering, flat, ms
 
 
 class Bybit:
@@ -42,7 +42,7 @@ class Bybit:
             **BybitOrders(market).routes(),
         }
         self._routes = {
-            at: replace(it, handler=_answering(it.handler)) for at, it in routes.items()
+            at: replace(it, handler=answering(it.handler, _refused)) for at, it in routes.items()
         }
 
     def route(self, method: str, path: str) -> Route | None:
@@ -99,16 +99,8 @@ class Bybit:
         return self.error("10001", f"params error: {message}")
 
 
-def _answering(handler: Handler) -> Handler:
-    """A handler whose refusals are replies."""
-
-    def answer(call: Call) -> Reply:
-        try:
-            return handler(call)
-        except Refusal as refusal:
-            return error(call, refusal.code, refusal.message)
-
-    return answer
+def _refused(call: Call, refusal: Refusal) -> Reply:
+    return error(call, refusal.code, refusal.message)
 
 
 def _signed(secret: Secret, payload: str, signature: str) -> bool:

@@ -11,11 +11,11 @@ from decimal import Decimal
 from messages.values import ZERO, OrderSide
 from simulator.bybit_order_rows import LOG_TYPES, log_row
 from simulator.bybit_rows import category, wallet_row
-from simulator.bybit_words import Refusal, ok, page
+from simulator.bybit_words import ok, page
 from simulator.instruments import Exchange
 from simulator.market import Market
 from simulator.state import Account, Execution
-from simulator.wire import Call, Reply, Route, Row, ms, text
+from simulator.wire import Call, Refusal, Reply, Route, Row, ms, text
 
 DAY = timedelta(days=1)
 MARGIN_MODES = ("ISOLATED_MARGIN", "REGULAR_MARGIN", "PORTFOLIO_MARGIN")

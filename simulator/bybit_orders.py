@@ -14,11 +14,11 @@ from simulator.bybit_order_rows import NO_ORDERS, order_row, order_status
 from simulator.bybit_positions import window
 from simulator.bybit_rows import category
 from simulator.bybit_spec import amended_spec, check_attached, order_spec
-from simulator.bybit_words import MISSING_SCOPE, Refusal, category_of, ok, page, words_of
+from simulator.bybit_words import MISSING_SCOPE, category_of, ok, page, words_of
 from simulator.instruments import Exchange, Listing
 from simulator.market import Market
 from simulator.state import Order, Rejection, RejectReason, State
-from simulator.wire import Call, Reply, Route, Row, batch_of, ms
+from simulator.wire import Call, Refusal, Reply, Route, Row, batch_of, ms
 
 MOST_ACTIVE = 500
 MOST_CONDITIONAL = 10

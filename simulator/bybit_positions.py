@@ -10,20 +10,12 @@ from datetime import datetime, timedelta
 from simulator.bybit_order_rows import EXEC_TYPES, closed_row, execution_row
 from simulator.bybit_rows import MOST_LEVERAGE, category, flat_row, position_row
 from simulator.bybit_spec import check_sides, trading_stop
-from simulator.bybit_words import (
-    NOT_MODIFIED,
-    UNIFIED,
-    Refusal,
-    category_of,
-    error,
-    ok,
-    page,
-)
+from simulator.bybit_words import NOT_MODIFIED, UNIFIED, category_of, error, ok, page
 from simulator.instruments import Exchange, Listing
 from simulator.market import Market
 from simulator.state import Account, Attachment, Position, Slot
 from simulator.trailing import Trail
-from simulator.wire import Call, Reply, Route, Row
+from simulator.wire import Call, Refusal, Reply, Route, Row
 
 WEEK = timedelta(days=7)
 MOST_PARTIAL = 20

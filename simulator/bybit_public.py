@@ -15,10 +15,10 @@ from simulator.bybit_rows import (
     risk_row,
     ticker_row,
 )
-from simulator.bybit_words import Refusal, category_of, ok, page
+from simulator.bybit_words import category_of, ok, page
 from simulator.instruments import Exchange, Listing
 from simulator.market import Market
-from simulator.wire import Call, Reply, Route, Row, ms, text
+from simulator.wire import Call, Refusal, Reply, Route, Row, ms, text
 
 MINUTE_MS = 60_000
 INTERVALS = {

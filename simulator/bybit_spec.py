@@ -11,11 +11,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 from messages.values import ZERO, OrderSide
-from simulator.bybit_words import Refusal
 from simulator.instruments import Listing
 from simulator.prices import Prices
 from simulator.state import Account, Attachment, OrderSpec, Slot, TimeInForce
-from simulator.wire import Call, Params, text
+from simulator.wire import Call, Params, Refusal, text
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9_-]{0,36}")
 TRIGGERS = ("LastPrice", "MarkPrice", "IndexPrice")

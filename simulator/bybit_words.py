@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from simulator.state import Rejection, RejectReason
-from simulator.wire import Call, Reply, Row, ms, page_start
+from simulator.wire import Call, Refusal, Reply, Row, ms, page_start
 
 T = TypeVar("T")
 
@@ -46,15 +46,6 @@ MISSING_SCOPE = (
     "10001",
     "Missing some parameters that must be filled in, symbol or settleCoin or baseCoin",
 )
-
-
-class Refusal(ValueError):
-    """A request that breaks a rule, with the exchange's own code for it."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 def envelope(code: str, message: str, at_ms: int) -> Reply:

@@ -25,9 +25,20 @@ from simulator.okx_algo import OkxAlgo
 from simulator.okx_orders import OkxOrders
 from simulator.okx_public import OkxPublic
 from simulator.okx_quotas import TOO_MANY, OkxQuotas
-from simulator.okx_words import ROW_CODES, Refusal, envelope
+from simulator.okx_words import ROW_CODES, envelope
 from simulator.state import Account
-from simulator.wire import Call, Handler, HttpRequest, Params, Reply, Route, Row, encode, flat
+from simulator.wire import (
+    Call,
+    HttpRequest,
+    Params,
+    Refusal,
+    Reply,
+    Route,
+    Row,
+    answering,
+    encode,
+    flat,
+)
 
 LIFE = timedelta(seconds=30)
 """How far a request's time may lie from the venue's."""
@@ -51,7 +62,7 @@ class Okx:
             **OkxAlgo(market).routes(),
         }
         self._routes = {
-            at: replace(it, handler=_answering(it.handler)) for at, it in routes.items()
+            at: replace(it, handler=answering(it.handler, _refused)) for at, it in routes.items()
         }
 
     def route(self, method: str, path: str) -> Route | None:
@@ -138,13 +149,5 @@ def _listed(body: bytes) -> Params | None:
     return {**first, "batch": encode(members).decode()}
 
 
-def _answering(handler: Handler) -> Handler:
-    """A handler whose refusals are replies."""
-
-    def answer(call: Call) -> Reply:
-        try:
-            return handler(call)
-        except Refusal as refusal:
-            return envelope(refusal.code, refusal.message)
-
-    return answer
+def _refused(_: Call, refusal: Refusal) -> Reply:
+    return envelope(refusal.code, refusal.message)

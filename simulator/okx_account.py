@@ -25,9 +25,9 @@ from simulator.okx_rows import (
     position_row,
 )
 from simulator.okx_spec import PORTFOLIO, listed
-from simulator.okx_words import Refusal, needed, ok, page
+from simulator.okx_words import needed, ok, page
 from simulator.state import Account, Position
-from simulator.wire import Call, Reply, Route, Row, ms, text
+from simulator.wire import Call, Refusal, Reply, Route, Row, ms, text
 
 MODES = {"net_mode": False, "long_short_mode": True}
 FLAT_KEPT = timedelta(days=30)

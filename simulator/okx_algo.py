@@ -15,9 +15,9 @@ from simulator.okx_order_rows import ALGO_STATES, algo_row, algo_type
 from simulator.okx_orders import ARCHIVE, batch, filtered, must_trade, taken, told
 from simulator.okx_rows import instrument_type
 from simulator.okx_spec import algo_spec, listed
-from simulator.okx_words import UNKNOWN_ORDER, Refusal, acted, needed, ok, page, words_of
+from simulator.okx_words import UNKNOWN_ORDER, acted, needed, ok, page, words_of
 from simulator.state import Account, Order, Rejection, State
-from simulator.wire import Call, Reply, Route, Row
+from simulator.wire import Call, Refusal, Reply, Route, Row
 
 ENTIRE = (
     "51088",

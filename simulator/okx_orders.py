@@ -18,19 +18,9 @@ from simulator.market import Market
 from simulator.okx_order_rows import bill_id, fill_row, order_row, order_state, order_type
 from simulator.okx_rows import SIDES, instrument_type
 from simulator.okx_spec import listed, plain_spec, resized, take_margin_mode
-from simulator.okx_words import (
-    NO_TRADING,
-    UNKNOWN_ORDER,
-    Refusal,
-    acted,
-    needed,
-    ok,
-    page,
-    within,
-    words_of,
-)
+from simulator.okx_words import NO_TRADING, UNKNOWN_ORDER, acted, needed, ok, page, within, words_of
 from simulator.state import Account, Execution, Order, OrderSpec, Rejection, Slot
-from simulator.wire import Call, Params, Reply, Route, Row, flat, ms
+from simulator.wire import Call, Params, Refusal, Reply, Route, Row, flat, ms
 
 T = TypeVar("T")
 

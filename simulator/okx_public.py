@@ -20,8 +20,8 @@ from simulator.okx_rows import (
     ticker_row,
 )
 from simulator.okx_spec import listed
-from simulator.okx_words import Refusal, needed, ok
-from simulator.wire import Call, Handler, Reply, Route, Row, ms, text
+from simulator.okx_words import needed, ok
+from simulator.wire import Call, Handler, Refusal, Reply, Route, Row, ms, text
 
 MINUTE_MS = 60_000
 HOUR = 60 * MINUTE_MS

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 from simulator.okx_orders import batch
-from simulator.okx_words import Refusal, envelope
+from simulator.okx_words import envelope
 from simulator.quotas import RollingWindow
-from simulator.wire import Call, Reply
+from simulator.wire import Call, Refusal, Reply
 
 WINDOW = timedelta(seconds=2)
 TOO_MANY = (

@@ -14,11 +14,11 @@ import msgspec
 from messages.values import ZERO, OrderSide
 from simulator.instruments import Exchange, Listing
 from simulator.market import Market
-from simulator.okx_words import Refusal, needed
+from simulator.okx_words import needed
 from simulator.prices import Prices
 from simulator.state import Account, Attachment, OrderSpec, Slot, TimeInForce
 from simulator.trailing import Trail
-from simulator.wire import Call, text
+from simulator.wire import Call, Refusal, text
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9]{1,32}")
 PLAIN = {

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from simulator.state import OrderSpec, Rejection, RejectReason
-from simulator.wire import Call, Reply, Row, ms
+from simulator.wire import Call, Refusal, Reply, Row, ms
 
 T = TypeVar("T")
 
@@ -80,15 +80,6 @@ STATUSES = {
 """The HTTP status of a code; 401 of the other 501xx, 200 of all others."""
 ROW_CODES = "51"
 """How codes begin that an order's own row bears, where the reply has one."""
-
-
-class Refusal(ValueError):
-    """A request that breaks a rule, with the exchange's own code for it."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 def status_of(code: str) -> int:

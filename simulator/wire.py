@@ -101,6 +101,27 @@ class Reply:
 Handler = Callable[[Call], Reply]
 
 
+class Refusal(ValueError):
+    """A request that breaks a rule, with the exchange's own code for it."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+def answering(handler: Handler, refused: Callable[[Call, Refusal], Reply]) -> Handler:
+    """A handler whose refusals are replies, in the words of `refused`."""
+
+    def answer(call: Call) -> Reply:
+        try:
+            return handler(call)
+        except Refusal as refusal:
+            return refused(call, refusal)
+
+    return answer
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """What answers a path. `endpoint` is the same word for both exchanges; faults use it."""

@@ -18,7 +18,7 @@ _PATIENCE = 2.0
 
 
 async def account_budgets(system: System, accounts: Iterable[str]) -> tuple[AccountBudget, ...]:
-    """One for each account, asked at once: one that does not answer delays nobody by more than it."""
+    """One for each account. All are asked at once: the waits for silent ones do not add up."""
     return tuple(await asyncio.gather(*(_account_budget(system, name) for name in accounts)))
 
 
