@@ -22,6 +22,8 @@ from simulator.market import Market
 from simulator.state import Account, MarketEvent, OrderChanged
 from simulator.wire import Row, encode, ms
 
+HOST = "api.hyperliquid.xyz"
+PATH = "/ws"
 TOPICS = ("clearinghouseState", "orderUpdates", "userFills", "userEvents")
 MEANT = {"clearinghouseState": "position", "userFills": "position", "orderUpdates": "order"}
 """What a channel is about, in the word that is the same for all exchanges."""

@@ -18,7 +18,6 @@ from typing import Self
 
 from aiohttp import web
 
-from simulator import bitget_stream, gate_stream, okx_stream
 from simulator.admin import Admin
 from simulator.binance import Binance
 from simulator.bitget import Bitget
@@ -34,15 +33,6 @@ from simulator.tls import server_context
 from simulator.wire import HttpRequest, RestProtocol
 from simulator.world import demo_market
 
-STREAM_HOSTS = frozenset(
-    {
-        "stream.bybit.com",
-        "fstream.binance.com",
-        okx_stream.HOST,
-        bitget_stream.HOST,
-        gate_stream.HOST,
-    }
-)
 OPERATORS = frozenset({"localhost", "127.0.0.1"})
 TICK_SECONDS = 0.25
 STOP_SECONDS = 0.5
@@ -183,8 +173,7 @@ class SimulatedVenue:
         if host in OPERATORS:
             answer = self._admin.answer(request.method, request.path, await request.read())
             return _response(answer)
-        streaming = host in self.hyperliquid.hosts and request.path == "/ws"
-        if host in STREAM_HOSTS or streaming:
+        if self.streams.serves(host, request.path):
             return await self.streams.serve(request)
         exchange = self._by_host.get(host)
         if exchange is None:

@@ -39,6 +39,9 @@ _BY_TOPIC: dict[Exchange, Callable[[MarketEvent, Market], Iterable[tuple[str, Ro
 }
 """How those tell an event whose sockets follow topics: each topic with its message."""
 
+_ONLY_AT = {hyperliquid_stream.HOST: hyperliquid_stream.PATH}
+"""The path of the sockets where the host serves requests as well."""
+
 
 @dataclass(slots=True, eq=False)
 class _Connection:
@@ -59,6 +62,11 @@ class _Connection:
     outbox: asyncio.Queue[bytes | None] = field(default_factory=asyncio.Queue)
 
 
+Says = Callable[[_Connection, bytes], None]
+Opened = tuple[_Connection, Says]
+"""A socket, and what answers a client's words on it."""
+
+
 class Streams:
     """All open sockets of a venue; market events go out to those of their account."""
 
@@ -75,6 +83,14 @@ class Streams:
         self._faults = faults
         self._now = now
         self._open: set[_Connection] = set()
+        self._doors: dict[str, Callable[[web.BaseRequest], Opened | web.Response]] = {
+            "stream.bybit.com": self._bybit,
+            "fstream.binance.com": self._binance,
+            okx_stream.HOST: self._okx,
+            bitget_stream.HOST: self._bitget,
+            gate_stream.HOST: self._gate,
+            hyperliquid_stream.HOST: self._hyperliquid,
+        }
         self._listen_keys = listen_keys
         listen_keys.on_end.append(self._end_key)
 
@@ -108,36 +124,48 @@ class Streams:
         """Whether an account follows its positions now."""
         return self.followers(account, "position") > 0
 
+    def serves(self, host: str, path: str) -> bool:
+        """Whether a request there asks for a socket."""
+        return host in self._doors and _ONLY_AT.get(host, path) == path
+
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Open a socket for whoever asks on a stream host, and keep it until either side ends."""
-        if request.host.partition(":")[0] == "stream.bybit.com":
-            connection = _Connection(place=bybit_feeds.category_of_path(request.path))
-            return await self._serve(request, connection, self._bybit_says)
-        if request.host.partition(":")[0] == bitget_stream.HOST:
-            if request.path != bitget_stream.PRIVATE:
-                return web.Response(status=404, text=f"{request.path} is not simulated here")
-            return await self._serve(request, _Connection(), self._bitget_says)
-        if request.host.partition(":")[0] == gate_stream.HOST:
-            connection = _Connection(place=gate_stream.place_of(request.path))
-            return await self._serve(request, connection, self._gate_says)
-        if request.host.partition(":")[0] == "api.hyperliquid.xyz":
-            return await self._serve(request, _Connection(), self._hyperliquid_says)
-        if request.host.partition(":")[0] == okx_stream.HOST:
-            connection = _Connection(okx=okx_stream.Session(self._market, request.path))
-            return await self._serve(request, connection, self._okx_says)
+        """Open a socket for whoever asks where there are some, and keep it until either side ends."""
+        opened = self._doors[request.host.partition(":")[0]](request)
+        if isinstance(opened, web.Response):
+            return opened
+        return await self._serve(request, *opened)
+
+    def _bybit(self, request: web.BaseRequest) -> Opened:
+        return _Connection(place=bybit_feeds.category_of_path(request.path)), self._bybit_says
+
+    def _binance(self, request: web.BaseRequest) -> Opened | web.Response:
         streams, combined = binance_stream.streams_named(request.path, dict(request.query))
         connection = _Connection(combined=combined, place=binance_feeds.place_of(request.path))
         # A number is the name of no stream: clients that subscribe later put one there.
         named = [it for it in streams if not it.isdecimal()]
         if not all(self._follow(connection, it) for it in named):
             return web.Response(status=401, text="listenKey is not valid")
-        return await self._serve(request, connection, self._binance_says)
+        return connection, self._binance_says
+
+    def _okx(self, request: web.BaseRequest) -> Opened:
+        return _Connection(okx=okx_stream.Session(self._market, request.path)), self._okx_says
+
+    def _bitget(self, request: web.BaseRequest) -> Opened | web.Response:
+        if request.path != bitget_stream.PRIVATE:
+            return web.Response(status=404, text=f"{request.path} is not simulated here")
+        return _Connection(), self._bitget_says
+
+    def _gate(self, request: web.BaseRequest) -> Opened:
+        return _Connection(place=gate_stream.place_of(request.path)), self._gate_says
+
+    def _hyperliquid(self, request: web.BaseRequest) -> Opened:  # noqa: ARG002  # one door for all
+        return _Connection(), self._hyperliquid_says
 
     async def _serve(
         self,
         request: web.BaseRequest,
         connection: _Connection,
-        says: Callable[[_Connection, bytes], None] | None,
+        says: Says,
     ) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(autoping=True)
         await socket.prepare(request)
@@ -145,7 +173,7 @@ class Streams:
         writer = asyncio.create_task(self._write(socket, connection))
         try:
             async for message in socket:
-                if message.type is WSMsgType.TEXT and says is not None:
+                if message.type is WSMsgType.TEXT:
                     says(connection, message.data.encode())
         finally:
             self._open.discard(connection)
