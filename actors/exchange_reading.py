@@ -59,6 +59,7 @@ from messages.to_monitors import ScanNow
 from messages.values import ZERO, LegKey
 from messages.venue import (
     Connected,
+    NotTold,
     OrderHint,
     PositionHint,
     Price,
@@ -227,13 +228,14 @@ class ReadingExchange(VenueActor):
             job = ask_mode(self, self._venue, self._account.name, self._markets)
             self._work(Lane.ROUND, job, self._on_mode, name="position mode")
 
-    def _on_mode(self, hedged: bool | None) -> None:
+    def _on_mode(self, hedged: bool | NotTold | None) -> None:
         if self._markets is None or self._markets.hedged is not None:
             return
-        if hedged is None:
-            self.after(MODE_RETRY, AskMode())
-        else:
-            self._know_mode(hedged)
+        match hedged:
+            case bool():
+                self._know_mode(hedged)
+            case None:
+                self.after(MODE_RETRY, AskMode())
 
     def _know_mode(self, hedged: bool) -> None:
         if self._markets is not None:

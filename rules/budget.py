@@ -16,7 +16,8 @@ ORDERS = "orders"
 """The unit of limits that only orders count in."""
 
 WEIGHT_A_CLOSE = 8.0
-"""What a close costs its address at most, in the venue's unit (`docs/spec/budget.md`)."""
+REQUESTS_A_CLOSE = 4.0
+"""What a close costs its address at most, by weight and by requests (`docs/spec/budget.md`)."""
 
 
 class Rounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +63,7 @@ def _seconds(limit: LimitUse, legs: int) -> float:
 
 
 def _weight_of(limit: LimitUse) -> float:
-    # Where each request counts one, a close is the four that it may take.
-    return WEIGHT_A_CLOSE if limit.unit == "weight" else WEIGHT_A_CLOSE / 2
+    return WEIGHT_A_CLOSE if limit.unit == "weight" else REQUESTS_A_CLOSE
 
 
 def rounds_allowance(use: BudgetUse) -> tuple[float, LimitUse] | None:

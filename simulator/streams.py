@@ -129,7 +129,7 @@ class Streams:
         return host in self._doors and _ONLY_AT.get(host, path) == path
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Open a socket for whoever asks where there are some, and keep it until either side ends."""
+        """Open a socket for whoever asks for one, and keep it until either side ends."""
         opened = self._doors[request.host.partition(":")[0]](request)
         if isinstance(opened, web.Response):
             return opened

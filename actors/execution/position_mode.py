@@ -11,6 +11,7 @@ from actors.context import Context
 from actors.runtime import AskFailed
 from messages.to_exchange import Markets
 from messages.to_ledger import ActiveRows
+from messages.venue import NotTold
 from rules.legs import ledger_legs
 from rules.symbols import SymbolIndex
 from venues.port import Venue
@@ -19,21 +20,24 @@ PATIENCE = 5.0
 """Seconds."""
 
 
-async def ask_mode(context: Context, venue: Venue, account: str, markets: Markets) -> bool | None:
-    """Whether the sides of a symbol are legs of their own; None where nothing says so.
+async def ask_mode(
+    context: Context, venue: Venue, account: str, markets: Markets
+) -> bool | NotTold | None:
+    """Whether the sides of a symbol are legs of their own.
 
-    Asks only where the ledger has rows of both sides, and for one of those symbols. A bot's ledger
-    that is away holds up nothing: then nothing says so yet.
+    Asks only where the ledger has rows of both sides, and for one of those symbols. `NotTold`:
+    there is none, or the venue answers no such question; positions will tell. None: ledger or
+    venue could not be read now. A bot's ledger that is away holds up nothing.
     """
     if not venue.can_query_symbol:
-        return None
+        return NotTold()
     rows = await context.attempt(paths.LEDGER, ActiveRows(account=account), timeout=PATIENCE)
     if isinstance(rows, AskFailed):
         return None
     view = ledger_legs(rows, account, SymbolIndex(markets.instruments))
     key = min((key for key in view.legs if view.has_opposite(key)), default=None)
     if key is None:
-        return None
+        return NotTold()
     answer = await venue.fetch_position(key)
     if not answer.complete:
         context.log.warning("The position mode of {} is not known: {}", account, answer.problems)
